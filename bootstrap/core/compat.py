@@ -1,0 +1,51 @@
+"""What differs between Python 2.4 and 3.14, each difference named once.
+
+The files of core/ are joined in the order that build.rs gives and run in one
+namespace, so each uses the names of those before it.
+"""
+import errno, fcntl, os, select, struct, sys, zlib
+
+try:
+    import thread
+except ImportError:
+    import _thread as thread
+
+pack = struct.pack
+unpack = struct.unpack
+if str is type(os.sep.encode()):
+    Text, Bytes, Int, LENIENT = unicode, str, (int, long), 'strict'
+else:
+    Text, Bytes, Int, LENIENT = str, bytes, (int,), 'surrogatepass'
+EMPTY = os.sep.encode()[:0]
+
+
+def utf8(text):
+    return text.encode('utf-8', LENIENT)
+
+
+def native(data):
+    """Text as a program of this Python would write it: on Python 2 ASCII is a str."""
+    if Text is not str:
+        try:
+            data.decode('ascii')
+            return data
+        except UnicodeError:
+            pass
+    return data.decode('utf-8', LENIENT)
+
+
+def private(fd):
+    """Moves fd above the standard ones; not inherited, not blocking."""
+    copy = fcntl.fcntl(fd, 0, 10)
+    fcntl.fcntl(copy, 2, 1)
+    fcntl.fcntl(copy, 4, fcntl.fcntl(copy, 3) | os.O_NONBLOCK)
+    if fd > 2:
+        os.close(fd)
+    return copy
+
+
+def lines(fd):
+    """A text file that writes each line at once."""
+    if Text is str:
+        return open(fd, 'w', 1, 'utf-8', 'surrogateescape', None, False)
+    return os.fdopen(fd, 'w', 1)

@@ -1,0 +1,53 @@
+"""An exception as a value: what it is, what it says, where it was, what caused it."""
+
+
+def sendable(value):
+    try:
+        dump(value)
+        return True
+    except (TypeError, ValueError):
+        return False
+
+
+def failure(info, depth=0):
+    """Returns the encoded description of sys.exc_info()."""
+    return dump(describe(info, 0))
+
+
+def describe(info, depth):
+    import traceback
+    kind, error, trace = info
+    try:
+        message = str(error)
+    except:
+        message = '<str() of %s failed: %r>' % (kind.__name__, sys.exc_info()[0].__name__)
+    while trace and trace.tb_frame.f_globals is globals():
+        trace = trace.tb_next
+    name = kind.__name__
+    if kind.__module__ not in ('builtins', 'exceptions', None):
+        name = kind.__module__ + '.' + name
+    try:
+        text = ''.join(traceback.format_exception(kind, error, trace))
+    except:
+        text = '%s: %s\n' % (name, message)
+    attributes = {}
+    for key, value in getattr(error, '__dict__', {}).items():
+        if sendable(value):
+            attributes[key] = value
+    args = getattr(error, 'args', ())
+    cause = getattr(error, '__cause__', None)
+    if cause is None and not getattr(error, '__suppress_context__', False):
+        cause = getattr(error, '__context__', None)
+    if cause is not None:
+        if depth < 8:
+            cause = describe((type(cause), cause, cause.__traceback__), depth + 1)
+        else:
+            cause = None
+    return {
+        'type': name,
+        'message': message,
+        'args': tuple([sendable(arg) and arg or repr(arg) for arg in args]),
+        'attributes': attributes,
+        'traceback': text,
+        'cause': cause,
+    }

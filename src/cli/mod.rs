@@ -1,0 +1,208 @@
+//! What was typed, as types: no environment, no I/O. The help texts are the reference.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs Python functions and commands on machines that have nothing installed but a way in and some Python.
+#[derive(Debug, Parser)]
+#[command(name = "hopvine", version, propagate_version = true, after_help = EXIT_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_HELP: &str = "\
+Targets: HOST or ssh:[USER@]HOST[?user=&port=&python=&opt=], local:[NAME], exec:NAME (a command line
+of hopvine.toml). Lists and ranges: web[1-20],db[01-04/2]. Odd characters are written as %XX.
+
+Exit status, one host: the remote status (call: 0 or 1), 255 cannot connect, 124 timed out.
+Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.
+Always: 2 wrong usage, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command on each host, as ssh would
+    Run(Run),
+    /// Call a Python function on each host and print what it returns
+    Call(Call),
+    /// What goes over the wire to start an agent
+    #[command(subcommand)]
+    Bootstrap(Bootstrap),
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// Run exactly these words: no shell, no expansion
+    #[arg(long)]
+    pub argv: bool,
+    /// Do not copy standard input to the hosts
+    #[arg(short = 'n')]
+    pub no_input: bool,
+    /// The command; words are joined by blanks and run by the remote user's shell
+    #[arg(required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Call {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// What to call: os:getpid, package.module:Class.method, ./tasks.py:restart
+    #[arg(value_name = "MODULE:FUNCTION")]
+    pub function: String,
+    /// Arguments: JSON, else text
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    pub arguments: Vec<String>,
+    /// A keyword argument; VALUE is JSON, else text
+    #[arg(long = "kw", value_name = "NAME=VALUE")]
+    pub keywords: Vec<String>,
+    /// Accepted for symmetry with run: a call never reads standard input
+    #[arg(short = 'n')]
+    pub no_input: bool,
+}
+
+/// Options of all verbs that work on hosts.
+#[derive(Debug, Args)]
+pub struct Fleet {
+    /// The hosts: names, lists, ranges, targets; may be repeated
+    #[arg(short = 'w', value_name = "HOSTS", required = true)]
+    pub hosts: Vec<String>,
+    /// How many hosts at once
+    #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub fanout: u32,
+    /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
+    #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Time to connect
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// The remote interpreter; otherwise the newest Python 3 there, else Python 2
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<String>,
+    /// A folder whose modules remote code may import; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub path: Vec<PathBuf>,
+    /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// What ps shows for the agents
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// One JSON object for each result
+    #[arg(long)]
+    pub json: bool,
+    /// Color the names of hosts
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Tell what is done, for each hop
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Bootstrap {
+    /// Print the size of all that is sent until the first result
+    Sizes {
+        /// As one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what is sent: the command and the Python text, or one of its pieces
+    Show {
+        /// Only the remote command
+        #[arg(long, group = "pieces")]
+        command: bool,
+        /// Only the bytes of standard input until the first result of `call time:time`
+        #[arg(long, group = "pieces")]
+        first_flight: bool,
+        /// Only the core, as Python text
+        #[arg(long, group = "pieces")]
+        core: bool,
+        /// Only one part, as Python text
+        #[arg(long, group = "pieces", value_name = "NAME")]
+        part: Option<String>,
+    },
+}
+
+/// What [`parse`] makes of the arguments.
+#[derive(Debug)]
+pub enum Parsed {
+    Command(Box<Command>),
+    /// Help or version: print and succeed.
+    Answer(String),
+    /// Wrong usage: print and fail.
+    Wrong(String),
+}
+
+/// Reads the program's arguments, its own name first.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => Parsed::Command(Box::new(cli.command)),
+        Err(error) if error.use_stderr() => Parsed::Wrong(error.render().to_string()),
+        Err(error) => Parsed::Answer(error.render().to_string()),
+    }
+}
+
+/// The help of the program and of every verb, as the documentation shows it.
+pub fn reference() -> String {
+    let mut command = Cli::command();
+    command.build();
+    let mut text = command.render_long_help().to_string();
+    for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
+        text += &format!("\n# hopvine {}\n\n{}", verb.get_name().to_owned(), verb.render_long_help());
+    }
+    text
+}
+
+/// A number of seconds, or with units.
+fn duration(typed: &str) -> Result<Duration, String> {
+    let seconds = typed.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let parsed = seconds.or_else(|| humantime::parse_duration(typed).ok());
+    parsed.filter(|duration| !duration.is_zero()).ok_or_else(|| "not a duration, such as 10, 2s, 1m30s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Parsed {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_may_stand_before_and_after_the_arguments() {
+        let Parsed::Command(command) = parsed("hopvine call -w a os:getenv HOME -t 1m30s --kw x=1 -5") else { panic!("is right") };
+        let Command::Call(call) = *command else { panic!("is a call") };
+        assert_eq!((call.arguments, call.fleet.timeout), (vec!["HOME".into(), "-5".into()], Some(Duration::from_secs(90))));
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_command() {
+        let Parsed::Command(command) = parsed("hopvine run -w a -f 3 -- ls -la -w") else { panic!("is right") };
+        let Command::Run(run) = *command else { panic!("is a run") };
+        assert_eq!((run.command, run.fleet.fanout), (vec!["ls".into(), "-la".into(), "-w".into()], 3));
+    }
+
+    #[test]
+    fn wrong_usage_is_told() {
+        for line in ["hopvine", "hopvine run -w a", "hopvine run -- ls", "hopvine run -w a -t soon -- ls", "hopvine run -w a -f 0 -- ls", "hopvine fly"] {
+            assert!(matches!(parsed(line), Parsed::Wrong(_)), "{line}");
+        }
+    }
+}

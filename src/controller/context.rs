@@ -1,0 +1,134 @@
+//! One context as its controller sees it: how it is started, and what its end means.
+
+use super::Settings;
+use crate::error::{HostError, HostErrorKind, Loss};
+use crate::hosts::target::{Hop, Target, Way};
+use crate::link::{Cause, End};
+use crate::payload::{self, Interpreter};
+use crate::proto::session::Closed;
+use crate::route::LinkId;
+use crate::sys::child::Exit;
+use crate::transport::diagnosis::{self, Diagnosis, Speaker};
+use crate::transport::{Plan, exec, local, ssh};
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) target: Target,
+    pub(super) link: Option<LinkId>,
+    pub(super) state: State,
+    /// What it has been sent: parts of the agent, modules, the names in the user's roots.
+    pub(super) parts: HashSet<&'static str>,
+    pub(super) modules: HashSet<String>,
+    pub(super) knows_roots: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Connecting { until: Instant },
+    Open,
+    Closing,
+}
+
+impl Context {
+    pub(super) fn new(target: Target, until: Instant) -> Self {
+        Self {
+            target,
+            link: None,
+            state: State::Connecting { until },
+            parts: HashSet::new(),
+            modules: HashSet::new(),
+            knows_roots: false,
+        }
+    }
+
+    pub(super) fn hop(&self) -> String {
+        self.target.hops.last().map(Hop::to_string).unwrap_or_default()
+    }
+
+    pub(super) fn connect_deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Connecting { until } => Some(until),
+            State::Open | State::Closing => None,
+        }
+    }
+
+    /// When an operation that is asked for at `now` has taken too long; a connection's own time does not count.
+    pub(super) fn deadline(&self, timeout: Option<Duration>, now: Instant) -> Option<Instant> {
+        timeout.filter(|_| self.state == State::Open).and_then(|timeout| now.checked_add(timeout))
+    }
+
+    /// What the end of its link means for what it was asked.
+    pub(super) fn failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
+        match end.cause {
+            Cause::TooSlow => HostErrorKind::ConnectTimeout { after: settings.connect_timeout },
+            Cause::TooNoisy => HostErrorKind::Noise,
+            Cause::Asked => HostErrorKind::Interrupted,
+            _ if !end.started => self.start_failure(end, settings),
+            Cause::Forged { .. } => HostErrorKind::LinkLost { why: Loss::Forged },
+            Cause::Session(Closed::Silent { quiet }) => HostErrorKind::LinkLost { why: Loss::Silent { quiet } },
+            Cause::Session(Closed::Version { theirs }) => HostErrorKind::LinkLost { why: Loss::Version { theirs } },
+            Cause::Session(Closed::BadFrame(_)) => HostErrorKind::LinkLost { why: Loss::Corrupt },
+            Cause::Session(Closed::OutOfOrder(_) | Closed::BadHello) => HostErrorKind::LinkLost { why: Loss::Rules },
+            Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => {
+                HostErrorKind::LinkLost { why: Loss::Ended { exit: end.exit } }
+            }
+        }
+    }
+
+    fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
+        let last = self.target.hops.last();
+        let speaker = if last.is_some_and(|hop| matches!(hop.way, Way::Ssh(_))) { Speaker::Ssh } else { Speaker::Other };
+        let status = match end.exit {
+            Some(Exit::Status(status)) => Some(status),
+            Some(Exit::Signal(_)) | None => None,
+        };
+        match diagnosis::diagnose(speaker, status, &end.stderr) {
+            Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
+            Diagnosis::Refused => HostErrorKind::Refused,
+            Diagnosis::Unreachable => HostErrorKind::Unreachable,
+            Diagnosis::AuthenticationFailed => HostErrorKind::AuthenticationFailed,
+            Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
+            Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,
+            Diagnosis::NoPython => {
+                let tried = last.map_or_else(|| settings.interpreter.clone(), |hop| interpreter(hop, settings));
+                HostErrorKind::NoPython { tried: tried.tried().to_owned() }
+            }
+            Diagnosis::Ended => HostErrorKind::StartFailed { exit: end.exit },
+        }
+    }
+}
+
+fn interpreter(hop: &Hop, settings: &Settings) -> Interpreter {
+    hop.python.clone().map_or_else(|| settings.interpreter.clone(), Interpreter::Named)
+}
+
+/// The command line that starts a target's only hop.
+///
+/// # Errors
+///
+/// When the interpreter cannot be quoted, or the inventory does not know the command line: both
+/// have been checked before by whoever reads the command line, so this is the last resort.
+pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostError> {
+    let fail = |hop: &Hop, error: String| HostError {
+        hop: hop.to_string(),
+        kind: HostErrorKind::SpawnFailed { program: hop.to_string(), error },
+        said: Vec::new(),
+    };
+    let Some(hop) = target.hops.last() else {
+        return Err(HostError { hop: target.name.clone(), kind: HostErrorKind::Unreachable, said: Vec::new() });
+    };
+    let command = payload::remote_command(&interpreter(hop, settings)).map_err(|odd| fail(hop, format!("{odd:?} in the interpreter's path")))?;
+    Ok(match &hop.way {
+        Way::Local => local::plan(command),
+        Way::Exec { name } => {
+            let words = settings.inventory.exec(name).map_err(|error| fail(hop, format!("{error:?}")))?;
+            exec::plan(words, command)
+        }
+        Way::Ssh(ssh) => {
+            let destination = ssh::Destination { host: &ssh.host, user: ssh.user.as_deref(), port: ssh.port, options: &ssh.options };
+            ssh::plan(&destination, command)
+        }
+    })
+}

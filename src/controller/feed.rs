@@ -1,0 +1,182 @@
+//! Standard input, copied to every command: at the pace of the slowest, or, while hosts still wait
+//! for their turn, kept in a file without a name until all have read it.
+
+use super::operation::OperationId;
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// How far the fastest reader may be ahead of the slowest.
+const WINDOW_BYTES: usize = 256 * 1024;
+const CHUNK_BYTES: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub struct Feed {
+    store: Store,
+    /// How many bytes have come, and whether more will.
+    length: u64,
+    ended: bool,
+    readers: HashMap<OperationId, Reader>,
+}
+
+#[derive(Debug, Default)]
+struct Reader {
+    at: u64,
+    ended: bool,
+}
+
+#[derive(Debug)]
+enum Store {
+    /// What the slowest reader has not had; its first byte stands at `start`.
+    Window { start: u64, bytes: VecDeque<u8> },
+    Spool(File),
+}
+
+impl Feed {
+    /// For readers that are all there from the start.
+    pub fn shared() -> Self {
+        Self::new(Store::Window { start: 0, bytes: VecDeque::new() })
+    }
+
+    /// For readers that come one after another.
+    ///
+    /// # Errors
+    ///
+    /// When no temporary file can be made.
+    pub fn spooled() -> io::Result<Self> {
+        Ok(Self::new(Store::Spool(tempfile::tempfile()?)))
+    }
+
+    fn new(store: Store) -> Self {
+        Self { store, length: 0, ended: false, readers: HashMap::new() }
+    }
+
+    pub fn add_reader(&mut self, operation: OperationId) {
+        self.readers.insert(operation, Reader::default());
+    }
+
+    pub fn remove_reader(&mut self, operation: OperationId) {
+        self.readers.remove(&operation);
+        self.forget_used();
+    }
+
+    /// Whether more is to be read now.
+    pub fn wants_more(&self) -> bool {
+        !self.ended
+            && match &self.store {
+                Store::Window { bytes, .. } => bytes.len() < WINDOW_BYTES && !self.readers.is_empty(),
+                Store::Spool(_) => true,
+            }
+    }
+
+    /// Takes what has been read.
+    ///
+    /// # Errors
+    ///
+    /// When the spool's disk is full.
+    pub fn push(&mut self, data: &[u8]) -> io::Result<()> {
+        match &mut self.store {
+            Store::Window { bytes, .. } => bytes.extend(data),
+            Store::Spool(file) => file.write_all_at(data, self.length)?,
+        }
+        self.length += data.len() as u64;
+        Ok(())
+    }
+
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Nothing more will come.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Returns the next piece for a reader and whether it is the last; `None` while there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the spool cannot be read.
+    pub fn next_chunk(&mut self, operation: OperationId) -> io::Result<Option<(Vec<u8>, bool)>> {
+        let Some(reader) = self.readers.get_mut(&operation) else { return Ok(None) };
+        let count = usize::try_from(self.length - reader.at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let last = self.ended && self.length - reader.at == count as u64;
+        if count == 0 && (!last || reader.ended) {
+            return Ok(None);
+        }
+        let chunk = match &self.store {
+            Store::Window { start, bytes } => {
+                let skip = usize::try_from(reader.at - start).unwrap_or(0);
+                bytes.iter().skip(skip).take(count).copied().collect()
+            }
+            Store::Spool(file) => {
+                let mut chunk = vec![0; count];
+                file.read_exact_at(&mut chunk, reader.at)?;
+                chunk
+            }
+        };
+        reader.at += count as u64;
+        reader.ended = last;
+        self.forget_used();
+        Ok(Some((chunk, last)))
+    }
+
+    fn forget_used(&mut self) {
+        let slowest = self.readers.values().map(|reader| reader.at).min().unwrap_or(self.length);
+        if let Store::Window { start, bytes } = &mut self.store {
+            let used = usize::try_from(slowest - *start).unwrap_or(0);
+            bytes.drain(..used);
+            *start = slowest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(feed: &mut Feed, operation: OperationId) -> (Vec<u8>, bool) {
+        let (mut all, mut ended) = (Vec::new(), false);
+        while let Some((chunk, last)) = feed.next_chunk(operation).expect("readable") {
+            all.extend(chunk);
+            ended |= last;
+        }
+        (all, ended)
+    }
+
+    #[test]
+    fn each_reader_gets_everything_and_one_end() {
+        for mut feed in [Feed::shared(), Feed::spooled().expect("a temporary file")] {
+            let readers = [OperationId(1), OperationId(2)];
+            readers.into_iter().for_each(|reader| feed.add_reader(reader));
+            feed.push(&[7; 100_000]).expect("room");
+            assert_eq!(read_all(&mut feed, readers[0]), (vec![7; 100_000], false));
+            feed.end();
+            assert_eq!(read_all(&mut feed, readers[0]), (Vec::new(), true));
+            assert_eq!(read_all(&mut feed, readers[1]), (vec![7; 100_000], true));
+            assert_eq!(read_all(&mut feed, readers[1]), (Vec::new(), false));
+        }
+    }
+
+    #[test]
+    fn the_slowest_reader_stops_the_source() {
+        let mut feed = Feed::shared();
+        feed.add_reader(OperationId(1));
+        feed.add_reader(OperationId(2));
+        feed.push(&[0; WINDOW_BYTES]).expect("room");
+        read_all(&mut feed, OperationId(1));
+        assert!(!feed.wants_more());
+        feed.remove_reader(OperationId(2));
+        assert!(feed.wants_more());
+    }
+
+    #[test]
+    fn a_late_reader_of_a_spool_misses_nothing() {
+        let mut feed = Feed::spooled().expect("a temporary file");
+        feed.push(b"early").expect("room");
+        feed.end();
+        feed.add_reader(OperationId(3));
+        assert_eq!(read_all(&mut feed, OperationId(3)), (b"early".to_vec(), true));
+    }
+}

@@ -1,0 +1,110 @@
+//! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
+
+use super::Controller;
+use super::operation::{Answer, OperationId, Report, Request};
+use crate::error::HostError;
+use crate::hosts::target::Target;
+use crate::proto::ids::ContextId;
+use crate::proto::message::NONCE_BYTES;
+use crate::proto::stream::StreamKey;
+use crate::sys::stdio::Stream;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// A target by its place in the list.
+pub type Place = usize;
+
+#[derive(Debug)]
+pub struct Fleet {
+    targets: Vec<Target>,
+    request: Request,
+    fanout: usize,
+    next: Place,
+    running: HashMap<OperationId, Slot>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    place: Place,
+    context: ContextId,
+    since: Instant,
+}
+
+/// What to show.
+#[derive(Debug)]
+pub enum News {
+    Output { place: Place, source: StreamKey, stream: Stream, bytes: Vec<u8> },
+    Done { place: Place, outcome: Result<Answer, HostError>, took: Duration },
+}
+
+impl Fleet {
+    pub fn new(targets: Vec<Target>, request: Request, fanout: usize) -> Self {
+        Self { targets, request, fanout: fanout.max(1), next: 0, running: HashMap::new() }
+    }
+
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Whether a slot is free for a target that waits.
+    pub fn wants_to_start(&self) -> bool {
+        self.next < self.targets.len() && self.running.len() < self.fanout
+    }
+
+    /// Starts the next target; returns its operation, or what is already to be told of it.
+    pub fn start_next(&mut self, controller: &mut Controller, nonce: [u8; NONCE_BYTES], now: Instant) -> Result<OperationId, News> {
+        let place = self.next;
+        self.next += 1;
+        match controller.connect(&self.targets[place], nonce, now) {
+            Ok(context) => {
+                let operation = controller.submit(context, &self.request, now);
+                self.running.insert(operation, Slot { place, context, since: now });
+                Ok(operation)
+            }
+            Err(error) => Err(News::Done { place, outcome: Err(error), took: Duration::ZERO }),
+        }
+    }
+
+    /// Turns a controller's report into news about a target; one that is done is let go.
+    pub fn handle_report(&mut self, controller: &mut Controller, report: Report, now: Instant) -> Option<News> {
+        match report {
+            Report::Output { operation, source, stream, bytes } => {
+                let slot = self.running.get(&operation)?;
+                Some(News::Output { place: slot.place, source, stream, bytes })
+            }
+            Report::Done { operation, outcome } => {
+                let slot = self.running.remove(&operation)?;
+                controller.close(slot.context);
+                Some(News::Done { place: slot.place, outcome, took: now.duration_since(slot.since) })
+            }
+        }
+    }
+
+    /// Those that run, in the order of the list.
+    pub fn running(&self) -> Vec<Place> {
+        let mut places: Vec<_> = self.running.values().map(|slot| slot.place).collect();
+        places.sort_unstable();
+        places
+    }
+
+    pub fn operations(&self) -> impl Iterator<Item = OperationId> {
+        self.running.keys().copied()
+    }
+
+    /// Targets that have not been started.
+    pub fn waiting(&self) -> usize {
+        self.targets.len() - self.next
+    }
+
+    /// Starts nothing more and stops what runs; returns the targets that were never started.
+    pub fn stop(&mut self, controller: &mut Controller) -> std::ops::Range<Place> {
+        self.running.keys().for_each(|operation| controller.cancel(*operation));
+        let never = self.next..self.targets.len();
+        self.next = self.targets.len();
+        never
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.next == self.targets.len() && self.running.is_empty()
+    }
+}

@@ -1,0 +1,446 @@
+//! The root of the tree: contexts, and the operations that are asked of them. Events go in,
+//! commands and reports come out; the owner brings both to a [`crate::mux::Mux`].
+
+mod context;
+pub mod feed;
+pub mod fleet;
+pub mod operation;
+
+use crate::error::{HostError, HostErrorKind, RemoteException};
+use crate::hosts::inventory::Inventory;
+use crate::hosts::target::Target;
+use crate::link::{Cause, End, LinkEvent};
+use crate::modules::{Library, is_stdlib};
+use crate::mux::Start;
+use crate::payload::{self, Interpreter};
+use crate::proto::frame::{Frame, Priority};
+use crate::proto::ids::ContextId;
+use crate::proto::message::{FromAgent, NONCE_BYTES, ResetReason, ToAgent, greeting};
+use crate::proto::stream::{StreamEvent, StreamKey, Streams};
+use crate::proto::value::{Builder, Node, NodeId, Value};
+use crate::route::LinkId;
+use crate::sys::stdio::Stream;
+use context::{Context, State};
+use operation::{Answer, Meaning, OperationId, Report, Request};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// What holds for all contexts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What `ps` shows for an agent.
+    pub title: String,
+    pub interpreter: Interpreter,
+    pub keepalive: Duration,
+    pub connect_timeout: Duration,
+    /// For each operation, from the moment its context is open.
+    pub timeout: Option<Duration>,
+    pub library: Library,
+    pub inventory: Inventory,
+}
+
+/// What the owner is to do, in order.
+#[derive(Debug)]
+pub enum Command {
+    /// Start a child; then tell [`Controller::handle_started`].
+    Start { context: ContextId, start: Start },
+    Send(Frame),
+    Close(LinkId),
+    Abort(LinkId, Cause),
+}
+
+#[derive(Debug)]
+pub struct Controller {
+    settings: Settings,
+    contexts: BTreeMap<ContextId, Context>,
+    by_link: HashMap<LinkId, ContextId>,
+    streams: Streams,
+    operations: BTreeMap<OperationId, Running>,
+    by_stream: HashMap<StreamKey, OperationId>,
+    next_context: u32,
+    next_operation: u64,
+    commands: VecDeque<Command>,
+    reports: VecDeque<Report>,
+    notes: Vec<Note>,
+}
+
+/// Something to tell a user who asked for more (`-v`).
+#[derive(Clone, Debug)]
+pub struct Note {
+    pub target: String,
+    pub text: String,
+}
+
+#[derive(Debug)]
+struct Running {
+    context: ContextId,
+    stream: StreamKey,
+    deadline: Option<Instant>,
+}
+
+impl Controller {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            contexts: BTreeMap::new(),
+            by_link: HashMap::new(),
+            streams: Streams::new(ContextId::CONTROLLER),
+            operations: BTreeMap::new(),
+            by_stream: HashMap::new(),
+            next_context: 0,
+            next_operation: 0,
+            commands: VecDeque::new(),
+            reports: VecDeque::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Starts a context. What is asked of it meanwhile travels with its start.
+    ///
+    /// # Errors
+    ///
+    /// When the hop cannot even be written as a command line.
+    pub fn connect(&mut self, target: &Target, nonce: [u8; NONCE_BYTES], now: Instant) -> Result<ContextId, HostError> {
+        let plan = context::plan(target, &self.settings)?;
+        self.next_context += 1;
+        let id = ContextId(self.next_context);
+        self.note(&target.name, || format!("runs {}", shlex::try_join(plan.argv.iter().map(String::as_str)).unwrap_or_default()));
+        let keepalive = u32::try_from(self.settings.keepalive.as_millis()).unwrap_or(u32::MAX);
+        let mut payload = payload::second_stage().into_bytes();
+        payload.extend_from_slice(payload::CORE);
+        let hello = greeting(id, &[ContextId::CONTROLLER], nonce, keepalive, self.settings.title.clone());
+        let start = Start { argv: plan.argv, environment: plan.environment, cwd: None, payload, hello };
+        self.contexts.insert(id, Context::new(target.clone(), now + self.settings.connect_timeout));
+        self.commands.push_back(Command::Start { context: id, start });
+        Ok(id)
+    }
+
+    /// Asks something of a context.
+    pub fn submit(&mut self, context: ContextId, request: &Request, now: Instant) -> OperationId {
+        self.next_operation += 1;
+        let operation = OperationId(self.next_operation);
+        if let Some(part) = request.part() {
+            self.send_part(context, part);
+        }
+        if let Request::Call { function, .. } = request {
+            self.send_modules(context, function);
+        }
+        let message = request.message().encode();
+        let stream = self.streams.open(context, Priority::Interactive, message, !request.takes_input());
+        self.streams.hold(stream);
+        let deadline = self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
+        self.operations.insert(operation, Running { context, stream, deadline });
+        self.by_stream.insert(stream, operation);
+        self.collect_frames();
+        operation
+    }
+
+    /// Gives a command something to read; `end` is its end of file.
+    pub fn input(&mut self, operation: OperationId, bytes: Vec<u8>, end: bool) {
+        if let Some(running) = self.operations.get(&operation) {
+            self.streams.send(running.stream, ToAgent::Input(bytes).encode(), end);
+            self.collect_frames();
+        }
+    }
+
+    /// How many bytes a command has not been able to read yet; 0 for one that has ended.
+    pub fn unread(&self, operation: OperationId) -> usize {
+        self.operations.get(&operation).map_or(0, |running| self.streams.unsent_bytes(running.stream))
+    }
+
+    /// Says that this much reported output of a stream has been used, so that more may come.
+    pub fn consumed(&mut self, source: StreamKey, bytes: usize) {
+        self.streams.grant(source, bytes);
+        self.collect_frames();
+    }
+
+    /// Stops an operation; it is reported as interrupted.
+    pub fn cancel(&mut self, operation: OperationId) {
+        self.fail(operation, HostErrorKind::Interrupted, Vec::new());
+    }
+
+    /// Ends a context, with all that runs in it.
+    pub fn close(&mut self, id: ContextId) {
+        if let Some(context) = self.contexts.get_mut(&id) {
+            let close = context.link.map(Command::Close);
+            context.state = State::Closing;
+            self.commands.extend(close);
+        }
+    }
+
+    /// Contexts that are still there.
+    pub fn contexts(&self) -> impl Iterator<Item = ContextId> {
+        self.contexts.keys().copied()
+    }
+
+    pub fn poll_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    pub fn poll_report(&mut self) -> Option<Report> {
+        self.reports.pop_front()
+    }
+
+    /// Takes what has been noted since the last call.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let connecting = self.contexts.values().filter_map(Context::connect_deadline);
+        connecting.chain(self.operations.values().filter_map(|running| running.deadline)).min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let late: Vec<_> = self.operations.iter().filter(|(_, running)| running.deadline.is_some_and(|due| due <= now)).map(|(id, _)| *id).collect();
+        for operation in late {
+            let after = self.settings.timeout.unwrap_or_default();
+            self.fail(operation, HostErrorKind::TimedOut { after }, Vec::new());
+        }
+        for context in self.contexts.values_mut() {
+            if context.connect_deadline().is_some_and(|due| due <= now) {
+                context.state = State::Closing;
+                self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::TooSlow)));
+            }
+        }
+    }
+
+    /// Answers [`Command::Start`].
+    pub fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>, program: &str) {
+        match (started, self.contexts.get_mut(&id)) {
+            (Ok(link), Some(context)) => {
+                context.link = Some(link);
+                self.by_link.insert(link, id);
+            }
+            (Err(error), _) => {
+                let kind = HostErrorKind::SpawnFailed { program: program.to_owned(), error: error.to_string() };
+                self.lose(id, &kind, &[]);
+            }
+            (Ok(link), None) => self.commands.push_back(Command::Abort(link, Cause::Asked)),
+        }
+    }
+
+    pub fn handle_link(&mut self, link: LinkId, event: LinkEvent, now: Instant) {
+        let Some(id) = self.by_link.get(&link).copied() else { return };
+        match event {
+            LinkEvent::Ready(hello) => self.opened(id, hello.python, now),
+            LinkEvent::Noise(noise) => {
+                let target = self.target_name(id);
+                self.note(&target, || format!("skipped what is not ours: {:?}", String::from_utf8_lossy(&noise)));
+            }
+            LinkEvent::Frame(frame) => {
+                self.streams.handle_frame(frame);
+                self.drain_streams();
+            }
+            LinkEvent::Ended(end) => {
+                self.by_link.remove(&link);
+                self.ended(id, &end);
+            }
+        }
+        self.collect_frames();
+    }
+
+    fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        if matches!(context.state, State::Connecting { .. }) {
+            context.state = State::Open;
+        }
+        let deadline = context.deadline(self.settings.timeout, now);
+        for running in self.operations.values_mut().filter(|running| running.context == id) {
+            running.deadline = deadline;
+        }
+        let target = self.target_name(id);
+        self.note(&target, || format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff));
+    }
+
+    fn ended(&mut self, id: ContextId, end: &End) {
+        let Some(context) = self.contexts.get(&id) else { return };
+        let kind = context.failure(end, &self.settings);
+        let said: Vec<String> = end.stderr.iter().chain(&end.noise).cloned().collect();
+        self.lose(id, &kind, &said);
+    }
+
+    /// A context is gone, and all operations in it have failed.
+    fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
+        let running = self.operations.iter().filter(|(_, running)| running.context == id);
+        for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
+            self.fail(operation, kind.clone(), said.to_vec());
+        }
+        self.streams.forget_peer(id);
+        self.contexts.remove(&id);
+    }
+
+    fn drain_streams(&mut self) {
+        while let Some(event) = self.streams.poll_event() {
+            match event {
+                StreamEvent::Message { key, message, opens, .. } => self.handle_message(key, &message, opens),
+                StreamEvent::Reset { key, reason } => {
+                    if let Some(operation) = self.by_stream.get(&key).copied() {
+                        let what = match reason {
+                            ResetReason::TooMuch => "a message that is too large",
+                            ResetReason::Cancelled | ResetReason::UnknownMessage | ResetReason::TooManyStreams => "a refusal",
+                        };
+                        self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_message(&mut self, key: StreamKey, message: &[u8], opens: bool) {
+        match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
+            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
+            (Ok(message), Some(operation)) => self.handle_answer(operation, key, message),
+            // Output that belongs to no call: a background process goes on writing.
+            (Ok(FromAgent::Output(bytes)), None) => self.late_output(key, Stream::Out, bytes),
+            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(key, Stream::Err, bytes),
+            (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
+            (Err(error), operation) => {
+                if let Some(operation) = operation {
+                    let what = format!("a message that cannot be read ({error:?})");
+                    self.fail(operation, HostErrorKind::BadValue { what }, Vec::new());
+                }
+                self.streams.reset(key, ResetReason::UnknownMessage);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, operation: OperationId, source: StreamKey, message: FromAgent) {
+        match Meaning::of(message) {
+            Meaning::Output(stream, bytes) => {
+                self.reports.push_back(Report::Output { operation, source, stream, bytes });
+            }
+            Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
+            Meaning::Answer(Err(exception)) => {
+                self.fail(operation, HostErrorKind::Exception(exception_of(&exception)), Vec::new());
+            }
+            Meaning::Nonsense => {
+                self.fail(operation, HostErrorKind::BadValue { what: "a request in the place of an answer".to_owned() }, Vec::new());
+            }
+        }
+    }
+
+    /// Goes to whatever runs there, as a terminal would mix them.
+    fn late_output(&mut self, source: StreamKey, stream: Stream, bytes: Vec<u8>) {
+        self.streams.hold(source);
+        let running = self.operations.iter().find(|(_, running)| running.context == source.peer);
+        match running.map(|(operation, _)| *operation) {
+            Some(operation) => self.reports.push_back(Report::Output { operation, source, stream, bytes }),
+            None => self.streams.grant(source, bytes.len()),
+        }
+    }
+
+    fn finish(&mut self, operation: OperationId, answer: Answer) {
+        if let Some(running) = self.operations.remove(&operation) {
+            self.by_stream.remove(&running.stream);
+            self.reports.push_back(Report::Done { operation, outcome: Ok(answer) });
+        }
+    }
+
+    fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
+        let Some(running) = self.operations.remove(&operation) else { return };
+        self.by_stream.remove(&running.stream);
+        self.streams.reset(running.stream, ResetReason::Cancelled);
+        let hop = self.contexts.get(&running.context).map(|context| context.hop()).unwrap_or_default();
+        self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
+        self.collect_frames();
+    }
+
+    /// Answers a context's request for a module, or for a part of its agent.
+    fn serve(&mut self, key: StreamKey, name: &str) {
+        let answer = match name.strip_prefix("part:") {
+            Some(part) => match payload::part(part) {
+                Some(part) => ToAgent::Part(part.packed.to_vec()),
+                None => return self.streams.reset(key, ResetReason::UnknownMessage),
+            },
+            None => ToAgent::Modules(self.answer_module(key.peer, name)),
+        };
+        self.streams.send(key, answer.encode(), true);
+    }
+
+    fn answer_module(&mut self, context: ContextId, name: &str) -> Value {
+        let mut builder = Builder::default();
+        let root = match self.settings.library.find(name) {
+            Ok(Some(module)) => {
+                let fields = [
+                    builder.add(Node::Bool(module.package)),
+                    builder.text(&module.path.to_string_lossy()),
+                    builder.add(Node::Bytes(module.source)),
+                ];
+                builder.add(Node::Tuple(fields.to_vec()))
+            }
+            Ok(None) => {
+                let target = self.target_name(context);
+                self.note(&target, || format!("asked for module {name}, which no root has"));
+                builder.add(Node::None)
+            }
+            Err(error) => {
+                let target = self.target_name(context);
+                self.note(&target, || format!("module {name} cannot be read: {error}"));
+                builder.add(Node::None)
+            }
+        };
+        builder.finish(root)
+    }
+
+    /// Sends ahead what a call will import: its module, and the importer where the module is not
+    /// one that every Python has.
+    fn send_modules(&mut self, context: ContextId, function: &str) {
+        let module = function.split(':').next().unwrap_or(function);
+        let found = self.settings.library.find(module).ok().flatten();
+        if found.is_none() && is_stdlib(module.split('.').next().unwrap_or(module)) {
+            return;
+        }
+        self.send_part(context, "importer");
+        let Some(known) = self.contexts.get_mut(&context) else { return };
+        let fresh = found.filter(|module| known.modules.insert(module.name.clone()));
+        let mut builder = Builder::default();
+        let names = if known.knows_roots { Vec::new() } else { self.settings.library.names() };
+        known.knows_roots = true;
+        let names: Vec<NodeId> = names.iter().map(|name| builder.text(name)).collect();
+        let modules: Vec<NodeId> = fresh
+            .into_iter()
+            .map(|module| {
+                let fields = [
+                    builder.text(&module.name),
+                    builder.add(Node::Bool(module.package)),
+                    builder.text(&module.path.to_string_lossy()),
+                    builder.add(Node::Bytes(module.source)),
+                ];
+                builder.add(Node::Tuple(fields.to_vec()))
+            })
+            .collect();
+        if !names.is_empty() || !modules.is_empty() {
+            let pair = vec![builder.add(Node::List(names)), builder.add(Node::List(modules))];
+            let root = builder.add(Node::Tuple(pair));
+            self.streams.open(context, Priority::Interactive, ToAgent::Modules(builder.finish(root)).encode(), true);
+        }
+    }
+
+    fn send_part(&mut self, context: ContextId, name: &'static str) {
+        let fresh = self.contexts.get_mut(&context).is_some_and(|context| context.parts.insert(name));
+        if let Some(part) = payload::part(name).filter(|_| fresh) {
+            self.streams.open(context, Priority::Interactive, ToAgent::Part(part.packed.to_vec()).encode(), true);
+        }
+    }
+
+    fn collect_frames(&mut self) {
+        while let Some(frame) = self.streams.poll_frame() {
+            self.commands.push_back(Command::Send(frame));
+        }
+    }
+
+    fn target_name(&self, id: ContextId) -> String {
+        self.contexts.get(&id).map(|context| context.target.name.clone()).unwrap_or_default()
+    }
+
+    fn note(&mut self, target: &str, text: impl FnOnce() -> String) {
+        self.notes.push(Note { target: target.to_owned(), text: text() });
+    }
+}
+
+fn exception_of(value: &Value) -> RemoteException {
+    let field = |name| value.get(name).and_then(|id| value.text(id)).unwrap_or_default();
+    RemoteException { class: field("type"), message: field("message"), traceback: field("traceback") }
+}

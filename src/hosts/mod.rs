@@ -1,0 +1,5 @@
+//! Names: what is behind `-w`. Pure: no files, no look-ups.
+
+pub mod inventory;
+pub mod nodeset;
+pub mod target;

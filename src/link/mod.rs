@@ -1,0 +1,315 @@
+//! A link: the descriptors of one child process meet the protocol that is spoken over them.
+//!
+//! Its life: starting (noise until the marker), open (frames), ending (nothing more is read; the
+//! process is given time, then killed), over. It always ends with the process reaped.
+
+use crate::proto::dialog::{Dialog, Progress, Tail};
+use crate::proto::frame::Frame;
+use crate::proto::ids::ContextId;
+use crate::proto::message::{ChildHello, ParentHello};
+use crate::proto::session::{Closed, Event as SessionEvent, Session};
+use crate::sys::child::{Child, Exit, Spawned};
+use crate::sys::fd::{self, Read, Write};
+use crate::sys::poll::Interest;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// Time for a child to end by itself once its link has ended or it was told to.
+const GRACE: Duration = Duration::from_millis(500);
+/// Time between SIGTERM and SIGKILL.
+const PATIENCE: Duration = Duration::from_millis(200);
+const READ_BYTES: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub enum LinkEvent {
+    Ready(ChildHello),
+    Frame(Frame),
+    /// Something that is not ours came between two frames.
+    Noise(Vec<u8>),
+    /// The process is gone; the last event of a link.
+    Ended(End),
+}
+
+/// How a link came to its end.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub cause: Cause,
+    pub started: bool,
+    pub exit: Option<Exit>,
+    /// The last lines of the process's standard error, and of what else it said before it started.
+    pub stderr: Vec<String>,
+    pub noise: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// We closed it.
+    Asked,
+    Eof,
+    Session(Closed),
+    TooNoisy,
+    /// A frame whose source is not behind this link.
+    Forged { source: ContextId },
+    /// Nothing answered within the time to connect.
+    TooSlow,
+    Failed,
+}
+
+#[derive(Debug)]
+enum Life {
+    Starting(Dialog),
+    Open,
+    Ending { cause: Cause, next: Instant, step: Step },
+    Over,
+}
+
+/// What happens to a process that does not end by itself.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Terminate,
+    Kill,
+}
+
+#[derive(Debug)]
+pub struct Link {
+    child: Child,
+    fd: OwnedFd,
+    stderr: Option<OwnedFd>,
+    life: Life,
+    started: bool,
+    session: Session,
+    out: Outbound,
+    stderr_tail: Tail,
+    noise: Vec<String>,
+    events: VecDeque<LinkEvent>,
+}
+
+/// Bytes on their way out: `0 <= written <= bytes.len()`.
+#[derive(Debug, Default)]
+struct Outbound {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outbound {
+    fn rest(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+}
+
+impl Link {
+    /// `payload` goes out first, then what the session says.
+    pub fn new(spawned: Spawned, payload: Vec<u8>, me: ContextId, hello: &ParentHello, now: Instant) -> Self {
+        Self {
+            child: spawned.child,
+            fd: spawned.link,
+            stderr: Some(spawned.stderr),
+            life: Life::Starting(Dialog::new(hello.nonce)),
+            started: false,
+            session: Session::parent(me, hello, now),
+            out: Outbound { bytes: payload, written: 0 },
+            stderr_tail: Tail::default(),
+            noise: Vec::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    pub fn fd(&self) -> &OwnedFd {
+        &self.fd
+    }
+
+    pub fn stderr(&self) -> Option<&OwnedFd> {
+        self.stderr.as_ref()
+    }
+
+    /// What the link's main descriptor is to be watched for. A link that ends waits for its
+    /// process, not for the descriptor, which would report the hang-up again and again.
+    pub fn interest(&self) -> Option<Interest> {
+        let writable = !self.out.rest().is_empty() || self.session.has_output();
+        match self.life {
+            Life::Starting(_) | Life::Open => Some(Interest { readable: true, writable }),
+            Life::Ending { cause: Cause::Asked, .. } if writable => Some(Interest { readable: false, writable }),
+            Life::Ending { .. } | Life::Over => None,
+        }
+    }
+
+    pub fn send(&mut self, frame: Frame) {
+        self.session.send(frame);
+    }
+
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.life {
+            Life::Ending { next, .. } => Some(*next),
+            Life::Open => self.session.poll_timeout(),
+            Life::Starting(_) | Life::Over => None,
+        }
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.life {
+            Life::Open => {
+                self.session.handle_timeout(now);
+                self.drain_session(now);
+            }
+            Life::Ending { next, step, .. } if *next <= now => {
+                match step {
+                    Step::Terminate => self.child.terminate(),
+                    Step::Kill => self.child.kill(),
+                }
+                (*step, *next) = (Step::Kill, now + PATIENCE);
+                self.handle_child(now);
+            }
+            Life::Ending { .. } | Life::Starting(_) | Life::Over => {}
+        }
+    }
+
+    /// Asks the child to go; what is queued is sent before.
+    pub fn close(&mut self, now: Instant) {
+        if matches!(self.life, Life::Open) {
+            self.session.close();
+            self.end(Cause::Asked, now);
+            self.flush();
+        } else if matches!(self.life, Life::Starting(_)) {
+            // Nobody listens yet: the end of its input ends whatever has been started.
+            self.end(Cause::Asked, now);
+            self.out = Outbound::default();
+            fd::shut_write(&self.fd).ok();
+        }
+    }
+
+    /// Ends the link at once: the other end cannot be trusted or does not answer.
+    pub fn abort(&mut self, cause: Cause, now: Instant) {
+        self.end(cause, now);
+    }
+
+    /// Reads once, if there is anything.
+    pub fn handle_readable(&mut self, buffer: &mut Vec<u8>, now: Instant) -> Read {
+        buffer.resize(READ_BYTES, 0);
+        let read = fd::read(self.fd.as_fd(), buffer);
+        match (&read, &mut self.life) {
+            (_, Life::Ending { .. } | Life::Over) | (Read::WouldBlock, _) => {}
+            (Read::Eof, _) => self.end(Cause::Eof, now),
+            (Read::Failed(_), _) => self.end(Cause::Failed, now),
+            (Read::Data(count), Life::Open) => {
+                self.session.handle_input(&buffer[..*count], now);
+                self.drain_session(now);
+            }
+            (Read::Data(count), Life::Starting(dialog)) => match dialog.handle_input(&buffer[..*count]) {
+                Progress::Waiting => {}
+                Progress::TooNoisy => self.end(Cause::TooNoisy, now),
+                Progress::Started { rest } => {
+                    self.started = true;
+                    self.enter(Life::Open);
+                    self.session.handle_input(&rest, now);
+                    self.drain_session(now);
+                }
+            },
+        }
+        read
+    }
+
+    /// Reads once from standard error; returns `false` when it has ended.
+    pub fn handle_stderr(&mut self, buffer: &mut Vec<u8>) -> bool {
+        let Some(stderr) = &self.stderr else { return false };
+        buffer.resize(READ_BYTES, 0);
+        match fd::read(stderr.as_fd(), buffer) {
+            Read::Data(count) => self.stderr_tail.push(&buffer[..count]),
+            Read::WouldBlock => {}
+            Read::Eof | Read::Failed(_) => return false,
+        }
+        true
+    }
+
+    /// Gives up standard error, which the caller has stopped watching.
+    pub fn take_stderr(&mut self) -> Option<OwnedFd> {
+        self.stderr.take()
+    }
+
+    /// Some child has ended; if it was ours, so has the link.
+    pub fn handle_child(&mut self, now: Instant) {
+        if matches!(self.life, Life::Over) {
+            return;
+        }
+        let Some(exit) = self.child.poll_exit() else { return };
+        let mut buffer = Vec::new();
+        while matches!(self.life, Life::Starting(_) | Life::Open) && matches!(self.handle_readable(&mut buffer, now), Read::Data(_)) {}
+        self.end(Cause::Eof, now);
+        // A background process may hold the other end open for ever: what is there now is all.
+        while self.stderr_has_more(&mut buffer) {}
+        if let Life::Ending { cause, .. } = self.enter(Life::Over) {
+            let stderr = std::mem::take(&mut self.stderr_tail).into_lines();
+            let noise = std::mem::take(&mut self.noise);
+            self.events.push_back(LinkEvent::Ended(End { cause, started: self.started, exit: Some(exit), stderr, noise }));
+        }
+    }
+
+    /// Writes as much as goes.
+    pub fn flush(&mut self) {
+        loop {
+            if self.out.rest().is_empty() {
+                self.out = Outbound::default();
+            }
+            // What starts a child and what is first asked of it leave in one piece.
+            self.session.poll_transmit(&mut self.out.bytes);
+            if self.out.bytes.is_empty() {
+                break;
+            }
+            match fd::write(self.fd.as_fd(), self.out.rest()) {
+                Write::Done(count) => self.out.written += count,
+                Write::WouldBlock => return,
+                // What it still has to say may be read, and tells why.
+                Write::Closed | Write::Failed(_) => self.out.written = self.out.bytes.len(),
+            }
+        }
+        if matches!(self.life, Life::Ending { cause: Cause::Asked, .. }) {
+            fd::shut_write(&self.fd).ok();
+        }
+    }
+
+    fn stderr_has_more(&mut self, buffer: &mut Vec<u8>) -> bool {
+        let Some(stderr) = &self.stderr else { return false };
+        buffer.resize(READ_BYTES, 0);
+        let Read::Data(count) = fd::read(stderr.as_fd(), buffer) else { return false };
+        self.stderr_tail.push(&buffer[..count]);
+        true
+    }
+
+    fn drain_session(&mut self, now: Instant) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::Ready(hello) => self.events.push_back(LinkEvent::Ready(hello)),
+                SessionEvent::Frame(frame) => self.events.push_back(LinkEvent::Frame(frame)),
+                SessionEvent::Noise(noise) => self.events.push_back(LinkEvent::Noise(noise)),
+                SessionEvent::Closed(reason) => self.end(Cause::Session(reason), now),
+                SessionEvent::Greeted(_) => {}
+            }
+        }
+    }
+
+    fn end(&mut self, cause: Cause, now: Instant) {
+        let next = match cause {
+            Cause::Asked | Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => now + GRACE,
+            Cause::Session(_) | Cause::TooNoisy | Cause::Forged { .. } | Cause::TooSlow => now,
+        };
+        if matches!(self.life, Life::Starting(_) | Life::Open) {
+            self.enter(Life::Ending { cause, next, step: Step::Terminate });
+        }
+    }
+
+    /// The one place where a link's life changes; returns what it was.
+    fn enter(&mut self, life: Life) -> Life {
+        let before = std::mem::replace(&mut self.life, life);
+        match before {
+            Life::Starting(dialog) => {
+                self.noise = dialog.into_noise();
+                Life::Open
+            }
+            before => before,
+        }
+    }
+}

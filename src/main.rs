@@ -1,0 +1,21 @@
+//! The program: what was typed, what it means, how it ended.
+
+use hopvine::cli::{self, Parsed};
+use hopvine::error::ExitCode;
+use hopvine::{report, verbs};
+
+fn main() -> std::process::ExitCode {
+    let ended = match cli::parse(std::env::args_os()) {
+        Parsed::Command(command) => verbs::run(*command),
+        Parsed::Answer(text) => report::bytes(text.as_bytes()).map(|()| ExitCode::Success),
+        Parsed::Wrong(text) => {
+            report::complain(text.trim_end());
+            Ok(ExitCode::Usage)
+        }
+    };
+    let code = ended.unwrap_or_else(|error| {
+        report::complain(&format!("this machine fails: {error}"));
+        ExitCode::Failed
+    });
+    std::process::ExitCode::from(u8::try_from(code.status()).unwrap_or(u8::MAX))
+}

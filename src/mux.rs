@@ -1,0 +1,314 @@
+//! THE loop: one poller for all links, signals, children, timers and the standard streams.
+//!
+//! Owners pull [`Mux::next_event`]; nothing below calls up. A turn reads each ready link at most
+//! once, so that none starves the others.
+
+use crate::link::{Cause, Link, LinkEvent};
+use crate::proto::frame::Frame;
+use crate::proto::ids::ContextId;
+use crate::proto::message::ParentHello;
+use crate::route::{LinkId, Route};
+use crate::sys::child;
+use crate::sys::clock;
+use crate::sys::poll::{Interest, Poller, Ready};
+use crate::sys::signals::{Signal, Signals};
+use crate::sys::stdio::Stream;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+/// Keys of the poller below this one are not links: signals, then the standard streams.
+const FIRST_LINK_KEY: usize = 16;
+const INPUT_KEY: usize = 8;
+const OUTPUT_KEYS: [(Stream, usize); 2] = [(Stream::Out, 9), (Stream::Err, 10)];
+const READABLE: Interest = Interest { readable: true, writable: false };
+
+#[derive(Debug)]
+pub enum Event {
+    Link(LinkId, LinkEvent),
+    Signal(Signal),
+    /// Standard input can be read.
+    Input,
+    /// A standard stream takes more.
+    Writable(Stream),
+    /// The owner's deadline has come.
+    Timeout,
+}
+
+/// A child to start: what to run, what to send it first, who it will be.
+#[derive(Debug)]
+pub struct Start {
+    pub argv: Vec<String>,
+    pub environment: Vec<(String, String)>,
+    pub cwd: Option<String>,
+    pub payload: Vec<u8>,
+    pub hello: ParentHello,
+}
+
+#[derive(Debug)]
+pub struct Mux {
+    me: ContextId,
+    poller: Poller,
+    signals: Signals,
+    links: BTreeMap<LinkId, Watched>,
+    route: Route,
+    started: usize,
+    /// Links with something to flush or to tell.
+    stirred: BTreeSet<LinkId>,
+    events: VecDeque<Event>,
+    ready: Vec<Ready>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    link: Link,
+    /// `None` once the poller has been told to forget the link.
+    interest: Option<Interest>,
+}
+
+impl Mux {
+    /// # Errors
+    ///
+    /// When the system refuses the poller or the signal handlers.
+    pub fn new(me: ContextId) -> io::Result<Self> {
+        let (poller, signals) = (Poller::new()?, Signals::install()?);
+        for (key, source) in signals.sources().enumerate() {
+            poller.add(source, key, READABLE)?;
+        }
+        Ok(Self {
+            me,
+            poller,
+            signals,
+            links: BTreeMap::new(),
+            route: Route::default(),
+            started: 0,
+            stirred: BTreeSet::new(),
+            events: VecDeque::new(),
+            ready: Vec::new(),
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Starts a child and sends it everything at once.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started; nothing is left of it.
+    pub fn start(&mut self, start: Start) -> io::Result<LinkId> {
+        let spawned = child::spawn(&start.argv, &start.environment, start.cwd.as_deref())?;
+        let link = Link::new(spawned, start.payload, self.me, &start.hello, clock::now());
+        let id = LinkId(self.started);
+        self.started += 1;
+        let key = Self::key(id);
+        self.poller.add(link.fd().as_fd(), key, READABLE)?;
+        if let Some(stderr) = link.stderr() {
+            self.poller.add(stderr.as_fd(), key + 1, READABLE)?;
+        }
+        self.route.add(ContextId(start.hello.context), id);
+        self.links.insert(id, Watched { link, interest: Some(READABLE) });
+        self.stirred.insert(id);
+        Ok(id)
+    }
+
+    /// Sends a frame towards its destination; what has gone meanwhile gets nothing.
+    pub fn send(&mut self, frame: Frame) {
+        let Some(id) = self.route.link_to(frame.to) else { return };
+        if let Some(watched) = self.links.get_mut(&id) {
+            watched.link.send(frame);
+            self.stirred.insert(id);
+        }
+    }
+
+    /// Lets a child go, orderly.
+    pub fn close(&mut self, id: LinkId) {
+        self.with_link(id, |link| link.close(clock::now()));
+    }
+
+    /// Ends a child that must not go on.
+    pub fn abort(&mut self, id: LinkId, cause: Cause) {
+        self.with_link(id, |link| link.abort(cause, clock::now()));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    /// Watches standard input.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` where it is always ready, as a file is.
+    pub fn watch_input(&mut self) -> io::Result<()> {
+        self.poller.add(io::stdin().as_fd(), INPUT_KEY, READABLE)
+    }
+
+    /// # Errors
+    ///
+    /// When it was not watched.
+    pub fn forget_input(&mut self) -> io::Result<()> {
+        self.poller.remove(&io::stdin())
+    }
+
+    /// Tells once when a standard stream takes more.
+    ///
+    /// # Errors
+    ///
+    /// `PermissionDenied` where it always does.
+    pub fn watch_output(&mut self, stream: Stream) -> io::Result<()> {
+        let writable = Interest { readable: false, writable: true };
+        stream.with_fd(|fd| self.poller.add(fd, Self::output_key(stream), writable))
+    }
+
+    /// Waits for the next event, at the latest until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// When the poller fails; a single link never makes this fail.
+    pub fn next_event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
+        loop {
+            // 1. Tell what links have to say, write what they have to send.
+            self.settle();
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            // 2. Sleep until something is ready or due.
+            let now = clock::now();
+            if deadline.is_some_and(|deadline| deadline <= now) {
+                return Ok(Event::Timeout);
+            }
+            let due = self.links.values().filter_map(|watched| watched.link.poll_timeout()).chain(deadline).min();
+            self.ready.clear();
+            self.poller.wait(due.map(|due| due.saturating_duration_since(now)), &mut self.ready)?;
+            // 3. Read what is ready: signals first, then links, each once.
+            let now = clock::now();
+            for ready in std::mem::take(&mut self.ready) {
+                self.handle_ready(ready, now);
+            }
+            // 4. What is due.
+            self.handle_timeouts(now);
+        }
+    }
+
+    fn settle(&mut self) {
+        while let Some(id) = self.stirred.pop_first() {
+            let Some(watched) = self.links.get_mut(&id) else { continue };
+            watched.link.flush();
+            let mut ended = false;
+            while let Some(event) = watched.link.poll_event() {
+                if let LinkEvent::Frame(frame) = &event
+                    && !self.route.is_behind(frame.from, id)
+                {
+                    watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
+                    continue;
+                }
+                ended |= matches!(event, LinkEvent::Ended(_));
+                self.events.push_back(Event::Link(id, event));
+            }
+            if ended {
+                self.remove(id);
+            } else {
+                self.watch(id);
+            }
+        }
+    }
+
+    /// Brings the poller in line with what the link waits for; a link is never watched again.
+    fn watch(&mut self, id: LinkId) {
+        let Some(watched) = self.links.get_mut(&id) else { return };
+        let (wanted, fd) = (watched.link.interest(), watched.link.fd());
+        match (watched.interest, wanted) {
+            (Some(current), Some(wanted)) if current != wanted => {
+                self.poller.modify(fd.as_fd(), Self::key(id), wanted).ok();
+            }
+            (Some(_), None) => {
+                self.poller.remove(fd).ok();
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+        watched.interest = watched.interest.and(wanted);
+    }
+
+    fn remove(&mut self, id: LinkId) {
+        self.route.remove_link(id);
+        if let Some(mut watched) = self.links.remove(&id) {
+            // What `start` added and nobody has removed since can be removed.
+            if watched.interest.is_some() {
+                self.poller.remove(watched.link.fd()).ok();
+            }
+            if let Some(stderr) = watched.link.take_stderr() {
+                self.poller.remove(&stderr).ok();
+            }
+        }
+    }
+
+    fn handle_ready(&mut self, ready: Ready, now: Instant) {
+        match ready.key {
+            INPUT_KEY => self.events.push_back(Event::Input),
+            key if key >= FIRST_LINK_KEY => self.handle_link(ready, now),
+            key => match OUTPUT_KEYS.iter().find(|(_, output)| *output == key) {
+                Some((stream, _)) => {
+                    // Told once: whoever wants more asks again.
+                    stream.with_fd(|fd| self.poller.remove(&fd)).ok();
+                    self.events.push_back(Event::Writable(*stream));
+                }
+                None => self.handle_signals(now),
+            },
+        }
+    }
+
+    fn handle_signals(&mut self, now: Instant) {
+        for signal in self.signals.take() {
+            if signal == Signal::Child {
+                for (id, watched) in &mut self.links {
+                    watched.link.handle_child(now);
+                    self.stirred.insert(*id);
+                }
+            } else {
+                self.events.push_back(Event::Signal(signal));
+            }
+        }
+    }
+
+    fn handle_link(&mut self, ready: Ready, now: Instant) {
+        let (id, is_stderr) = (LinkId((ready.key - FIRST_LINK_KEY) / 2), ready.key % 2 == 1);
+        let Some(watched) = self.links.get_mut(&id) else { return };
+        if is_stderr {
+            if !watched.link.handle_stderr(&mut self.buffer)
+                && let Some(stderr) = watched.link.take_stderr()
+            {
+                self.poller.remove(&stderr).ok();
+            }
+            return;
+        }
+        if ready.readable {
+            watched.link.handle_readable(&mut self.buffer, now);
+        }
+        self.stirred.insert(id);
+    }
+
+    fn handle_timeouts(&mut self, now: Instant) {
+        for (id, watched) in &mut self.links {
+            if watched.link.poll_timeout().is_some_and(|due| due <= now) {
+                watched.link.handle_timeout(now);
+                self.stirred.insert(*id);
+            }
+        }
+    }
+
+    fn with_link(&mut self, id: LinkId, action: impl FnOnce(&mut Link)) {
+        if let Some(watched) = self.links.get_mut(&id) {
+            action(&mut watched.link);
+            self.stirred.insert(id);
+        }
+    }
+
+    fn key(id: LinkId) -> usize {
+        FIRST_LINK_KEY + 2 * id.0
+    }
+
+    fn output_key(stream: Stream) -> usize {
+        OUTPUT_KEYS.iter().find(|(known, _)| *known == stream).map_or(OUTPUT_KEYS[0].1, |(_, key)| *key)
+    }
+}

@@ -1,0 +1,112 @@
+//! What is sent to start an agent: the embedded `bootstrap/`, stripped and compressed at build time.
+//!
+//! A start is the remote command (a shell probe for an interpreter around the first stage) and, on
+//! the new process's standard input, the second stage, the core, and at once the first frames.
+
+#[cfg(test)]
+mod strip;
+
+/// The agent's core, compressed with zlib.
+pub const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.z"));
+/// The core as the interpreter sees it.
+pub const CORE_TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/core.py"));
+/// All parts, by name.
+pub const PARTS: &[Part] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
+
+const PROBE: &str = include_str!("../bootstrap/probe.sh");
+const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
+const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
+const PROBED: &str = "python3, python3.14 to python3.8, python3.6, python2, python2.7, python, /usr/libexec/platform-python";
+
+/// A piece of the agent that is sent when it is first needed.
+#[derive(Debug)]
+pub struct Part {
+    pub name: &'static str,
+    /// Compressed with zlib.
+    pub packed: &'static [u8],
+    pub text: &'static str,
+}
+
+/// Which interpreter starts the agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Interpreter {
+    /// The newest Python 3 on the remote PATH, else Python 2, else `platform-python`.
+    #[default]
+    Probe,
+    /// This one: a name for PATH, an absolute path, or one from the login folder or `~/`.
+    Named(String),
+}
+
+impl Interpreter {
+    /// What is looked for, for the error that says none was found.
+    pub fn tried(&self) -> &str {
+        match self {
+            Self::Probe => PROBED,
+            Self::Named(name) => name,
+        }
+    }
+}
+
+/// Returns the part of that name.
+pub fn part(name: &str) -> Option<&'static Part> {
+    PARTS.iter().find(|part| part.name == name)
+}
+
+/// The second stage: reads and runs the core.
+pub fn second_stage() -> String {
+    SECOND_STAGE.replace("@SIZE@", &CORE.len().to_string())
+}
+
+/// The command line that starts an agent under any login shell: sh, bash, ksh, zsh, fish, tcsh.
+/// At most 256 bytes where the interpreter is probed for.
+///
+/// # Errors
+///
+/// The first character of a named interpreter that cannot be quoted for all these shells.
+pub fn remote_command(interpreter: &Interpreter) -> Result<String, char> {
+    let first = FIRST_STAGE.trim_end().replace("@SIZE@", &second_stage().len().to_string());
+    let script = match interpreter {
+        Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
+        Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
+    };
+    Ok(format!("exec sh -c '{script}'"))
+}
+
+/// Quotes an interpreter for use inside `sh -c '...'`: a leading `~/` still means the home folder.
+fn quoted(name: &str) -> Result<String, char> {
+    if let Some(odd) = name.chars().find(|c| c.is_control() || "'\"`$\\!".contains(*c)) {
+        return Err(odd);
+    }
+    Ok(match name.strip_prefix("~/") {
+        Some(rest) => format!("~/\"{rest}\""),
+        None => format!("\"{name}\""),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_keeps_its_budgets() {
+        let command = remote_command(&Interpreter::Probe).expect("the probe is plain");
+        assert!(command.len() <= 256, "remote command: {} bytes", command.len());
+        assert!(CORE.len() <= 4600, "core: {} bytes", CORE.len());
+    }
+
+    #[test]
+    fn the_command_survives_every_login_shell() {
+        let command = remote_command(&Interpreter::Named("~/my python/bin/python".into())).expect("can be quoted");
+        assert!(command.starts_with("exec sh -c 'exec ~/\"my python/bin/python\" -SEc \"import "));
+        for odd in ['!', '\n', '\\', '`'] {
+            assert!(!command.contains(odd), "{odd:?} in {command}");
+        }
+        assert_eq!(command.matches('\'').count(), 2);
+    }
+
+    #[test]
+    fn an_interpreter_that_cannot_be_quoted_is_refused() {
+        assert_eq!(remote_command(&Interpreter::Named("py'thon".into())), Err('\''));
+        assert_eq!(remote_command(&Interpreter::Named("python$x".into())), Err('$'));
+    }
+}

@@ -1,0 +1,218 @@
+//! What streams and links say: one enum for each direction, and the flat records of both hellos.
+//!
+//! A message is a tag byte and a body. This is the only file that knows bincode: big-endian,
+//! fixed-width integers, lengths of 64 bits, at most 64 KiB, nothing left over.
+
+use super::ids::ContextId;
+use super::value::{Value, ValueError};
+use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::{Decode, Encode};
+
+/// Length of the random text that a parent sends and its child sends back reversed.
+pub const NONCE_BYTES: usize = 16;
+/// Most bytes a flat record may take.
+const MAX_RECORD_BYTES: usize = 65536;
+
+const RECORDS: Configuration<BigEndian, Fixint, Limit<MAX_RECORD_BYTES>> =
+    bincode::config::standard().with_big_endian().with_fixed_int_encoding().with_limit::<MAX_RECORD_BYTES>();
+
+/// The first frame of a parent: who the child is and whom it obeys.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ParentHello {
+    pub version: u16,
+    pub context: u32,
+    pub keepalive_ms: u32,
+    pub nonce: [u8; NONCE_BYTES],
+    /// The contexts from the parent up to the controller.
+    pub ancestors: Vec<u32>,
+    /// What `ps` shows.
+    pub title: String,
+}
+
+/// The first frame of a child, after the marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ChildHello {
+    pub version: u16,
+    pub pid: u32,
+    /// `sys.hexversion`; 0 for a native context.
+    pub python: u32,
+}
+
+/// More bytes that the sender of a stream may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Credit {
+    pub bytes: u32,
+}
+
+/// Why a stream ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetReason {
+    Cancelled,
+    UnknownMessage,
+    TooManyStreams,
+    /// More bytes than were granted, or a message larger than allowed.
+    TooMuch,
+}
+
+impl ResetReason {
+    /// Encoded as one byte.
+    pub fn encode(self) -> Vec<u8> {
+        vec![match self {
+            Self::Cancelled => 1,
+            Self::UnknownMessage => 2,
+            Self::TooManyStreams => 3,
+            Self::TooMuch => 4,
+        }]
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        match bytes {
+            [1] => Ok(Self::Cancelled),
+            [2] => Ok(Self::UnknownMessage),
+            [3] => Ok(Self::TooManyStreams),
+            [4] => Ok(Self::TooMuch),
+            _ => Err(MessageError::BadRecord),
+        }
+    }
+}
+
+/// The records that are sent as they are.
+pub trait Record: Encode + Decode<()> {
+    fn encode(&self) -> Vec<u8> {
+        bincode::encode_to_vec(self, RECORDS).unwrap_or_else(|_| panic!("a flat record is smaller than 64 KiB"))
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        match bincode::decode_from_slice(bytes, RECORDS) {
+            Ok((record, used)) if used == bytes.len() => Ok(record),
+            Ok(_) | Err(_) => Err(MessageError::BadRecord),
+        }
+    }
+}
+
+impl Record for ParentHello {}
+impl Record for ChildHello {}
+impl Record for Credit {}
+
+/// From an ancestor to a context.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToAgent {
+    /// Call `function` (`module:name`) with `arguments`, a tuple of positional ones and a dict.
+    Call { function: String, arguments: Value },
+    /// Start a command: a dict of `words`, `shell`, `stdin`.
+    Run(Value),
+    /// What the command of this stream reads; the stream's end is its end of file.
+    Input(Vec<u8>),
+    /// A part of the agent, compressed with zlib.
+    Part(Vec<u8>),
+    /// Names that the user's roots hold, and modules: (name, is a package, path, source).
+    /// As an answer to `Need`: (is a package, path, source) or None.
+    Modules(Value),
+}
+
+impl ToAgent {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![match self {
+            Self::Call { .. } => 1,
+            Self::Run(_) => 2,
+            Self::Input(_) => 3,
+            Self::Part(_) => 4,
+            Self::Modules(_) => 5,
+        }];
+        match self {
+            Self::Call { function, arguments } => {
+                out.extend((function.len() as u64).to_be_bytes());
+                out.extend(function.as_bytes());
+                arguments.encode(&mut out);
+            }
+            Self::Run(value) | Self::Modules(value) => value.encode(&mut out),
+            Self::Input(bytes) | Self::Part(bytes) => out.extend(bytes),
+        }
+        out
+    }
+}
+
+/// From a context to an ancestor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FromAgent {
+    /// Bytes written to standard output.
+    Output(Vec<u8>),
+    /// Bytes written to standard error.
+    Errors(Vec<u8>),
+    /// What the call returned.
+    Result(Value),
+    /// What the call raised: a dict of `type`, `message`, `args`, `attributes`, `traceback`, `cause`.
+    Failure(Value),
+    /// How the command ended, as wait(2) has it.
+    Exit(u32),
+    /// A request for a module, or for the part of the agent named after `part:`.
+    Need(String),
+}
+
+impl FromAgent {
+    pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
+        let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
+        Ok(match tag {
+            17 => Self::Output(body.to_vec()),
+            18 => Self::Errors(body.to_vec()),
+            19 => Self::Result(Value::decode(body)?),
+            20 => Self::Failure(Value::decode(body)?),
+            21 => Self::Exit(u32::from_be_bytes(body.try_into().map_err(|_| MessageError::BadRecord)?)),
+            22 => Self::Need(String::from_utf8(body.to_vec()).map_err(|_| MessageError::BadRecord)?),
+            unknown => return Err(MessageError::UnknownTag(*unknown)),
+        })
+    }
+}
+
+/// Why a message cannot be understood. It ends its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageError {
+    UnknownTag(u8),
+    BadRecord,
+    BadValue(ValueError),
+}
+
+impl From<ValueError> for MessageError {
+    fn from(error: ValueError) -> Self {
+        Self::BadValue(error)
+    }
+}
+
+/// The hello that greets `context`, a child of the controller or of the last of `ancestors`.
+pub fn greeting(context: ContextId, ancestors: &[ContextId], nonce: [u8; NONCE_BYTES], keepalive_ms: u32, title: String) -> ParentHello {
+    let ancestors = ancestors.iter().map(|id| id.0).collect();
+    ParentHello { version: super::VERSION, context: context.0, keepalive_ms, nonce, ancestors, title }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            drop(FromAgent::decode(&bytes));
+            drop(<ParentHello as Record>::decode(&bytes));
+            drop(<ChildHello as Record>::decode(&bytes));
+            drop(ResetReason::decode(&bytes));
+        }
+    }
+
+    #[test]
+    fn hellos_have_the_layout_that_the_protocol_document_gives() {
+        let hello = greeting(ContextId(7), &[ContextId(0)], *b"0123456789abcdef", 15000, "t".into());
+        let bytes = Record::encode(&hello);
+        let expected = b"\0\x01\0\0\0\x07\0\0\x3a\x980123456789abcdef\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01t";
+        assert_eq!(bytes, expected);
+        assert_eq!(<ParentHello as Record>::decode(&bytes), Ok(hello));
+    }
+
+    #[test]
+    fn trailing_bytes_and_huge_lengths_are_refused() {
+        assert_eq!(<Credit as Record>::decode(&[0, 0, 0, 1, 0]), Err(MessageError::BadRecord));
+        let mut hello = Record::encode(&greeting(ContextId(7), &[], [0; 16], 1, String::new()));
+        hello[26..34].fill(0xff);
+        assert_eq!(<ParentHello as Record>::decode(&hello), Err(MessageError::BadRecord));
+    }
+}

@@ -1,0 +1,357 @@
+//! One link between a parent and its child: hello, frames both ways, keepalive, and an end.
+//!
+//! The parent's hello and what it sends with it go out before the child has said anything: one
+//! flight. A session knows contexts only as numbers to pass on; who may send what is for `route`.
+
+use super::frame::{Decoder, Frame, FrameError, Kind};
+use super::ids::{ContextId, StreamId};
+use super::message::{ChildHello, ParentHello, Record};
+use super::outbox::Outbox;
+use std::time::{Duration, Instant};
+
+/// A link is lost when this many keepalives in a row go without any answer.
+pub const MAX_MISSED: u32 = 3;
+/// About how many bytes are handed out for one write.
+const TRANSMIT_BYTES: usize = 64 * 1024;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// To a parent: the child runs.
+    Ready(ChildHello),
+    /// To a child: who it is.
+    Greeted(ParentHello),
+    Frame(Frame),
+    /// The start of something that is not ours and came between two frames.
+    Noise(Vec<u8>),
+    /// Nothing more comes, and nothing more can be sent.
+    Closed(Closed),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The other end said goodbye.
+    Bye,
+    Silent { quiet: Duration },
+    BadFrame(FrameError),
+    /// A frame that has no place at this point of the session.
+    OutOfOrder(Kind),
+    BadHello,
+    Version { theirs: u16 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    AwaitingHello,
+    Open,
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Parent,
+    Child,
+}
+
+#[derive(Debug)]
+pub struct Session {
+    role: Role,
+    state: State,
+    /// This end and the other; the child learns both from the hello.
+    me: ContextId,
+    peer: ContextId,
+    decoder: Decoder,
+    outbox: Outbox,
+    events: std::collections::VecDeque<Event>,
+    keepalive: Duration,
+    heard: Instant,
+    missed: u32,
+}
+
+impl Session {
+    /// The upper end. The hello is the first thing it transmits.
+    pub fn parent(me: ContextId, hello: &ParentHello, now: Instant) -> Self {
+        let keepalive = Duration::from_millis(hello.keepalive_ms.into());
+        let mut session = Self::new(Role::Parent, me, ContextId(hello.context), keepalive, now);
+        session.control(Kind::Hello, Record::encode(hello));
+        session
+    }
+
+    /// The lower end, which waits to be told who it is.
+    pub fn child(now: Instant) -> Self {
+        Self::new(Role::Child, ContextId::CONTROLLER, ContextId::CONTROLLER, Duration::MAX, now)
+    }
+
+    fn new(role: Role, me: ContextId, peer: ContextId, keepalive: Duration, now: Instant) -> Self {
+        Self {
+            role,
+            state: State::AwaitingHello,
+            me,
+            peer,
+            decoder: Decoder::default(),
+            outbox: Outbox::default(),
+            events: std::collections::VecDeque::new(),
+            keepalive,
+            heard: now,
+            missed: 0,
+        }
+    }
+
+    /// Queues a frame for the other end or for what is behind it.
+    pub fn send(&mut self, frame: Frame) {
+        if self.state != State::Closed {
+            self.outbox.push(frame);
+        }
+    }
+
+    /// Says goodbye after all that is queued.
+    pub fn close(&mut self) {
+        let mut bye = Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new());
+        bye.priority = super::frame::Priority::Bulk;
+        self.send(bye);
+    }
+
+    /// Answers a parent's hello; the marker has been written before.
+    pub fn answer(&mut self, hello: &ChildHello) {
+        self.control(Kind::Hello, Record::encode(hello));
+    }
+
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        if self.state == State::Closed {
+            return;
+        }
+        self.heard = now;
+        self.missed = 0;
+        self.decoder.handle_input(bytes);
+        loop {
+            let frame = self.decoder.poll_frame();
+            let noise = self.decoder.take_noise();
+            if !noise.is_empty() {
+                self.events.push_back(Event::Noise(noise));
+            }
+            match frame {
+                Ok(Some(frame)) => self.handle_frame(frame),
+                Ok(None) => return,
+                Err(error) => return self.end(Closed::BadFrame(error)),
+            }
+            if self.state == State::Closed {
+                return;
+            }
+        }
+    }
+
+    /// To be called at [`Self::poll_timeout`]: asks a silent child for a sign of life.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.poll_timeout().is_none_or(|at| now < at) {
+            return;
+        }
+        self.missed += 1;
+        if self.missed > MAX_MISSED {
+            return self.end(Closed::Silent { quiet: now.duration_since(self.heard) });
+        }
+        if self.role == Role::Parent {
+            self.control(Kind::Ping, Vec::new());
+        }
+    }
+
+    /// When the other end has been silent for one more keepalive.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Open => self.heard.checked_add(self.keepalive.checked_mul(self.missed + 1)?),
+            State::AwaitingHello | State::Closed => None,
+        }
+    }
+
+    /// Appends frames to `out` until it holds about 64 KiB or nothing waits.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) {
+        while out.len() < TRANSMIT_BYTES {
+            let Some(frame) = self.outbox.pop() else { return };
+            frame.encode(out);
+        }
+    }
+
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn handle_frame(&mut self, frame: Frame) {
+        match (self.state, frame.kind) {
+            (State::AwaitingHello, Kind::Hello) => self.handle_hello(&frame),
+            (State::Open, Kind::Ping) => self.control(Kind::Pong, frame.body),
+            (State::Open, Kind::Pong) => {}
+            (State::Open, Kind::Bye) => self.end(Closed::Bye),
+            (State::Open, Kind::Open | Kind::Data | Kind::Credit | Kind::Reset) => {
+                self.events.push_back(Event::Frame(frame));
+            }
+            (_, kind) => self.end(Closed::OutOfOrder(kind)),
+        }
+    }
+
+    fn handle_hello(&mut self, frame: &Frame) {
+        let (version, event) = match self.role {
+            Role::Parent => match <ChildHello as Record>::decode(&frame.body) {
+                Ok(hello) => (hello.version, Event::Ready(hello)),
+                Err(_) => return self.end(Closed::BadHello),
+            },
+            Role::Child => match <ParentHello as Record>::decode(&frame.body) {
+                Ok(hello) => {
+                    self.me = ContextId(hello.context);
+                    self.peer = frame.from;
+                    self.keepalive = Duration::from_millis(hello.keepalive_ms.into());
+                    (hello.version, Event::Greeted(hello))
+                }
+                Err(_) => return self.end(Closed::BadHello),
+            },
+        };
+        if version != super::VERSION {
+            return self.end(Closed::Version { theirs: version });
+        }
+        self.state = State::Open;
+        self.events.push_back(event);
+    }
+
+    fn control(&mut self, kind: Kind, body: Vec<u8>) {
+        self.outbox.push(Frame::control(kind, self.me, self.peer, StreamId::LINK, body));
+    }
+
+    fn end(&mut self, reason: Closed) {
+        self.state = State::Closed;
+        self.events.push_back(Event::Closed(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::frame::Priority;
+    use crate::proto::message::greeting;
+
+    const KEEPALIVE: Duration = Duration::from_secs(15);
+
+    /// Two sessions, a wire between them, and a clock that jumps.
+    struct Pair {
+        parent: Session,
+        child: Session,
+        now: Instant,
+        chunk: usize,
+        cut: bool,
+    }
+
+    impl Pair {
+        fn new(chunk: usize) -> Self {
+            let now = Instant::now();
+            let hello = greeting(ContextId(1), &[ContextId(0)], [7; 16], 15_000, "title".into());
+            Self { parent: Session::parent(ContextId(0), &hello, now), child: Session::child(now), now, chunk, cut: false }
+        }
+
+        fn open(chunk: usize) -> Self {
+            let mut pair = Self::new(chunk);
+            pair.drive();
+            assert!(matches!(pair.child.poll_event(), Some(Event::Greeted(hello)) if hello.context == 1));
+            pair.child.answer(&ChildHello { version: crate::proto::VERSION, pid: 42, python: 0 });
+            pair.drive();
+            assert!(matches!(pair.parent.poll_event(), Some(Event::Ready(hello)) if hello.pid == 42));
+            pair
+        }
+
+        /// Delivers until both ends are idle.
+        fn drive(&mut self) {
+            while self.parent.has_output() || self.child.has_output() {
+                let (mut down, mut up) = (Vec::new(), Vec::new());
+                self.parent.poll_transmit(&mut down);
+                self.child.poll_transmit(&mut up);
+                if !self.cut {
+                    down.chunks(self.chunk).for_each(|bytes| self.child.handle_input(bytes, self.now));
+                    up.chunks(self.chunk).for_each(|bytes| self.parent.handle_input(bytes, self.now));
+                }
+            }
+        }
+
+        /// Jumps to the next deadline of either end.
+        fn pass_time(&mut self) {
+            self.now = [self.parent.poll_timeout(), self.child.poll_timeout()].into_iter().flatten().min().expect("a deadline");
+            self.parent.handle_timeout(self.now);
+            self.child.handle_timeout(self.now);
+            self.drive();
+        }
+    }
+
+    fn data(stream: u32, body: &[u8]) -> Frame {
+        Frame { priority: Priority::Interactive, ..Frame::control(Kind::Data, ContextId(0), ContextId(1), StreamId(stream), body.to_vec()) }
+    }
+
+    #[test]
+    fn frames_sent_with_the_hello_arrive_behind_it_in_any_chunking() {
+        for chunk in [1, 2, 21, 22, 23, 1000] {
+            let mut pair = Pair::new(chunk);
+            pair.parent.send(data(2, b"early"));
+            pair.drive();
+            assert!(matches!(pair.child.poll_event(), Some(Event::Greeted(_))));
+            assert_eq!(pair.child.poll_event(), Some(Event::Frame(data(2, b"early"))));
+        }
+    }
+
+    #[test]
+    fn an_idle_link_stays_open() {
+        let mut pair = Pair::open(1000);
+        for _ in 0..100 {
+            pair.pass_time();
+        }
+        assert_eq!((pair.parent.poll_event(), pair.child.poll_event()), (None, None));
+    }
+
+    #[test]
+    fn a_link_that_falls_silent_is_lost_after_three_missed_keepalives() {
+        let mut pair = Pair::open(1000);
+        pair.cut = true;
+        let started = pair.now;
+        let lost = loop {
+            pair.pass_time();
+            if let Some(event) = pair.parent.poll_event() {
+                break event;
+            }
+        };
+        assert_eq!(lost, Event::Closed(Closed::Silent { quiet: KEEPALIVE * 4 }));
+        assert_eq!(pair.now - started, KEEPALIVE * 4);
+        assert!(matches!(pair.child.poll_event(), Some(Event::Closed(Closed::Silent { .. }))));
+    }
+
+    #[test]
+    fn goodbye_comes_after_all_that_was_queued() {
+        let mut pair = Pair::open(1000);
+        pair.parent.close();
+        pair.parent.send(data(2, b"last"));
+        pair.drive();
+        assert_eq!(pair.child.poll_event(), Some(Event::Frame(data(2, b"last"))));
+        assert_eq!(pair.child.poll_event(), Some(Event::Closed(Closed::Bye)));
+    }
+
+    #[test]
+    fn late_noise_between_frames_is_told_and_does_no_harm() {
+        let mut pair = Pair::open(1000);
+        pair.parent.handle_input(b"You have mail.\n", pair.now);
+        assert_eq!(pair.parent.poll_event(), Some(Event::Noise(b"You have mail.\n".to_vec())));
+        pair.child.send(Frame { to: ContextId(0), from: ContextId(1), ..data(2, b"x") });
+        pair.drive();
+        assert!(matches!(pair.parent.poll_event(), Some(Event::Frame(_))));
+    }
+
+    #[test]
+    fn another_version_and_frames_before_the_hello_are_refused() {
+        let mut pair = Pair::new(1000);
+        pair.drive();
+        pair.child.poll_event();
+        pair.child.answer(&ChildHello { version: 99, pid: 1, python: 0 });
+        pair.drive();
+        assert_eq!(pair.parent.poll_event(), Some(Event::Closed(Closed::Version { theirs: 99 })));
+
+        let mut pair = Pair::new(1000);
+        let mut bytes = Vec::new();
+        data(2, b"x").encode(&mut bytes);
+        pair.parent.handle_input(&bytes, pair.now);
+        assert_eq!(pair.parent.poll_event(), Some(Event::Closed(Closed::OutOfOrder(Kind::Data))));
+    }
+}

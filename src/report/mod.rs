@@ -1,0 +1,216 @@
+//! The only printing. Results go to standard output, everything else to standard error; neither
+//! ever blocks the loop, and what a slow reader has not taken yet is bounded by its sources' credit.
+
+mod lines;
+mod outlet;
+mod result;
+pub mod terminal;
+
+use crate::controller::Note;
+use crate::controller::fleet::Place;
+use crate::controller::operation::Answer;
+use crate::error::{HostError, HostErrorKind, Outcome, UsageError};
+use crate::proto::json;
+use crate::sys::stdio::Stream;
+use lines::Lines;
+use outlet::Outlet;
+use result::Collected;
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+pub use outlet::Pressure;
+
+/// The longest value that is printed as JSON; parts that are shared count each time.
+const MAX_JSON_BYTES: usize = 256 * 1024 * 1024;
+
+/// How results look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One host: nothing but what it said.
+    Plain,
+    /// Many: `host: line`.
+    Prefixed,
+    /// One JSON object for each result.
+    Json,
+}
+
+/// Where the output of user code goes: a command's is the result, a call's is beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResultKind {
+    Output,
+    Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    Always,
+    Never,
+}
+
+#[derive(Debug)]
+pub struct Reporter {
+    layout: Layout,
+    result: ResultKind,
+    color: Color,
+    names: Vec<String>,
+    out: Outlet,
+    err: Outlet,
+    lines: HashMap<(Place, Stream), Lines>,
+    collected: HashMap<Place, Collected>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Reporter {
+    /// `names` are the targets by place.
+    pub fn new(layout: Layout, result: ResultKind, color: Color, names: Vec<String>) -> Self {
+        Self {
+            layout,
+            result,
+            color,
+            names,
+            out: Outlet::new(Stream::Out),
+            err: Outlet::new(Stream::Err),
+            lines: HashMap::new(),
+            collected: HashMap::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// What user code wrote.
+    pub fn output(&mut self, place: Place, stream: Stream, bytes: &[u8]) {
+        let to = match self.result {
+            ResultKind::Output => stream,
+            ResultKind::Value => Stream::Err,
+        };
+        match self.layout {
+            Layout::Plain => self.outlet(to).push_remote(bytes),
+            Layout::Json => self.collected.entry(place).or_default().push(stream, bytes),
+            Layout::Prefixed => {
+                let prefix = self.prefix(place);
+                let lines = self.lines.entry((place, stream)).or_default();
+                let mut text = Vec::new();
+                lines.push(bytes, |line| {
+                    text.extend_from_slice(prefix.as_bytes());
+                    text.extend_from_slice(line);
+                    text.push(b'\n');
+                });
+                self.outlet(to).push_remote(&text);
+            }
+        }
+    }
+
+    /// The end of one target's work.
+    pub fn done(&mut self, place: Place, outcome: &Result<Answer, HostError>, took: Duration) {
+        self.outcomes.push(match outcome {
+            Ok(Answer::Value(_)) => Outcome::Done(0),
+            Ok(Answer::Exit(status)) => Outcome::Done(*status),
+            Err(error) => error.outcome(),
+        });
+        self.end_lines(place);
+        if self.layout == Layout::Json {
+            let collected = self.collected.remove(&place).unwrap_or_default();
+            let line = result::object(&self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
+            return self.out.push(line.as_bytes());
+        }
+        match outcome {
+            Ok(Answer::Value(value)) => {
+                let text = json::to_json(value, MAX_JSON_BYTES).unwrap_or_else(|| "the value is too large to be printed".to_owned());
+                let prefix = if self.layout == Layout::Prefixed { self.prefix(place) } else { String::new() };
+                self.out.push(format!("{prefix}{text}\n").as_bytes());
+            }
+            Ok(Answer::Exit(0)) => {}
+            Ok(Answer::Exit(status)) if self.layout == Layout::Prefixed => {
+                let text = format!("exit status {status}");
+                self.say(&format!("{}: {text}", self.names[place]));
+            }
+            Ok(Answer::Exit(_)) => {}
+            Err(error) => self.explain(place, error),
+        }
+    }
+
+    /// What a user who asked for more is told.
+    pub fn note(&mut self, note: &Note) {
+        self.say(&format!("{}: {}", note.target, note.text));
+    }
+
+    /// A line of our own.
+    pub fn say(&mut self, text: &str) {
+        self.err.push(format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
+    }
+
+    /// Writes what goes without waiting; tells how much waits.
+    pub fn flush(&mut self) -> Pressure {
+        let err = self.err.flush();
+        self.out.flush().and(err)
+    }
+
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    fn explain(&mut self, place: Place, error: &HostError) {
+        let mut text = format!("{}: {error}", self.names[place]);
+        if let HostErrorKind::Exception(exception) = &error.kind {
+            exception.traceback.trim_end().lines().for_each(|line| text += &format!("\n    {line}"));
+        }
+        error.said.iter().for_each(|line| text += &format!("\n    | {line}"));
+        if let Some(advice) = error.advice() {
+            text += &format!("\n    try: {advice}");
+        }
+        self.say(&text);
+    }
+
+    /// A last line without its newline is a line.
+    fn end_lines(&mut self, place: Place) {
+        for stream in [Stream::Out, Stream::Err] {
+            if self.lines.get(&(place, stream)).is_some_and(|lines| !lines.is_empty()) {
+                self.output(place, stream, b"\n");
+            }
+            self.lines.remove(&(place, stream));
+        }
+    }
+
+    fn prefix(&self, place: Place) -> String {
+        let name = terminal::harmless_text(&self.names[place]);
+        match self.color {
+            Color::Never => format!("{name}: "),
+            Color::Always => {
+                let style = anstyle::AnsiColor::Cyan.on_default();
+                format!("{style}{name}{style:#}: ")
+            }
+        }
+    }
+
+    fn outlet(&mut self, stream: Stream) -> &mut Outlet {
+        match stream {
+            Stream::Out => &mut self.out,
+            Stream::Err => &mut self.err,
+        }
+    }
+}
+
+/// Prints bytes of ours; a reader that has gone is no error.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub fn bytes(bytes: &[u8]) -> io::Result<()> {
+    use std::io::Write;
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Says what is wrong with the command line.
+pub fn usage(error: &UsageError) {
+    complain(&error.to_string());
+}
+
+/// Says something on standard error before anything has been started.
+pub fn complain(text: &str) {
+    use std::io::Write;
+    // Where even standard error is closed, the exit status has to do.
+    writeln!(io::stderr(), "hopvine: {}", terminal::harmless_text(text)).ok();
+}

@@ -1,0 +1,73 @@
+//! One of our standard streams: what waits for it, and where it has gone.
+
+use super::terminal;
+use crate::sys::fd::Write;
+use crate::sys::stdio::{self, Stream};
+use std::collections::VecDeque;
+
+/// Below this, sources are told to go on.
+const LOW_BYTES: usize = 256 * 1024;
+
+/// How it stands with the outlets after a flush.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pressure {
+    /// Streams that would not take everything.
+    pub full: Vec<Stream>,
+    /// So much waits that sources must pause.
+    pub high: bool,
+    /// Nobody reads our standard output any more.
+    pub closed: bool,
+}
+
+impl Pressure {
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.full.extend(other.full);
+        self.high |= other.high;
+        self.closed |= other.closed;
+        self
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Outlet {
+    stream: Stream,
+    terminal: bool,
+    waiting: VecDeque<u8>,
+    closed: bool,
+}
+
+impl Outlet {
+    pub(super) fn new(stream: Stream) -> Self {
+        Self { stream, terminal: stdio::is_terminal(stream), waiting: VecDeque::new(), closed: false }
+    }
+
+    /// Queues text of ours.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        if !self.closed {
+            self.waiting.extend(bytes);
+        }
+    }
+
+    /// Queues what a remote program wrote.
+    pub(super) fn push_remote(&mut self, bytes: &[u8]) {
+        if self.terminal { self.push(&terminal::harmless(bytes)) } else { self.push(bytes) }
+    }
+
+    pub(super) fn flush(&mut self) -> Pressure {
+        while !self.waiting.is_empty() {
+            match self.stream.write(self.waiting.as_slices().0) {
+                Write::Done(count) => drop(self.waiting.drain(..count)),
+                Write::WouldBlock => break,
+                Write::Closed | Write::Failed(_) => {
+                    self.closed = true;
+                    self.waiting.clear();
+                }
+            }
+        }
+        Pressure {
+            full: if self.waiting.is_empty() { Vec::new() } else { vec![self.stream] },
+            high: self.waiting.len() > LOW_BYTES,
+            closed: self.closed && self.stream == Stream::Out,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Child processes: started in a session of their own, talked to over a socket pair, always reaped.
+
+use super::fd::set_nonblocking;
+use super::signals;
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Status(i32),
+    Signal(i32),
+}
+
+/// A running process, the leader of its own session. Killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Child {
+    pid: i32,
+    exit: Option<Exit>,
+}
+
+/// A child with our ends of its standard streams, which do not block.
+#[derive(Debug)]
+pub struct Spawned {
+    pub child: Child,
+    /// Its standard input and output.
+    pub link: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// Starts `argv`, with `environment` added to ours, in the folder `cwd` (or ours).
+///
+/// # Errors
+///
+/// As exec(2) and fork(2); `NotFound` names a program that is not there.
+pub fn spawn(argv: &[String], environment: &[(String, String)], cwd: Option<&str>) -> io::Result<Spawned> {
+    let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let (stderr, their_stderr) = UnixStream::pair()?;
+    let mut command = Command::new(program);
+    command.args(args).envs(environment.iter().map(|(name, value)| (name, value)));
+    command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs)).stderr(OwnedFd::from(their_stderr));
+    if let Some(cwd) = cwd {
+        command.current_dir(cwd);
+    }
+    // SAFETY: setsid is async-signal-safe, and nothing else happens between fork and exec.
+    unsafe {
+        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+    }
+    let pid = command.spawn()?.id();
+    let (link, stderr) = (OwnedFd::from(ours), OwnedFd::from(stderr));
+    set_nonblocking(&link)?;
+    set_nonblocking(&stderr)?;
+    let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData)?;
+    Ok(Spawned { child: Child { pid, exit: None }, link, stderr })
+}
+
+/// Runs a local program to its end and returns its standard output; nothing is read from us.
+///
+/// # Errors
+///
+/// As [`spawn`].
+pub fn output(program: &str, args: &[&str]) -> io::Result<Vec<u8>> {
+    Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().map(|output| output.stdout)
+}
+
+impl Child {
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Returns how the process ended, once it has.
+    pub fn poll_exit(&mut self) -> Option<Exit> {
+        if self.exit.is_none() {
+            self.exit = match waitpid(Pid::from_raw(self.pid), Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, status)) => Some(Exit::Status(status)),
+                Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
+                Err(Errno::ECHILD) => Some(Exit::Status(255)),
+                Ok(_) | Err(_) => None,
+            };
+        }
+        self.exit
+    }
+
+    /// Asks the process and what it started in its session's first group to end.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    pub fn kill(&self) {
+        self.signal(Signal::SIGKILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if self.exit.is_none() {
+            // The group may have gone although its leader has not been reaped yet.
+            signals::send(-self.pid, signal).or_else(|_| signals::send(self.pid, signal)).ok();
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.poll_exit().is_none() {
+            self.kill();
+            // After SIGKILL this does not last; an error means that there is nothing to reap.
+            waitpid(Pid::from_raw(self.pid), None).ok();
+        }
+    }
+}

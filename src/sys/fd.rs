@@ -1,0 +1,58 @@
+//! Reading and writing of descriptors that do not block, with four outcomes.
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    Data(usize),
+    WouldBlock,
+    /// Nothing more will come.
+    Eof,
+    Failed(Errno),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Write {
+    Done(usize),
+    WouldBlock,
+    /// Nobody reads any more.
+    Closed,
+    Failed(Errno),
+}
+
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
+    loop {
+        return match nix::unistd::read(fd, buffer) {
+            Ok(0) | Err(Errno::EIO | Errno::ECONNRESET) => Read::Eof,
+            Ok(count) => Read::Data(count),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => Read::WouldBlock,
+            Err(errno) => Read::Failed(errno),
+        };
+    }
+}
+
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Write {
+    loop {
+        return match nix::unistd::write(fd, bytes) {
+            Ok(count) => Write::Done(count),
+            Err(Errno::EINTR) => continue,
+            Err(Errno::EAGAIN) => Write::WouldBlock,
+            Err(Errno::EPIPE | Errno::ECONNRESET) => Write::Closed,
+            Err(errno) => Write::Failed(errno),
+        };
+    }
+}
+
+pub fn set_nonblocking(fd: &OwnedFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
+}
+
+/// Says that nothing more will be written to a socket.
+pub fn shut_write(fd: &OwnedFd) -> nix::Result<()> {
+    use std::os::fd::AsRawFd;
+    nix::sys::socket::shutdown(fd.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write)
+}

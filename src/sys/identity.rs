@@ -1,0 +1,11 @@
+//! Who runs this program, and where.
+
+use nix::unistd;
+
+/// Returns `user@host:pid`, as far as the system knows them.
+pub fn process() -> String {
+    let user = unistd::User::from_uid(unistd::getuid()).ok().flatten().map(|user| user.name);
+    let user = user.unwrap_or_else(|| unistd::getuid().to_string());
+    let host = unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    format!("{user}@{host}:{}", std::process::id())
+}

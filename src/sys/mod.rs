@@ -1,0 +1,14 @@
+//! The operating system: the only room with `unsafe`, nix, polling and signal-hook.
+//!
+//! It imports nothing of ours. Quirks end here: an interrupted call is repeated, the end of a pty
+//! or a broken pipe is an end like any other, and what cannot be polled counts as always ready.
+
+pub mod child;
+pub mod clock;
+pub mod fd;
+pub mod identity;
+pub mod limits;
+pub mod poll;
+pub mod random;
+pub mod signals;
+pub mod stdio;

@@ -1,0 +1,103 @@
+//! Signals as bytes on a socket, read by the loop like any other source.
+
+use nix::errno::Errno;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// A child has ended.
+    Child,
+    Interrupt,
+    Terminate,
+    Hangup,
+}
+
+impl Signal {
+    const ALL: [Self; 4] = [Self::Child, Self::Interrupt, Self::Terminate, Self::Hangup];
+
+    fn number(self) -> i32 {
+        match self {
+            Self::Child => SIGCHLD,
+            Self::Interrupt => SIGINT,
+            Self::Terminate => SIGTERM,
+            Self::Hangup => SIGHUP,
+        }
+    }
+}
+
+/// One pipe for each signal; the handlers do nothing but write to it.
+#[derive(Debug)]
+pub struct Signals {
+    pipes: Vec<(Signal, UnixStream)>,
+}
+
+impl Signals {
+    /// Installs the handlers, for the life of the process. A signal that is ignored when we start
+    /// (`nohup`) stays so.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses descriptors or handlers.
+    pub fn install() -> io::Result<Self> {
+        let mut pipes = Vec::new();
+        for signal in Signal::ALL {
+            if signal == Signal::Hangup && is_ignored(signal.number()) {
+                continue;
+            }
+            let (read, write) = UnixStream::pair()?;
+            read.set_nonblocking(true)?;
+            write.set_nonblocking(true)?;
+            signal_hook::low_level::pipe::register(signal.number(), write)?;
+            pipes.push((signal, read));
+        }
+        Ok(Self { pipes })
+    }
+
+    pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.pipes.iter().map(|(_, pipe)| pipe.as_fd())
+    }
+
+    /// Returns the signals that have come since the last call, each once.
+    pub fn take(&mut self) -> Vec<Signal> {
+        let mut taken = Vec::new();
+        for (signal, pipe) in &self.pipes {
+            let mut bytes = [0; 64];
+            while let super::fd::Read::Data(_) = super::fd::read(pipe.as_fd(), &mut bytes) {
+                if taken.last() != Some(signal) {
+                    taken.push(*signal);
+                }
+            }
+        }
+        taken
+    }
+}
+
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Sends `signal` to a process or, with a negative id, to a group.
+pub(super) fn send(pid: i32, signal: nix::sys::signal::Signal) -> Result<(), Errno> {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_becomes_readable_and_is_told_once() {
+        let mut signals = Signals::install().expect("handlers can be installed");
+        let pid = i32::try_from(std::process::id()).expect("a pid fits");
+        send(pid, nix::sys::signal::Signal::SIGTERM).expect("we may signal ourselves");
+        send(pid, nix::sys::signal::Signal::SIGTERM).expect("we may signal ourselves");
+        assert_eq!(signals.take(), [Signal::Terminate]);
+        assert_eq!(signals.take(), []);
+        assert!(signals.sources().all(|source| source.try_clone_to_owned().is_ok()));
+    }
+}

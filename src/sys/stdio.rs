@@ -1,0 +1,80 @@
+//! The program's own standard streams, shared with others: their flags are never changed.
+
+use super::fd::{self, Read, Write};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::io::IsTerminal;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// A pipe takes this much at once where it takes anything (POSIX calls it PIPE_BUF).
+const ATOMIC_BYTES: usize = 4096;
+
+/// What is read from standard input, if anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    Terminal,
+    /// Closed when the program started, or the null device.
+    Nothing,
+    /// A pipe, a socket, a file.
+    Piped,
+}
+
+/// Tells what standard input is.
+pub fn input() -> Input {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return Input::Terminal;
+    }
+    let null = nix::sys::stat::stat("/dev/null").map(|stat| stat.st_rdev);
+    match nix::sys::stat::fstat(&stdin) {
+        Ok(stat) if Ok(stat.st_rdev) != null || stat.st_rdev == 0 => Input::Piped,
+        Ok(_) | Err(_) => Input::Nothing,
+    }
+}
+
+pub fn is_terminal(stream: Stream) -> bool {
+    match stream {
+        Stream::Out => std::io::stdout().is_terminal(),
+        Stream::Err => std::io::stderr().is_terminal(),
+    }
+}
+
+/// Reads what standard input has; blocks only where [`is_ready`] was not asked.
+pub fn read_input(buffer: &mut [u8]) -> Read {
+    fd::read(std::io::stdin().as_fd(), buffer)
+}
+
+/// An output of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+impl Stream {
+    pub fn with_fd<T>(self, action: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+        match self {
+            Self::Out => action(std::io::stdout().as_fd()),
+            Self::Err => action(std::io::stderr().as_fd()),
+        }
+    }
+
+    /// Writes as much of `bytes` as goes without waiting.
+    pub fn write(self, bytes: &[u8]) -> Write {
+        self.with_fd(|fd| {
+            let mut done = 0;
+            while done < bytes.len() {
+                let mut polled = [PollFd::new(fd, PollFlags::POLLOUT)];
+                if poll(&mut polled, PollTimeout::ZERO) == Ok(0) {
+                    break;
+                }
+                let chunk = &bytes[done..bytes.len().min(done + ATOMIC_BYTES)];
+                match fd::write(fd, chunk) {
+                    Write::Done(count) => done += count,
+                    Write::WouldBlock => break,
+                    end => return end,
+                }
+            }
+            if done == 0 && !bytes.is_empty() { Write::WouldBlock } else { Write::Done(done) }
+        })
+    }
+}

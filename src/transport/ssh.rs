@@ -1,0 +1,45 @@
+//! The user's own ssh, with the user's own configuration, keys and jump hosts.
+
+use super::Plan;
+
+/// Where to; `user` and `port` override what the configuration says.
+#[derive(Clone, Debug, Default)]
+pub struct Destination<'a> {
+    pub host: &'a str,
+    pub user: Option<&'a str>,
+    pub port: Option<u16>,
+    pub options: &'a [String],
+}
+
+/// No terminal and no questions: many hosts cannot be asked about at once. The user's options come
+/// first, as ssh takes the first value it sees; `--` keeps a host from being an option.
+pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
+    let mut argv: Vec<String> = vec!["ssh".into(), "-T".into()];
+    for option in destination.options {
+        argv.extend(["-o".into(), option.clone()]);
+    }
+    argv.extend(["-o".into(), "BatchMode=yes".into()]);
+    if let Some(user) = destination.user {
+        argv.extend(["-l".into(), user.into()]);
+    }
+    if let Some(port) = destination.port {
+        argv.extend(["-p".into(), port.to_string()]);
+    }
+    argv.extend(["--".into(), destination.host.into(), command]);
+    Plan { argv, ..Plan::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_what_a_user_would_type() {
+        let options = ["StrictHostKeyChecking=no".to_owned()];
+        let full = Destination { host: "web1", user: Some("me"), port: Some(2222), options: &options };
+        let argv = plan(&full, "COMMAND".into()).argv.join(" ");
+        assert_eq!(argv, "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -l me -p 2222 -- web1 COMMAND");
+        let bare = Destination { host: "web1", ..Destination::default() };
+        assert_eq!(plan(&bare, "COMMAND".into()).argv.join(" "), "ssh -T -o BatchMode=yes -- web1 COMMAND");
+    }
+}

@@ -1,0 +1,332 @@
+//! Drives one request over a fleet: the controller's commands to the mux, the mux's events to the
+//! controller, news to the report, standard input to the commands, signals to a quick end.
+
+use super::prepare::Prepared;
+use crate::cli;
+use crate::controller::feed::Feed;
+use crate::controller::fleet::{Fleet, News};
+use crate::controller::{Command, Controller};
+use crate::error::{ExitCode, UsageError};
+use crate::mux::{Event, Mux};
+use crate::proto::ids::ContextId;
+use crate::proto::stream::StreamKey;
+use crate::report::{Color, Layout, Reporter};
+use crate::sys::fd::Read;
+use crate::sys::signals::Signal;
+use crate::sys::stdio::{self, Stream};
+use crate::sys::{clock, random};
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How much of standard input may be on its way to a command.
+const MAX_UNREAD_BYTES: usize = 128 * 1024;
+/// After an interrupt, this is all the time that an orderly end gets.
+const LAST_WAIT: Duration = Duration::from_millis(900);
+const MAX_NAMES_SHOWN: usize = 10;
+
+/// Runs what has been prepared, or says what is wrong with the command line.
+pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
+    match prepared {
+        Ok(prepared) => Drive::new(prepared, typed)?.run(),
+        Err(error) => {
+            crate::report::usage(&error);
+            Ok(ExitCode::Usage)
+        }
+    }
+}
+
+struct Drive {
+    mux: Mux,
+    controller: Controller,
+    fleet: Fleet,
+    reporter: Reporter,
+    verbose: bool,
+    input: Option<Input>,
+    /// Output that has been queued but not yet written, by the stream that it came from.
+    unwritten: Vec<(StreamKey, usize)>,
+    watched_outputs: BTreeSet<Stream>,
+    ending: Ending,
+}
+
+/// Standard input on its way to commands.
+struct Input {
+    feed: Feed,
+    source: Source,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Watched,
+    /// Nobody has room for more.
+    Paused,
+    /// A file: always ready, cannot be watched.
+    Ready,
+    Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// When all is done.
+    Natural,
+    /// The user has been told who still runs.
+    AskedOnce,
+    At { deadline: Instant, code: ExitCode },
+}
+
+impl Drive {
+    fn new(prepared: Prepared, typed: &cli::Fleet) -> io::Result<Self> {
+        let many = prepared.targets.len() > 1;
+        let layout = match (typed.json, many) {
+            (true, _) => Layout::Json,
+            (false, true) => Layout::Prefixed,
+            (false, false) => Layout::Plain,
+        };
+        let names = prepared.targets.iter().map(|target| target.name.clone()).collect();
+        let input = matches!(&prepared.request, request if request.takes_input());
+        let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
+        let mut mux = Mux::new(ContextId::CONTROLLER)?;
+        let input = if input { Some(Input::open(&mut mux, prepared.targets.len() > fanout)?) } else { None };
+        Ok(Self {
+            mux,
+            controller: Controller::new(prepared.settings),
+            fleet: Fleet::new(prepared.targets, prepared.request, fanout),
+            reporter: Reporter::new(layout, prepared.result, color(typed.color), names),
+            verbose: typed.verbose,
+            input,
+            unwritten: Vec::new(),
+            watched_outputs: BTreeSet::new(),
+            ending: Ending::Natural,
+        })
+    }
+
+    fn run(mut self) -> io::Result<ExitCode> {
+        loop {
+            // 1. Start what there is room for, feed what can read.
+            self.start_targets()?;
+            self.feed_commands()?;
+            // 2. Do what the controller wants and tell what it has to tell, until it is content.
+            while self.execute() | self.tell() {}
+            // 3. Write; let sources go on as far as that went.
+            self.write();
+            if let Some(code) = self.over() {
+                return Ok(code);
+            }
+            // 4. Wait for what happens next.
+            let event = self.mux.next_event(self.deadline())?;
+            self.handle(event)?;
+        }
+    }
+
+    fn start_targets(&mut self) -> io::Result<()> {
+        while self.fleet.wants_to_start() {
+            match self.fleet.start_next(&mut self.controller, random::bytes()?, clock::now()) {
+                Ok(operation) => {
+                    if let Some(input) = &mut self.input {
+                        input.feed.add_reader(operation);
+                    }
+                }
+                Err(news) => self.show(news),
+            }
+        }
+        Ok(())
+    }
+
+    fn feed_commands(&mut self) -> io::Result<()> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        if input.source == Source::Ready && input.feed.wants_more() {
+            input.read()?;
+        }
+        for operation in self.fleet.operations() {
+            while self.controller.unread(operation) < MAX_UNREAD_BYTES {
+                let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
+                self.controller.input(operation, chunk, last);
+            }
+        }
+        input.balance(&mut self.mux)
+    }
+
+    fn execute(&mut self) -> bool {
+        let mut worked = false;
+        while let Some(command) = self.controller.poll_command() {
+            worked = true;
+            match command {
+                Command::Start { context, start } => {
+                    let program = start.argv.first().cloned().unwrap_or_default();
+                    let started = self.mux.start(start);
+                    self.controller.handle_started(context, started, &program);
+                }
+                Command::Send(frame) => self.mux.send(frame),
+                Command::Close(link) => self.mux.close(link),
+                Command::Abort(link, cause) => self.mux.abort(link, cause),
+            }
+        }
+        worked
+    }
+
+    fn tell(&mut self) -> bool {
+        let mut worked = false;
+        while let Some(report) = self.controller.poll_report() {
+            worked = true;
+            if let (Some(input), crate::controller::operation::Report::Done { operation, .. }) = (&mut self.input, &report) {
+                input.feed.remove_reader(*operation);
+            }
+            if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
+                self.show(news);
+            }
+        }
+        for note in self.controller.take_notes() {
+            if self.verbose {
+                self.reporter.note(&note);
+            }
+        }
+        worked
+    }
+
+    fn show(&mut self, news: News) {
+        match news {
+            News::Output { place, source, stream, bytes } => {
+                // One more for the tag that the message began with.
+                self.unwritten.push((source, bytes.len() + 1));
+                self.reporter.output(place, stream, &bytes);
+            }
+            News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
+        }
+    }
+
+    fn write(&mut self) {
+        let pressure = self.reporter.flush();
+        for stream in pressure.full {
+            if !self.watched_outputs.contains(&stream) && self.mux.watch_output(stream).is_ok() {
+                self.watched_outputs.insert(stream);
+            }
+        }
+        if pressure.closed {
+            self.stop(ExitCode::Success);
+        }
+        if !pressure.high {
+            for (source, bytes) in std::mem::take(&mut self.unwritten) {
+                self.controller.consumed(source, bytes);
+            }
+            self.execute();
+        }
+    }
+
+    fn over(&mut self) -> Option<ExitCode> {
+        let written = self.watched_outputs.is_empty();
+        match self.ending {
+            Ending::At { deadline, code } => {
+                let gone = self.mux.is_empty() && self.fleet.is_done();
+                ((gone && (written || code != ExitCode::Success)) || clock::now() >= deadline).then_some(code)
+            }
+            Ending::Natural | Ending::AskedOnce => {
+                let done = self.fleet.is_done() && self.mux.is_empty() && written;
+                done.then(|| ExitCode::of(self.reporter.outcomes()))
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let ending = match self.ending {
+            Ending::At { deadline, .. } => Some(deadline),
+            Ending::Natural | Ending::AskedOnce => None,
+        };
+        let ready = self.input.as_ref().is_some_and(|input| input.source == Source::Ready && input.feed.wants_more());
+        [self.controller.poll_timeout(), ending, ready.then(clock::now)].into_iter().flatten().min()
+    }
+
+    fn handle(&mut self, event: Event) -> io::Result<()> {
+        match event {
+            Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
+            Event::Timeout => self.controller.handle_timeout(clock::now()),
+            Event::Writable(stream) => drop(self.watched_outputs.remove(&stream)),
+            Event::Input => {
+                if let Some(input) = &mut self.input {
+                    input.read()?;
+                    input.balance(&mut self.mux)?;
+                }
+            }
+            Event::Signal(Signal::Child) => {}
+            Event::Signal(Signal::Interrupt) => self.interrupt(),
+            Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
+            Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
+        }
+        Ok(())
+    }
+
+    /// Many hosts on a terminal: first tells who still runs.
+    fn interrupt(&mut self) {
+        let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
+        if watched && self.ending == Ending::Natural {
+            let running = self.fleet.running();
+            let names = running.iter().take(MAX_NAMES_SHOWN).map(|place| self.fleet.targets()[*place].name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            let more = if running.len() > MAX_NAMES_SHOWN { ", ..." } else { "" };
+            self.reporter.say(&format!("{} running: {names}{more}; {} to start; interrupt again to stop", running.len(), self.fleet.waiting()));
+            self.ending = Ending::AskedOnce;
+        } else {
+            self.stop(ExitCode::Interrupted);
+        }
+    }
+
+    fn stop(&mut self, code: ExitCode) {
+        if !matches!(self.ending, Ending::At { .. }) {
+            self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
+            self.fleet.stop(&mut self.controller);
+        }
+    }
+}
+
+impl Input {
+    fn open(mux: &mut Mux, spooled: bool) -> io::Result<Self> {
+        let feed = if spooled { Feed::spooled()? } else { Feed::shared() };
+        let source = match mux.watch_input() {
+            Ok(()) => Source::Watched,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Source::Ready,
+            Err(error) => return Err(error),
+        };
+        Ok(Self { feed, source })
+    }
+
+    fn read(&mut self) -> io::Result<()> {
+        let mut buffer = vec![0; 64 * 1024];
+        match stdio::read_input(&mut buffer) {
+            Read::Data(count) => self.feed.push(&buffer[..count])?,
+            Read::WouldBlock => {}
+            Read::Eof => self.feed.end(),
+            Read::Failed(errno) => return Err(errno.into()),
+        }
+        Ok(())
+    }
+
+    /// Stops or starts watching the source, by whether anybody has room for more.
+    fn balance(&mut self, mux: &mut Mux) -> io::Result<()> {
+        let (next, wants_more) = (self.feed.has_ended(), self.feed.wants_more());
+        self.source = match (self.source, next, wants_more) {
+            (Source::Watched, true, _) => {
+                mux.forget_input()?;
+                Source::Ended
+            }
+            (Source::Watched, false, false) => {
+                mux.forget_input()?;
+                Source::Paused
+            }
+            (Source::Paused, false, true) => {
+                mux.watch_input()?;
+                Source::Watched
+            }
+            (Source::Ready, true, _) => Source::Ended,
+            (same, _, _) => same,
+        };
+        Ok(())
+    }
+}
+
+fn color(when: cli::Color) -> Color {
+    let wanted = match when {
+        cli::Color::Always => true,
+        cli::Color::Never => false,
+        cli::Color::Auto => stdio::is_terminal(Stream::Out) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    if wanted { Color::Always } else { Color::Never }
+}

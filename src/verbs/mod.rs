@@ -1,0 +1,23 @@
+//! What each verb does: joins what was typed with the controller, the loop and the report.
+
+mod bootstrap;
+mod drive;
+mod prepare;
+
+use crate::cli::Command;
+use crate::error::ExitCode;
+use std::io;
+
+/// Runs a command to its end.
+///
+/// # Errors
+///
+/// When this machine fails us: no poller, no random numbers, no temporary file.
+pub fn run(command: Command) -> io::Result<ExitCode> {
+    crate::sys::limits::raise_open_files();
+    match command {
+        Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
+        Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
+        Command::Bootstrap(verb) => bootstrap::run(verb),
+    }
+}

@@ -1,0 +1,205 @@
+//! From what was typed to what is to be done: hosts, roots, inventory, arguments. All that can be
+//! wrong with the command line is found here, before anything is started.
+
+use crate::cli;
+use crate::controller::Settings;
+use crate::controller::operation::{Feed, Request, Run, Words};
+use crate::error::UsageError;
+use crate::hosts::inventory::{ExecError, Inventory};
+use crate::hosts::nodeset;
+use crate::hosts::target::{Target, Way};
+use crate::modules::{Library, is_stdlib};
+use crate::payload::{self, Interpreter};
+use crate::proto::json;
+use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
+use crate::report::ResultKind;
+use crate::sys::stdio::{self, Input};
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a silent link is left alone.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const INVENTORY_FILE: &str = "hopvine.toml";
+
+/// Everything that is needed to start.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) targets: Vec<Target>,
+    pub(super) request: Request,
+    pub(super) settings: Settings,
+    pub(super) result: ResultKind,
+}
+
+pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
+    let words: Vec<Vec<u8>> = typed.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+    if words.iter().any(|word| word.contains(&0)) {
+        return Err(UsageError::CommandNul);
+    }
+    let piped = !typed.no_input && stdio::input() == Input::Piped;
+    let request = Request::Run(Run {
+        words,
+        interpreter: if typed.argv { Words::Exact } else { Words::Shell },
+        stdin: if piped { Feed::Piped } else { Feed::Nothing },
+    });
+    prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
+}
+
+pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
+    let (function, root) = locate(&typed.function)?;
+    let request = Request::Call { function, arguments: arguments(typed)? };
+    prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
+}
+
+fn prepare(typed: &cli::Fleet, request: Request, mut roots: Vec<PathBuf>, result: ResultKind) -> Result<Prepared, UsageError> {
+    let targets = targets(&typed.hosts)?;
+    roots.extend(typed.path.iter().cloned());
+    let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
+    let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
+    for target in &targets {
+        check(target, &inventory, inventory_path.as_deref())?;
+    }
+    let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
+    check_interpreter(&interpreter)?;
+    let settings = Settings {
+        title: typed.name.clone().unwrap_or_else(|| format!("hopvine:{}", crate::sys::identity::process())),
+        interpreter,
+        keepalive: KEEPALIVE,
+        connect_timeout: typed.connect_timeout,
+        timeout: typed.timeout,
+        library,
+        inventory,
+    };
+    Ok(Prepared { targets, request, settings, result })
+}
+
+fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
+    let mut seen = HashSet::new();
+    let mut targets = Vec::new();
+    for pattern in typed {
+        if pattern.trim().is_empty() {
+            return Err(UsageError::NoHosts);
+        }
+        for name in nodeset::expand(pattern).map_err(UsageError::Nodeset)? {
+            let target = Target::parse(&name).map_err(UsageError::Target)?;
+            if seen.insert(name) {
+                targets.push(target);
+            }
+        }
+    }
+    Ok(targets)
+}
+
+fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<(), UsageError> {
+    for hop in &target.hops {
+        if let Some(python) = &hop.python {
+            check_interpreter(&Interpreter::Named(python.clone()))?;
+        }
+        if let Way::Exec { name } = &hop.way {
+            let Some(path) = path else { return Err(UsageError::NoInventory { name: name.clone() }) };
+            inventory.exec(name).map_err(|error| match error {
+                ExecError::Unknown { known } => UsageError::ExecUnknown { name: name.clone(), known, path: path.to_owned() },
+                ExecError::Words { line } => UsageError::ExecWords { name: name.clone(), line },
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn check_interpreter(interpreter: &Interpreter) -> Result<(), UsageError> {
+    let path = interpreter.tried().to_owned();
+    payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { path, odd })
+}
+
+/// The inventory that was named, or else the nearest one.
+fn inventory(named: Option<&Path>) -> Result<(Inventory, Option<PathBuf>), UsageError> {
+    let Some(path) = named.map(Path::to_owned).or_else(nearest_inventory) else {
+        return Ok((Inventory::default(), None));
+    };
+    let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let inventory = Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?;
+    Ok((inventory, Some(path)))
+}
+
+fn nearest_inventory() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok();
+    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
+    above.chain(config.map(|folder| folder.join("hopvine").join(INVENTORY_FILE))).find(|path| path.is_file())
+}
+
+/// Returns `module:name` and the root that holds the module, where it is one of the user's: the
+/// file's folder, or the current one if the module lives there.
+fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
+    let wrong = || UsageError::Function { typed: typed.to_owned() };
+    let (module, name) = typed.rsplit_once(':').filter(|(module, name)| !module.is_empty() && is_dotted(name)).ok_or_else(wrong)?;
+    if module.contains('/') || Path::new(module).extension() == Some(OsStr::new("py")) {
+        let path = PathBuf::from(module);
+        if !path.is_file() {
+            return Err(UsageError::ScriptMissing { path });
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let stem = path.file_stem().and_then(OsStr::to_str).filter(|stem| is_dotted(stem) && !stem.contains('.') && !is_stdlib(stem));
+        let Some(stem) = stem else { return Err(UsageError::ModuleName { path }) };
+        return Ok((format!("{stem}:{name}"), Some(folder.to_owned())));
+    }
+    if !is_dotted(module) {
+        return Err(wrong());
+    }
+    let here = Library::new(vec![PathBuf::from(".")]).ok();
+    let lives_here = here.is_some_and(|here| matches!(here.find(module), Ok(Some(_))));
+    Ok((format!("{module}:{name}"), lives_here.then(|| PathBuf::from("."))))
+}
+
+/// Identifiers joined by dots.
+fn is_dotted(name: &str) -> bool {
+    let is_identifier = |part: &str| {
+        !part.is_empty() && !part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    name.split('.').all(is_identifier)
+}
+
+/// A tuple of the positional arguments and a dict of the named ones.
+fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
+    let mut builder = Builder::default();
+    let positional = typed.arguments.iter().map(|argument| json::argument(argument, &mut builder)).collect();
+    let mut named = Vec::new();
+    for keyword in &typed.keywords {
+        let pair = keyword.split_once('=').filter(|(name, _)| is_dotted(name) && !name.contains('.'));
+        let Some((name, value)) = pair else { return Err(UsageError::Keyword { typed: keyword.clone() }) };
+        named.push((builder.text(name), json::argument(value, &mut builder)));
+    }
+    let pair = vec![builder.add(Node::Tuple(positional)), builder.add(Node::Dict(named))];
+    let root = builder.add(Node::Tuple(pair));
+    let value = builder.finish(root);
+    if value.depth() > MAX_DEPTH {
+        let argument = typed.arguments.iter().chain(&typed.keywords).max_by_key(|argument| argument.len());
+        return Err(UsageError::TooDeep { argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default() });
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_named_by_module_or_file() {
+        assert!(matches!(locate("os:getpid"), Ok((name, None)) if name == "os:getpid"));
+        assert!(matches!(locate("os.path:join"), Ok((name, None)) if name == "os.path:join"));
+        for wrong in ["os", "os:", ":f", "o s:f", "os:get pid", "os;id:f"] {
+            assert!(matches!(locate(wrong), Err(UsageError::Function { .. })), "{wrong}");
+        }
+        assert!(matches!(locate("./nope.py:f"), Err(UsageError::ScriptMissing { .. })));
+    }
+
+    #[test]
+    fn an_empty_list_of_hosts_is_an_error_and_never_all() {
+        assert!(matches!(targets(&[String::new()]), Err(UsageError::NoHosts)));
+        assert_eq!(targets(&["a,b".into(), "b".into()]).map(|targets| targets.len()).ok(), Some(2));
+    }
+}
