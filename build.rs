@@ -1,5 +1,6 @@
 //! Joins, strips and compresses the agent's Python (bootstrap/) for `src/payload.rs`.
 
+use std::num::NonZeroU64;
 use std::{env, fs, path::Path};
 
 #[path = "src/payload/strip.rs"]
@@ -7,6 +8,9 @@ mod strip;
 
 /// The core's files in the order in which they build on each other.
 const CORE: [&str; 6] = ["compat", "frame", "value", "stream", "call", "loop"];
+
+/// Every byte of the core is sent on every start; compressing it takes place once.
+const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
 
 fn main() {
     println!("cargo::rerun-if-changed=bootstrap");
@@ -39,7 +43,8 @@ fn read(path: &Path) -> String {
 
 fn emit(out: &Path, name: &str, text: &str) {
     let mut packed = Vec::new();
-    zopfli::compress(zopfli::Options::default(), zopfli::Format::Zlib, text.as_bytes(), &mut packed)
+    let options = zopfli::Options { iteration_count: ITERATIONS, ..zopfli::Options::default() };
+    zopfli::compress(options, zopfli::Format::Deflate, text.as_bytes(), &mut packed)
         .expect("memory takes all that is written");
     write(&out.join(format!("{name}.py")), text.as_bytes());
     write(&out.join(format!("{name}.z")), &packed);

@@ -90,18 +90,48 @@ pub enum UsageError {
     Target(TargetError),
     NoHosts,
     /// `MODULE:FUNCTION` does not look so.
-    Function { typed: String },
-    ScriptMissing { path: PathBuf },
-    ModuleName { path: PathBuf },
-    Keyword { typed: String },
-    Duration { typed: String },
-    Interpreter { path: String, odd: char },
-    Root { path: PathBuf, error: io::Error },
-    Inventory { path: PathBuf, message: String },
-    NoInventory { name: String },
-    ExecUnknown { name: String, known: Vec<String>, path: PathBuf },
-    ExecWords { name: String, line: String },
-    TooDeep { argument: String },
+    Function {
+        typed: String,
+    },
+    ScriptMissing {
+        path: PathBuf,
+    },
+    ModuleName {
+        path: PathBuf,
+    },
+    Keyword {
+        typed: String,
+    },
+    Duration {
+        typed: String,
+    },
+    Interpreter {
+        path: String,
+        odd: char,
+    },
+    Root {
+        path: PathBuf,
+        error: io::Error,
+    },
+    Inventory {
+        path: PathBuf,
+        message: String,
+    },
+    NoInventory {
+        name: String,
+    },
+    ExecUnknown {
+        name: String,
+        known: Vec<String>,
+        path: PathBuf,
+    },
+    ExecWords {
+        name: String,
+        line: String,
+    },
+    TooDeep {
+        argument: String,
+    },
     CommandNul,
 }
 
@@ -111,18 +141,28 @@ impl fmt::Display for UsageError {
             Self::Nodeset(error) => write!(f, "-w {error}"),
             Self::Target(error) => error.fmt(f),
             Self::NoHosts => write!(f, "-w names no host: an empty list is never all hosts"),
-            Self::Function { typed } => write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main"),
+            Self::Function { typed } => {
+                write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")
+            }
             Self::ScriptMissing { path } => write!(f, "{}: no such file", path.display()),
-            Self::ModuleName { path } => write!(f, "{}: a file whose name cannot be a module's", path.display()),
+            Self::ModuleName { path } => {
+                write!(f, "{}: a file whose name cannot be a module's", path.display())
+            }
             Self::Keyword { typed } => write!(f, "--kw {typed:?} is not NAME=VALUE"),
             Self::Duration { typed } => write!(f, "{typed:?} is no duration, such as 10, 2s, 1m30s"),
             Self::Interpreter { path, odd } => {
-                write!(f, "--python {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it")
+                write!(
+                    f,
+                    "--python {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
+                )
             }
             Self::Root { path, error } => write!(f, "--path {}: {error}", path.display()),
             Self::Inventory { path, message } => write!(f, "{}: {}", path.display(), message.trim_end()),
             Self::NoInventory { name } => {
-                write!(f, "exec:{name} needs an inventory: no hopvine.toml here, above, or in the configuration folder (-i FILE names one)")
+                write!(
+                    f,
+                    "exec:{name} needs an inventory: no hopvine.toml here, above, or in the configuration folder (-i FILE names one)"
+                )
             }
             Self::ExecUnknown { name, known, path } => {
                 write!(f, "exec:{name}: {} has no such name under [exec]", path.display())?;
@@ -153,17 +193,32 @@ pub enum HostErrorKind {
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,
-    NoPython { tried: String },
+    NoPython {
+        tried: String,
+    },
     /// It ended before the agent ran.
-    StartFailed { exit: Option<Exit> },
+    StartFailed {
+        exit: Option<Exit>,
+    },
     Noise,
-    ConnectTimeout { after: Duration },
-    SpawnFailed { program: String, error: String },
-    LinkLost { why: Loss },
-    TimedOut { after: Duration },
+    ConnectTimeout {
+        after: Duration,
+    },
+    SpawnFailed {
+        program: String,
+        error: String,
+    },
+    LinkLost {
+        why: Loss,
+    },
+    TimedOut {
+        after: Duration,
+    },
     Exception(RemoteException),
     /// What the context sent cannot be understood.
-    BadValue { what: String },
+    BadValue {
+        what: String,
+    },
     Interrupted,
 }
 
@@ -224,14 +279,26 @@ impl HostError {
             HostErrorKind::UnknownHost => "check the name and the DNS; for an alias, see `ssh -G HOST`",
             HostErrorKind::Refused => "is sshd running there, and on this port? (?port=N)",
             HostErrorKind::Unreachable => "is the host up, and does `ssh HOST true` reach it?",
-            HostErrorKind::AuthenticationFailed => "try `ssh HOST true`: a key or an agent must log in without a question",
-            HostErrorKind::HostKeyUnknown => "compare and accept the key once with `ssh HOST`, or add it to known_hosts",
-            HostErrorKind::HostKeyChanged => "find out why; then remove the old key with `ssh-keygen -R HOST`",
+            HostErrorKind::AuthenticationFailed => {
+                "try `ssh HOST true`: a key or an agent must log in without a question"
+            }
+            HostErrorKind::HostKeyUnknown => {
+                "compare and accept the key once with `ssh HOST`, or add it to known_hosts"
+            }
+            HostErrorKind::HostKeyChanged => {
+                "find out why; then remove the old key with `ssh-keygen -R HOST`"
+            }
             HostErrorKind::NoPython { .. } => "name an interpreter with --python PATH or ?python=PATH",
-            HostErrorKind::StartFailed { .. } => "run the same by hand: `hopvine bootstrap show --command` prints the start command",
+            HostErrorKind::StartFailed { .. } => {
+                "run the same by hand: `hopvine bootstrap show --command` prints the start command"
+            }
             HostErrorKind::Noise => "this does not look like a shell that runs our command",
-            HostErrorKind::ConnectTimeout { .. } => "a slow host needs --connect-timeout; a start file that waits for input never ends",
-            HostErrorKind::LinkLost { why: Loss::Corrupt } => "does a background job of a login script write to standard output?",
+            HostErrorKind::ConnectTimeout { .. } => {
+                "a slow host needs --connect-timeout; a start file that waits for input never ends"
+            }
+            HostErrorKind::LinkLost { why: Loss::Corrupt } => {
+                "does a background job of a login script write to standard output?"
+            }
             HostErrorKind::LinkLost { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::TimedOut { .. }
@@ -253,14 +320,20 @@ impl fmt::Display for HostError {
             HostErrorKind::HostKeyUnknown => write!(f, "{hop}: host key is not known"),
             HostErrorKind::HostKeyChanged => write!(f, "{hop}: HOST KEY HAS CHANGED"),
             HostErrorKind::NoPython { tried } => write!(f, "{hop}: no Python found; tried {tried}"),
-            HostErrorKind::StartFailed { exit } => write!(f, "{hop}: {} before the agent started", ended(*exit)),
+            HostErrorKind::StartFailed { exit } => {
+                write!(f, "{hop}: {} before the agent started", ended(*exit))
+            }
             HostErrorKind::Noise => write!(f, "{hop}: answers with something that is not ours"),
             HostErrorKind::ConnectTimeout { after } => {
                 write!(f, "{hop}: no answer within {}", humantime::format_duration(*after))
             }
-            HostErrorKind::SpawnFailed { program, error } => write!(f, "{hop}: cannot run {program}: {error}"),
+            HostErrorKind::SpawnFailed { program, error } => {
+                write!(f, "{hop}: cannot run {program}: {error}")
+            }
             HostErrorKind::LinkLost { why } => write!(f, "{hop}: connection lost: {why}"),
-            HostErrorKind::TimedOut { after } => write!(f, "timed out after {}", humantime::format_duration(*after)),
+            HostErrorKind::TimedOut { after } => {
+                write!(f, "timed out after {}", humantime::format_duration(*after))
+            }
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::BadValue { what } => write!(f, "{hop}: sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
@@ -274,7 +347,9 @@ impl fmt::Display for Loss {
             Self::Ended { exit } => f.write_str(&ended(*exit)),
             Self::Silent { quiet } => write!(f, "silent for {}", humantime::format_duration(*quiet)),
             Self::Corrupt => write!(f, "other bytes came within ours"),
-            Self::Version { theirs } => write!(f, "speaks protocol {theirs}, this is {}", crate::proto::VERSION),
+            Self::Version { theirs } => {
+                write!(f, "speaks protocol {theirs}, this is {}", crate::proto::VERSION)
+            }
             Self::Rules => write!(f, "broke the protocol"),
             Self::Forged => write!(f, "sent a frame in the name of a context that is not behind it"),
         }

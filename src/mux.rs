@@ -178,7 +178,8 @@ impl Mux {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Ok(Event::Timeout);
             }
-            let due = self.links.values().filter_map(|watched| watched.link.poll_timeout()).chain(deadline).min();
+            let due =
+                self.links.values().filter_map(|watched| watched.link.poll_timeout()).chain(deadline).min();
             self.ready.clear();
             self.poller.wait(due.map(|due| due.saturating_duration_since(now)), &mut self.ready)?;
             // 3. Read what is ready: signals first, then links, each once.

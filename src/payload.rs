@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod strip;
 
-/// The agent's core, compressed with zlib.
+/// The agent's core, compressed by raw deflate.
 pub const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.z"));
 /// The core as the interpreter sees it.
 pub const CORE_TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/core.py"));
@@ -16,13 +16,14 @@ pub const PARTS: &[Part] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 const PROBE: &str = include_str!("../bootstrap/probe.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
-const PROBED: &str = "python3, python3.14 to python3.8, python3.6, python2, python2.7, python, /usr/libexec/platform-python";
+const PROBED: &str =
+    "python3, python3.14 to python3.8, python3.6, python2, python2.7, python, /usr/libexec/platform-python";
 
 /// A piece of the agent that is sent when it is first needed.
 #[derive(Debug)]
 pub struct Part {
     pub name: &'static str,
-    /// Compressed with zlib.
+    /// Compressed by raw deflate.
     pub packed: &'static [u8],
     pub text: &'static str,
 }
@@ -96,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_command_survives_every_login_shell() {
-        let command = remote_command(&Interpreter::Named("~/my python/bin/python".into())).expect("can be quoted");
+        let command =
+            remote_command(&Interpreter::Named("~/my python/bin/python".into())).expect("can be quoted");
         assert!(command.starts_with("exec sh -c 'exec ~/\"my python/bin/python\" -SEc \"import "));
         for odd in ['!', '\n', '\\', '`'] {
             assert!(!command.contains(odd), "{odd:?} in {command}");

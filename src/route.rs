@@ -37,7 +37,8 @@ impl Route {
 
     /// Forgets a link; returns the contexts that were behind it.
     pub fn remove_link(&mut self, link: LinkId) -> Vec<ContextId> {
-        let mut gone: Vec<_> = self.links.iter().filter(|(_, way)| **way == link).map(|(context, _)| *context).collect();
+        let mut gone: Vec<_> =
+            self.links.iter().filter(|(_, way)| **way == link).map(|(context, _)| *context).collect();
         gone.sort_unstable();
         for context in &gone {
             self.links.remove(context);

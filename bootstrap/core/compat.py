@@ -12,26 +12,32 @@ except ImportError:
 
 pack = struct.pack
 unpack = struct.unpack
-if str is type(os.sep.encode()):
+EMPTY = os.sep.encode()[:0]
+if str is type(EMPTY):
     Text, Bytes, Int, LENIENT = unicode, str, (int, long), 'strict'
 else:
     Text, Bytes, Int, LENIENT = str, bytes, (int,), 'surrogatepass'
-EMPTY = os.sep.encode()[:0]
 
 
 def utf8(text):
     return text.encode('utf-8', LENIENT)
 
 
+def is_text(data):
+    """Whether a str of Python 2 is sent as text: where it is UTF-8."""
+    try:
+        data.decode('utf-8')
+        return Bytes is str
+    except UnicodeError:
+        return False
+
+
 def native(data):
     """Text as a program of this Python would write it: on Python 2 ASCII is a str."""
-    if Text is not str:
-        try:
-            data.decode('ascii')
-            return data
-        except UnicodeError:
-            pass
-    return data.decode('utf-8', LENIENT)
+    text = data.decode('utf-8', LENIENT)
+    if Bytes is str and len(text.encode('ascii', 'ignore')) == len(data):
+        return data
+    return text
 
 
 def private(fd):

@@ -6,22 +6,20 @@ silence = 0
 def leave(status):
     """Ends this process and every descendant."""
     try:
-        try:
-            os.waitpid(-1, os.WNOHANG)
-            children = {}
-            for pid in os.listdir('/proc'):
-                try:
-                    parent = open('/proc/%s/stat' % pid).read().split(')')[-1].split()[1]
-                    children.setdefault(int(parent), []).append(int(pid))
-                except (EnvironmentError, ValueError):
-                    pass
-            doomed = [os.getpid()]
-            for pid in doomed:
-                doomed += children.get(pid, [])
-            for pid in doomed[1:]:
-                os.kill(pid, 9)
-        except EnvironmentError:
-            pass
+        # This raises where there is no child.
+        os.waitpid(-1, os.WNOHANG)
+        children = {}
+        for pid in os.listdir('/proc'):
+            try:
+                parent = open('/proc/%s/stat' % pid).read().split(')')[-1].split()[1]
+                children.setdefault(parent, []).append(pid)
+            except EnvironmentError:
+                pass
+        doomed = [str(os.getpid())]
+        for pid in doomed:
+            doomed += children.get(pid, [])
+        for pid in doomed[1:]:
+            os.kill(int(pid), 9)
     finally:
         os._exit(status)
 
@@ -55,7 +53,7 @@ c=sys.modules['hopvine_core']=type(sys)('hopvine_core')
 c.hello=os.read(9,99999)
 os.close(9)
 sys.executable=%r
-exec(zlib.decompress(s),c.__dict__)''' % (len(start_core), sys.executable)])
+exec(zlib.decompress(s,-15),c.__dict__)''' % (len(start_core), sys.executable)])
 
 
 def take():
@@ -84,8 +82,10 @@ def loop():
         try:
             readable, writable, broken = select.select(wanted, list(writers), [], pause)
         except select.error:
+            if sys.exc_info()[1].args[0] != errno.EINTR:
+                raise
             continue
-        silence += not readable and pause == keepalive
+        silence += pause == keepalive and not readable + writable
         if silence > 3:
             leave(1)
         for fd in readable:
@@ -147,6 +147,7 @@ woken, wake = private(got), private(feed)
 readers[link] = take
 readers[woken] = lambda: os.read(woken, 99)
 sys.meta_path.append(Misses())
+flush()
 work.acquire()
 thread.start_new_thread(guarded, ())
 while 1:

@@ -11,7 +11,7 @@ class Stream:
     def __init__(self, peer, number):
         self.peer, self.number = peer, number
         self.credit = WINDOW
-        self.taken = self.ends = self.hold = 0
+        self.taken = self.ends = self.hold = self.owed = 0
         self.unsent = []
         self.parts = []
         self.opening = OPEN
@@ -24,12 +24,6 @@ class Stream:
         self.unsent.append([pack('B', tag) + body, 0, end])
         if len(self.unsent) == 1:
             ready.append(self)
-
-    def send(self, tag, body, end=0):
-        lock.acquire()
-        self.put(tag, body, end)
-        lock.release()
-        flush()
 
     def grant(self, size):
         """Gives credit for what has been used up here; the lock is held."""
@@ -114,7 +108,7 @@ def receive(kind, flags, to, source, number, body):
         if stream in ready:
             ready.remove(stream)
         stream.unsent = []
-        stream.put = stream.send = lambda *message: None
+        stream.put = lambda *message: None
         stream.cancel()
     lock.release()
     if stream and kind in (OPEN, DATA):
@@ -124,10 +118,12 @@ def receive(kind, flags, to, source, number, body):
             stream.parts = []
             stream.handle(stream, unpack('B', message[:1])[0], message[1:], flags & END)
             stream.finish(flags & END)
-        if not stream.hold:
-            lock.acquire()
+        lock.acquire()
+        if stream.hold and not flags & MORE:
+            stream.owed += len(body)
+        else:
             stream.grant(len(body))
-            lock.release()
+        lock.release()
     flush()
 
 
@@ -155,14 +151,14 @@ def ask(tag, body):
 def part(name):
     """Returns the function of that name, once the part of that name has been fetched."""
     if name not in globals():
-        exec(zlib.decompress(ask(NEED, utf8('part:' + name))[1]), globals())
+        exec(zlib.decompress(ask(NEED, utf8('part:' + name))[1], -15), globals())
     return globals()[name]
 
 
 def dispatch(stream, tag, body, end):
     """The first message of a stream from above."""
     if tag == PART:
-        exec(zlib.decompress(body), globals())
+        exec(zlib.decompress(body, -15), globals())
     elif tag in handlers:
         handlers[tag](stream, body)
     else:

@@ -7,6 +7,7 @@ class Input:
     def __init__(self, stream):
         self.stream = stream
         self.fd, self.data, self.last = None, EMPTY, 0
+        self.window = WINDOW
         stream.handle = self.take
         stream.hold = 1
 
@@ -21,20 +22,27 @@ class Input:
             writers[fd] = self.feed
 
     def feed(self):
-        size = len(self.data)
         try:
             self.data = self.data[os.write(self.fd, self.data):]
         except OSError:
             if sys.exc_info()[1].errno == errno.EAGAIN:
                 return
             self.data = EMPTY
-        lock.acquire()
-        self.stream.grant(size - len(self.data))
-        lock.release()
         if not self.data:
             writers.pop(self.fd)
+            self.grant()
             if self.last:
                 os.close(self.fd)
+
+    def grant(self):
+        """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
+        lock.acquire()
+        self.stream.grant(self.stream.owed)
+        self.stream.owed = 0
+        if not self.stream.taken and self.window < 64 * WINDOW:
+            self.stream.grant(self.window)
+            self.window *= 2
+        lock.release()
 
 
 def run(stream, body, input):

@@ -169,7 +169,9 @@ pub fn reference() -> String {
 fn duration(typed: &str) -> Result<Duration, String> {
     let seconds = typed.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let parsed = seconds.or_else(|| humantime::parse_duration(typed).ok());
-    parsed.filter(|duration| !duration.is_zero()).ok_or_else(|| "not a duration, such as 10, 2s, 1m30s".to_owned())
+    parsed
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "not a duration, such as 10, 2s, 1m30s".to_owned())
 }
 
 #[cfg(test)]
@@ -187,21 +189,35 @@ mod tests {
 
     #[test]
     fn options_may_stand_before_and_after_the_arguments() {
-        let Parsed::Command(command) = parsed("hopvine call -w a os:getenv HOME -t 1m30s --kw x=1 -5") else { panic!("is right") };
+        let Parsed::Command(command) = parsed("hopvine call -w a os:getenv HOME -t 1m30s --kw x=1 -5") else {
+            panic!("is right")
+        };
         let Command::Call(call) = *command else { panic!("is a call") };
-        assert_eq!((call.arguments, call.fleet.timeout), (vec!["HOME".into(), "-5".into()], Some(Duration::from_secs(90))));
+        assert_eq!(
+            (call.arguments, call.fleet.timeout),
+            (vec!["HOME".into(), "-5".into()], Some(Duration::from_secs(90)))
+        );
     }
 
     #[test]
     fn everything_after_two_dashes_is_the_command() {
-        let Parsed::Command(command) = parsed("hopvine run -w a -f 3 -- ls -la -w") else { panic!("is right") };
+        let Parsed::Command(command) = parsed("hopvine run -w a -f 3 -- ls -la -w") else {
+            panic!("is right")
+        };
         let Command::Run(run) = *command else { panic!("is a run") };
         assert_eq!((run.command, run.fleet.fanout), (vec!["ls".into(), "-la".into(), "-w".into()], 3));
     }
 
     #[test]
     fn wrong_usage_is_told() {
-        for line in ["hopvine", "hopvine run -w a", "hopvine run -- ls", "hopvine run -w a -t soon -- ls", "hopvine run -w a -f 0 -- ls", "hopvine fly"] {
+        for line in [
+            "hopvine",
+            "hopvine run -w a",
+            "hopvine run -- ls",
+            "hopvine run -w a -t soon -- ls",
+            "hopvine run -w a -f 0 -- ls",
+            "hopvine fly",
+        ] {
             assert!(matches!(parsed(line), Parsed::Wrong(_)), "{line}");
         }
     }

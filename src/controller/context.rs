@@ -67,10 +67,16 @@ impl Context {
             Cause::Asked => HostErrorKind::Interrupted,
             _ if !end.started => self.start_failure(end, settings),
             Cause::Forged { .. } => HostErrorKind::LinkLost { why: Loss::Forged },
-            Cause::Session(Closed::Silent { quiet }) => HostErrorKind::LinkLost { why: Loss::Silent { quiet } },
-            Cause::Session(Closed::Version { theirs }) => HostErrorKind::LinkLost { why: Loss::Version { theirs } },
+            Cause::Session(Closed::Silent { quiet }) => {
+                HostErrorKind::LinkLost { why: Loss::Silent { quiet } }
+            }
+            Cause::Session(Closed::Version { theirs }) => {
+                HostErrorKind::LinkLost { why: Loss::Version { theirs } }
+            }
             Cause::Session(Closed::BadFrame(_)) => HostErrorKind::LinkLost { why: Loss::Corrupt },
-            Cause::Session(Closed::OutOfOrder(_) | Closed::BadHello) => HostErrorKind::LinkLost { why: Loss::Rules },
+            Cause::Session(Closed::OutOfOrder(_) | Closed::BadHello) => {
+                HostErrorKind::LinkLost { why: Loss::Rules }
+            }
             Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => {
                 HostErrorKind::LinkLost { why: Loss::Ended { exit: end.exit } }
             }
@@ -79,7 +85,11 @@ impl Context {
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
         let last = self.target.hops.last();
-        let speaker = if last.is_some_and(|hop| matches!(hop.way, Way::Ssh(_))) { Speaker::Ssh } else { Speaker::Other };
+        let speaker = if last.is_some_and(|hop| matches!(hop.way, Way::Ssh(_))) {
+            Speaker::Ssh
+        } else {
+            Speaker::Other
+        };
         let status = match end.exit {
             Some(Exit::Status(status)) => Some(status),
             Some(Exit::Signal(_)) | None => None,
@@ -92,7 +102,8 @@ impl Context {
             Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
             Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,
             Diagnosis::NoPython => {
-                let tried = last.map_or_else(|| settings.interpreter.clone(), |hop| interpreter(hop, settings));
+                let tried =
+                    last.map_or_else(|| settings.interpreter.clone(), |hop| interpreter(hop, settings));
                 HostErrorKind::NoPython { tried: tried.tried().to_owned() }
             }
             Diagnosis::Ended => HostErrorKind::StartFailed { exit: end.exit },
@@ -117,9 +128,14 @@ pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostErr
         said: Vec::new(),
     };
     let Some(hop) = target.hops.last() else {
-        return Err(HostError { hop: target.name.clone(), kind: HostErrorKind::Unreachable, said: Vec::new() });
+        return Err(HostError {
+            hop: target.name.clone(),
+            kind: HostErrorKind::Unreachable,
+            said: Vec::new(),
+        });
     };
-    let command = payload::remote_command(&interpreter(hop, settings)).map_err(|odd| fail(hop, format!("{odd:?} in the interpreter's path")))?;
+    let command = payload::remote_command(&interpreter(hop, settings))
+        .map_err(|odd| fail(hop, format!("{odd:?} in the interpreter's path")))?;
     Ok(match &hop.way {
         Way::Local => local::plan(command),
         Way::Exec { name } => {
@@ -127,7 +143,12 @@ pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostErr
             exec::plan(words, command)
         }
         Way::Ssh(ssh) => {
-            let destination = ssh::Destination { host: &ssh.host, user: ssh.user.as_deref(), port: ssh.port, options: &ssh.options };
+            let destination = ssh::Destination {
+                host: &ssh.host,
+                user: ssh.user.as_deref(),
+                port: ssh.port,
+                options: &ssh.options,
+            };
             ssh::plan(&destination, command)
         }
     })

@@ -29,7 +29,10 @@ struct Reader {
 #[derive(Debug)]
 enum Store {
     /// What the slowest reader has not had; its first byte stands at `start`.
-    Window { start: u64, bytes: VecDeque<u8> },
+    Window {
+        start: u64,
+        bytes: VecDeque<u8>,
+    },
     Spool(File),
 }
 

@@ -1,12 +1,11 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
 use super::Controller;
-use super::operation::{Answer, OperationId, Report, Request};
+use super::operation::{Answer, OperationId, Report, Request, Source};
 use crate::error::HostError;
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
 use crate::proto::message::NONCE_BYTES;
-use crate::proto::stream::StreamKey;
 use crate::sys::stdio::Stream;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -33,8 +32,8 @@ struct Slot {
 /// What to show.
 #[derive(Debug)]
 pub enum News {
-    Output { place: Place, source: StreamKey, stream: Stream, bytes: Vec<u8> },
-    Done { place: Place, outcome: Result<Answer, HostError>, took: Duration },
+    Output { place: Place, source: Source, stream: Stream, bytes: Vec<u8> },
+    Done { place: Place, outcome: Result<Answer, Box<HostError>>, took: Duration },
 }
 
 impl Fleet {
@@ -52,7 +51,12 @@ impl Fleet {
     }
 
     /// Starts the next target; returns its operation, or what is already to be told of it.
-    pub fn start_next(&mut self, controller: &mut Controller, nonce: [u8; NONCE_BYTES], now: Instant) -> Result<OperationId, News> {
+    pub fn start_next(
+        &mut self,
+        controller: &mut Controller,
+        nonce: [u8; NONCE_BYTES],
+        now: Instant,
+    ) -> Result<OperationId, News> {
         let place = self.next;
         self.next += 1;
         match controller.connect(&self.targets[place], nonce, now) {
@@ -61,12 +65,17 @@ impl Fleet {
                 self.running.insert(operation, Slot { place, context, since: now });
                 Ok(operation)
             }
-            Err(error) => Err(News::Done { place, outcome: Err(error), took: Duration::ZERO }),
+            Err(error) => Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO }),
         }
     }
 
     /// Turns a controller's report into news about a target; one that is done is let go.
-    pub fn handle_report(&mut self, controller: &mut Controller, report: Report, now: Instant) -> Option<News> {
+    pub fn handle_report(
+        &mut self,
+        controller: &mut Controller,
+        report: Report,
+        now: Instant,
+    ) -> Option<News> {
         match report {
             Report::Output { operation, source, stream, bytes } => {
                 let slot = self.running.get(&operation)?;
@@ -75,7 +84,11 @@ impl Fleet {
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
-                Some(News::Done { place: slot.place, outcome, took: now.duration_since(slot.since) })
+                Some(News::Done {
+                    place: slot.place,
+                    outcome: outcome.map_err(Box::new),
+                    took: now.duration_since(slot.since),
+                })
             }
         }
     }

@@ -5,23 +5,24 @@ mod context;
 pub mod feed;
 pub mod fleet;
 pub mod operation;
+mod supply;
 
 use crate::error::{HostError, HostErrorKind, RemoteException};
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::Target;
 use crate::link::{Cause, End, LinkEvent};
-use crate::modules::{Library, is_stdlib};
+use crate::modules::Library;
 use crate::mux::Start;
 use crate::payload::{self, Interpreter};
-use crate::proto::frame::{Frame, Priority};
+use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{FromAgent, NONCE_BYTES, ResetReason, ToAgent, greeting};
 use crate::proto::stream::{StreamEvent, StreamKey, Streams};
-use crate::proto::value::{Builder, Node, NodeId, Value};
+use crate::proto::value::Value;
 use crate::route::LinkId;
 use crate::sys::stdio::Stream;
 use context::{Context, State};
-use operation::{Answer, Meaning, OperationId, Report, Request};
+use operation::{Answer, Meaning, OperationId, Report, Request, Source};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -44,7 +45,10 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Command {
     /// Start a child; then tell [`Controller::handle_started`].
-    Start { context: ContextId, start: Start },
+    Start {
+        context: ContextId,
+        start: Start,
+    },
     Send(Frame),
     Close(LinkId),
     Abort(LinkId, Cause),
@@ -101,11 +105,18 @@ impl Controller {
     /// # Errors
     ///
     /// When the hop cannot even be written as a command line.
-    pub fn connect(&mut self, target: &Target, nonce: [u8; NONCE_BYTES], now: Instant) -> Result<ContextId, HostError> {
+    pub fn connect(
+        &mut self,
+        target: &Target,
+        nonce: [u8; NONCE_BYTES],
+        now: Instant,
+    ) -> Result<ContextId, HostError> {
         let plan = context::plan(target, &self.settings)?;
         self.next_context += 1;
         let id = ContextId(self.next_context);
-        self.note(&target.name, || format!("runs {}", shlex::try_join(plan.argv.iter().map(String::as_str)).unwrap_or_default()));
+        self.note(&target.name, || {
+            format!("runs {}", shlex::try_join(plan.argv.iter().map(String::as_str)).unwrap_or_default())
+        });
         let keepalive = u32::try_from(self.settings.keepalive.as_millis()).unwrap_or(u32::MAX);
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
@@ -127,9 +138,10 @@ impl Controller {
             self.send_modules(context, function);
         }
         let message = request.message().encode();
-        let stream = self.streams.open(context, Priority::Interactive, message, !request.takes_input());
+        let stream = self.streams.open(context, request.priority(), message, !request.takes_input());
         self.streams.hold(stream);
-        let deadline = self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
+        let deadline =
+            self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
         self.operations.insert(operation, Running { context, stream, deadline });
         self.by_stream.insert(stream, operation);
         self.collect_frames();
@@ -149,9 +161,9 @@ impl Controller {
         self.operations.get(&operation).map_or(0, |running| self.streams.unsent_bytes(running.stream))
     }
 
-    /// Says that this much reported output of a stream has been used, so that more may come.
-    pub fn consumed(&mut self, source: StreamKey, bytes: usize) {
-        self.streams.grant(source, bytes);
+    /// Says that reported output has been used, so that more may come.
+    pub fn consumed(&mut self, source: Source) {
+        self.streams.grant(source.key, source.owed_bytes);
         self.collect_frames();
     }
 
@@ -193,7 +205,12 @@ impl Controller {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        let late: Vec<_> = self.operations.iter().filter(|(_, running)| running.deadline.is_some_and(|due| due <= now)).map(|(id, _)| *id).collect();
+        let late: Vec<_> = self
+            .operations
+            .iter()
+            .filter(|(_, running)| running.deadline.is_some_and(|due| due <= now))
+            .map(|(id, _)| *id)
+            .collect();
         for operation in late {
             let after = self.settings.timeout.unwrap_or_default();
             self.fail(operation, HostErrorKind::TimedOut { after }, Vec::new());
@@ -214,7 +231,8 @@ impl Controller {
                 self.by_link.insert(link, id);
             }
             (Err(error), _) => {
-                let kind = HostErrorKind::SpawnFailed { program: program.to_owned(), error: error.to_string() };
+                let kind =
+                    HostErrorKind::SpawnFailed { program: program.to_owned(), error: error.to_string() };
                 self.lose(id, &kind, &[]);
             }
             (Ok(link), None) => self.commands.push_back(Command::Abort(link, Cause::Asked)),
@@ -227,7 +245,9 @@ impl Controller {
             LinkEvent::Ready(hello) => self.opened(id, hello.python, now),
             LinkEvent::Noise(noise) => {
                 let target = self.target_name(id);
-                self.note(&target, || format!("skipped what is not ours: {:?}", String::from_utf8_lossy(&noise)));
+                self.note(&target, || {
+                    format!("skipped what is not ours: {:?}", String::from_utf8_lossy(&noise))
+                });
             }
             LinkEvent::Frame(frame) => {
                 self.streams.handle_frame(frame);
@@ -251,7 +271,9 @@ impl Controller {
             running.deadline = deadline;
         }
         let target = self.target_name(id);
-        self.note(&target, || format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff));
+        self.note(&target, || {
+            format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff)
+        });
     }
 
     fn ended(&mut self, id: ContextId, end: &End) {
@@ -274,12 +296,16 @@ impl Controller {
     fn drain_streams(&mut self) {
         while let Some(event) = self.streams.poll_event() {
             match event {
-                StreamEvent::Message { key, message, opens, .. } => self.handle_message(key, &message, opens),
+                StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
+                    self.handle_message(Source { key, owed_bytes }, &message, opens);
+                }
                 StreamEvent::Reset { key, reason } => {
                     if let Some(operation) = self.by_stream.get(&key).copied() {
                         let what = match reason {
                             ResetReason::TooMuch => "a message that is too large",
-                            ResetReason::Cancelled | ResetReason::UnknownMessage | ResetReason::TooManyStreams => "a refusal",
+                            ResetReason::Cancelled
+                            | ResetReason::UnknownMessage
+                            | ResetReason::TooManyStreams => "a refusal",
                         };
                         self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
                     }
@@ -288,13 +314,14 @@ impl Controller {
         }
     }
 
-    fn handle_message(&mut self, key: StreamKey, message: &[u8], opens: bool) {
+    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool) {
+        let key = source.key;
         match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
-            (Ok(message), Some(operation)) => self.handle_answer(operation, key, message),
+            (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.
-            (Ok(FromAgent::Output(bytes)), None) => self.late_output(key, Stream::Out, bytes),
-            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(key, Stream::Err, bytes),
+            (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
+            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
             (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
             (Err(error), operation) => {
                 if let Some(operation) = operation {
@@ -306,7 +333,7 @@ impl Controller {
         }
     }
 
-    fn handle_answer(&mut self, operation: OperationId, source: StreamKey, message: FromAgent) {
+    fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {
         match Meaning::of(message) {
             Meaning::Output(stream, bytes) => {
                 self.reports.push_back(Report::Output { operation, source, stream, bytes });
@@ -316,18 +343,22 @@ impl Controller {
                 self.fail(operation, HostErrorKind::Exception(exception_of(&exception)), Vec::new());
             }
             Meaning::Nonsense => {
-                self.fail(operation, HostErrorKind::BadValue { what: "a request in the place of an answer".to_owned() }, Vec::new());
+                self.fail(
+                    operation,
+                    HostErrorKind::BadValue { what: "a request in the place of an answer".to_owned() },
+                    Vec::new(),
+                );
             }
         }
     }
 
     /// Goes to whatever runs there, as a terminal would mix them.
-    fn late_output(&mut self, source: StreamKey, stream: Stream, bytes: Vec<u8>) {
-        self.streams.hold(source);
-        let running = self.operations.iter().find(|(_, running)| running.context == source.peer);
+    fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>) {
+        self.streams.hold(source.key);
+        let running = self.operations.iter().find(|(_, running)| running.context == source.key.peer);
         match running.map(|(operation, _)| *operation) {
             Some(operation) => self.reports.push_back(Report::Output { operation, source, stream, bytes }),
-            None => self.streams.grant(source, bytes.len()),
+            None => self.streams.grant(source.key, source.owed_bytes),
         }
     }
 
@@ -345,84 +376,6 @@ impl Controller {
         let hop = self.contexts.get(&running.context).map(|context| context.hop()).unwrap_or_default();
         self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
         self.collect_frames();
-    }
-
-    /// Answers a context's request for a module, or for a part of its agent.
-    fn serve(&mut self, key: StreamKey, name: &str) {
-        let answer = match name.strip_prefix("part:") {
-            Some(part) => match payload::part(part) {
-                Some(part) => ToAgent::Part(part.packed.to_vec()),
-                None => return self.streams.reset(key, ResetReason::UnknownMessage),
-            },
-            None => ToAgent::Modules(self.answer_module(key.peer, name)),
-        };
-        self.streams.send(key, answer.encode(), true);
-    }
-
-    fn answer_module(&mut self, context: ContextId, name: &str) -> Value {
-        let mut builder = Builder::default();
-        let root = match self.settings.library.find(name) {
-            Ok(Some(module)) => {
-                let fields = [
-                    builder.add(Node::Bool(module.package)),
-                    builder.text(&module.path.to_string_lossy()),
-                    builder.add(Node::Bytes(module.source)),
-                ];
-                builder.add(Node::Tuple(fields.to_vec()))
-            }
-            Ok(None) => {
-                let target = self.target_name(context);
-                self.note(&target, || format!("asked for module {name}, which no root has"));
-                builder.add(Node::None)
-            }
-            Err(error) => {
-                let target = self.target_name(context);
-                self.note(&target, || format!("module {name} cannot be read: {error}"));
-                builder.add(Node::None)
-            }
-        };
-        builder.finish(root)
-    }
-
-    /// Sends ahead what a call will import: its module, and the importer where the module is not
-    /// one that every Python has.
-    fn send_modules(&mut self, context: ContextId, function: &str) {
-        let module = function.split(':').next().unwrap_or(function);
-        let found = self.settings.library.find(module).ok().flatten();
-        if found.is_none() && is_stdlib(module.split('.').next().unwrap_or(module)) {
-            return;
-        }
-        self.send_part(context, "importer");
-        let Some(known) = self.contexts.get_mut(&context) else { return };
-        let fresh = found.filter(|module| known.modules.insert(module.name.clone()));
-        let mut builder = Builder::default();
-        let names = if known.knows_roots { Vec::new() } else { self.settings.library.names() };
-        known.knows_roots = true;
-        let names: Vec<NodeId> = names.iter().map(|name| builder.text(name)).collect();
-        let modules: Vec<NodeId> = fresh
-            .into_iter()
-            .map(|module| {
-                let fields = [
-                    builder.text(&module.name),
-                    builder.add(Node::Bool(module.package)),
-                    builder.text(&module.path.to_string_lossy()),
-                    builder.add(Node::Bytes(module.source)),
-                ];
-                builder.add(Node::Tuple(fields.to_vec()))
-            })
-            .collect();
-        if !names.is_empty() || !modules.is_empty() {
-            let pair = vec![builder.add(Node::List(names)), builder.add(Node::List(modules))];
-            let root = builder.add(Node::Tuple(pair));
-            self.streams.open(context, Priority::Interactive, ToAgent::Modules(builder.finish(root)).encode(), true);
-        }
-    }
-
-    fn send_part(&mut self, context: ContextId, name: &'static str) {
-        let fresh = self.contexts.get_mut(&context).is_some_and(|context| context.parts.insert(name));
-        if let Some(part) = payload::part(name).filter(|_| fresh) {
-            self.streams.open(context, Priority::Interactive, ToAgent::Part(part.packed.to_vec()).encode(), true);
-        }
     }
 
     fn collect_frames(&mut self) {

@@ -1,6 +1,7 @@
 //! What can be asked of a context, and what comes of it.
 
 use crate::error::HostError;
+use crate::proto::frame::Priority;
 use crate::proto::message::{FromAgent, ToAgent};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
@@ -56,12 +57,35 @@ pub enum Answer {
 /// What comes of an operation, in order; `Done` is the last.
 #[derive(Clone, Debug)]
 pub enum Report {
-    /// `source` is what to give back to [`super::Controller::consumed`].
-    Output { operation: OperationId, source: StreamKey, stream: Stream, bytes: Vec<u8> },
-    Done { operation: OperationId, outcome: Result<Answer, HostError> },
+    /// `source` is to be given back to [`super::Controller::consumed`].
+    Output {
+        operation: OperationId,
+        source: Source,
+        stream: Stream,
+        bytes: Vec<u8>,
+    },
+    Done {
+        operation: OperationId,
+        outcome: Result<Answer, HostError>,
+    },
+}
+
+/// Where output came from, and the credit that its stream is owed for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub key: StreamKey,
+    pub owed_bytes: usize,
 }
 
 impl Request {
+    /// A command's input and output may be of any size; a call's answer is waited for.
+    pub fn priority(&self) -> Priority {
+        match self {
+            Self::Call { .. } => Priority::Interactive,
+            Self::Run(_) => Priority::Bulk,
+        }
+    }
+
     /// The part of the agent without which it cannot be served.
     pub fn part(&self) -> Option<&'static str> {
         match self {

@@ -35,8 +35,13 @@ impl Inventory {
     ///
     /// When there is no such name, or its words cannot be told apart.
     pub fn exec(&self, name: &str) -> Result<Vec<String>, ExecError> {
-        let line = self.exec.get(name).ok_or_else(|| ExecError::Unknown { known: self.exec.keys().cloned().collect() })?;
-        shlex::split(line).filter(|words| !words.is_empty()).ok_or_else(|| ExecError::Words { line: line.clone() })
+        let line = self
+            .exec
+            .get(name)
+            .ok_or_else(|| ExecError::Unknown { known: self.exec.keys().cloned().collect() })?;
+        shlex::split(line)
+            .filter(|words| !words.is_empty())
+            .ok_or_else(|| ExecError::Words { line: line.clone() })
     }
 }
 
@@ -46,8 +51,12 @@ mod tests {
 
     #[test]
     fn command_lines_are_split_as_a_shell_does() {
-        let inventory = Inventory::parse("[exec]\nbox = \"docker exec -i 'my app'\"\n").expect("is an inventory");
-        assert_eq!(inventory.exec("box"), Ok(vec!["docker".into(), "exec".into(), "-i".into(), "my app".into()]));
+        let inventory =
+            Inventory::parse("[exec]\nbox = \"docker exec -i 'my app'\"\n").expect("is an inventory");
+        assert_eq!(
+            inventory.exec("box"),
+            Ok(vec!["docker".into(), "exec".into(), "-i".into(), "my app".into()])
+        );
         assert_eq!(inventory.exec("bux"), Err(ExecError::Unknown { known: vec!["box".into()] }));
     }
 

@@ -9,14 +9,26 @@ pub const MAX_NAMES: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NodesetError {
     /// A bracket without its other half, or a bracket within brackets.
-    Bracket { pattern: String },
+    Bracket {
+        pattern: String,
+    },
     /// Not a number, a range from high to low, a step of 0.
-    Range { pattern: String, range: String },
+    Range {
+        pattern: String,
+        range: String,
+    },
     /// Nothing between two commas.
-    EmptyName { pattern: String },
-    TooMany { pattern: String },
+    EmptyName {
+        pattern: String,
+    },
+    TooMany {
+        pattern: String,
+    },
     /// Set algebra, groups and wildcards need an inventory.
-    Operator { pattern: String, operator: char },
+    Operator {
+        pattern: String,
+        operator: char,
+    },
 }
 
 impl fmt::Display for NodesetError {
@@ -29,7 +41,11 @@ impl fmt::Display for NodesetError {
             Self::EmptyName { pattern } => write!(f, "{pattern:?}: a name is empty"),
             Self::TooMany { pattern } => write!(f, "{pattern:?}: more than {MAX_NAMES} names"),
             Self::Operator { pattern, operator } => {
-                write!(f, "{pattern:?}: {operator:?} is not supported here; write it as %{:02X} if it is part of a name", u32::from(*operator))
+                write!(
+                    f,
+                    "{pattern:?}: {operator:?} is not supported here; write it as %{:02X} if it is part of a name",
+                    u32::from(*operator)
+                )
             }
         }
     }
@@ -103,7 +119,10 @@ fn expand_item(item: &str) -> Result<Vec<String>, NodesetError> {
         if names.len() * numbers.len() > MAX_NAMES {
             return Err(NodesetError::TooMany { pattern: item.to_owned() });
         }
-        names = names.iter().flat_map(|name| numbers.iter().map(move |number| format!("{name}{number}"))).collect();
+        names = names
+            .iter()
+            .flat_map(|name| numbers.iter().map(move |number| format!("{name}{number}")))
+            .collect();
         rest = after;
     }
     names.iter_mut().for_each(|name| name.push_str(rest));

@@ -24,7 +24,9 @@ pub enum Way {
     Local,
     Ssh(Ssh),
     /// A command line of the inventory.
-    Exec { name: String },
+    Exec {
+        name: String,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,12 +106,12 @@ impl Target {
         if typed.is_empty() {
             return Err(fail(Wrong::Empty));
         }
-        let hops = typed.split('/').map(parse_hop).collect::<Result<Vec<_>, _>>().map_err(fail)?;
+        let path = split_hops(typed);
+        let hops = path.iter().map(|hop| parse_hop(hop)).collect::<Result<Vec<_>, _>>().map_err(fail)?;
         if hops.len() > 1 {
             return Err(fail(Wrong::SeveralHops));
         }
-        let path: Vec<&str> = typed.split('/').map(|hop| hop.split('?').next().unwrap_or(hop)).collect();
-        let path = path.join("/");
+        let path = path.iter().map(|hop| hop.split('?').next().unwrap_or(hop)).collect::<Vec<_>>().join("/");
         let name = path.strip_prefix("ssh:").unwrap_or(&path);
         let name = name.strip_suffix(':').unwrap_or(name);
         let name = percent_decode(name).map_err(fail)?;
@@ -117,8 +119,26 @@ impl Target {
     }
 }
 
+/// Splits at slashes. Within options, where a path is often meant, only at one that a transport follows.
+fn split_hops(typed: &str) -> Vec<&str> {
+    let (mut hops, mut start) = (Vec::new(), 0);
+    for (at, _) in typed.match_indices('/') {
+        let after = &typed[at + 1..];
+        let transport = after
+            .split_once(':')
+            .is_some_and(|(word, _)| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+        if transport || !typed[start..at].contains('?') {
+            hops.push(&typed[start..at]);
+            start = at + 1;
+        }
+    }
+    hops.push(&typed[start..]);
+    hops
+}
+
 fn parse_hop(typed: &str) -> Result<Hop, Wrong> {
-    let (path, options) = typed.split_once('?').map_or((typed, None), |(path, options)| (path, Some(options)));
+    let (path, options) =
+        typed.split_once('?').map_or((typed, None), |(path, options)| (path, Some(options)));
     let (transport, subject) = path.split_once(':').unwrap_or(("ssh", path));
     let subject = percent_decode(subject)?;
     let options = options.map_or_else(|| Ok(Vec::new()), parse_options)?;
@@ -138,7 +158,8 @@ fn parse_hop(typed: &str) -> Result<Hop, Wrong> {
 }
 
 fn parse_ssh(subject: &str, options: Vec<(String, String)>) -> Result<Ssh, Wrong> {
-    let (user, host) = subject.rsplit_once('@').map_or((None, subject), |(user, host)| (Some(user.to_owned()), host));
+    let (user, host) =
+        subject.rsplit_once('@').map_or((None, subject), |(user, host)| (Some(user.to_owned()), host));
     let mut ssh = Ssh { host: host.to_owned(), user, ..Ssh::default() };
     for (name, value) in options {
         match name.as_str() {
@@ -151,13 +172,16 @@ fn parse_ssh(subject: &str, options: Vec<(String, String)>) -> Result<Ssh, Wrong
     if ssh.host.is_empty() {
         return Err(Wrong::NoHost);
     }
-    let odd = [Some(&ssh.host), ssh.user.as_ref()].into_iter().flatten().find(|name| !is_plain(name)).cloned();
+    let odd =
+        [Some(&ssh.host), ssh.user.as_ref()].into_iter().flatten().find(|name| !is_plain(name)).cloned();
     odd.map_or(Ok(ssh), |name| Err(Wrong::Name(name)))
 }
 
 /// No option, and nothing that a ProxyCommand's shell would run.
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('-') && !name.chars().any(|c| c.is_control() || c.is_whitespace() || "'\"`$;&<>|(){}*?!#~".contains(c))
+    !name.is_empty()
+        && !name.starts_with('-')
+        && !name.chars().any(|c| c.is_control() || c.is_whitespace() || "'\"`$;&<>|(){}*?!#~".contains(c))
 }
 
 fn parse_options(typed: &str) -> Result<Vec<(String, String)>, Wrong> {
@@ -215,16 +239,21 @@ mod tests {
 
     #[test]
     fn options_are_decoded() {
-        let hop = hop("ssh:db%3A1?user=corp%5Cme&port=2222&opt=StrictHostKeyChecking=no&python=~/py");
+        let hop = hop("ssh:db%3A1?user=corp%5Cme&port=2222&opt=StrictHostKeyChecking=no&python=/opt/py");
         let Way::Ssh(ssh) = hop.way else { panic!("not ssh") };
-        assert_eq!((ssh.host.as_str(), ssh.user.as_deref(), ssh.port), ("db:1", Some("corp\\me"), Some(2222)));
+        assert_eq!(
+            (ssh.host.as_str(), ssh.user.as_deref(), ssh.port),
+            ("db:1", Some("corp\\me"), Some(2222))
+        );
         assert_eq!(ssh.options, ["StrictHostKeyChecking=no"]);
-        assert_eq!(hop.python.as_deref(), Some("~/py"));
+        assert_eq!(hop.python.as_deref(), Some("/opt/py"));
     }
 
     #[test]
     fn no_name_can_smuggle_an_option_or_a_command() {
-        for name in ["-oProxyCommand=id", "ssh:-oProxyCommand=id", "-x@host", "a%20b", "$(id)", "h;id", "a%0ab"] {
+        for name in
+            ["-oProxyCommand=id", "ssh:-oProxyCommand=id", "-x@host", "a%20b", "$(id)", "h;id", "a%0ab"]
+        {
             assert!(matches!(wrong(name), Wrong::Name(_)), "{name}");
         }
         assert!(matches!(wrong("h?user=-x"), Wrong::Name(_)));
@@ -239,5 +268,6 @@ mod tests {
         assert_eq!(wrong("ssh:"), Wrong::NoHost);
         assert_eq!(wrong("h%2"), Wrong::Percent);
         assert_eq!(wrong("a/b"), Wrong::SeveralHops);
+        assert_eq!(wrong("a?python=/usr/bin/python3/sudo:root"), Wrong::Transport("sudo".into()));
     }
 }

@@ -50,7 +50,9 @@ pub enum Cause {
     Session(Closed),
     TooNoisy,
     /// A frame whose source is not behind this link.
-    Forged { source: ContextId },
+    Forged {
+        source: ContextId,
+    },
     /// Nothing answered within the time to connect.
     TooSlow,
     Failed,
@@ -129,7 +131,9 @@ impl Link {
         let writable = !self.out.rest().is_empty() || self.session.has_output();
         match self.life {
             Life::Starting(_) | Life::Open => Some(Interest { readable: true, writable }),
-            Life::Ending { cause: Cause::Asked, .. } if writable => Some(Interest { readable: false, writable }),
+            Life::Ending { cause: Cause::Asked, .. } if writable => {
+                Some(Interest { readable: false, writable })
+            }
             Life::Ending { .. } | Life::Over => None,
         }
     }
@@ -237,14 +241,22 @@ impl Link {
         }
         let Some(exit) = self.child.poll_exit() else { return };
         let mut buffer = Vec::new();
-        while matches!(self.life, Life::Starting(_) | Life::Open) && matches!(self.handle_readable(&mut buffer, now), Read::Data(_)) {}
+        while matches!(self.life, Life::Starting(_) | Life::Open)
+            && matches!(self.handle_readable(&mut buffer, now), Read::Data(_))
+        {}
         self.end(Cause::Eof, now);
         // A background process may hold the other end open for ever: what is there now is all.
         while self.stderr_has_more(&mut buffer) {}
         if let Life::Ending { cause, .. } = self.enter(Life::Over) {
             let stderr = std::mem::take(&mut self.stderr_tail).into_lines();
             let noise = std::mem::take(&mut self.noise);
-            self.events.push_back(LinkEvent::Ended(End { cause, started: self.started, exit: Some(exit), stderr, noise }));
+            self.events.push_back(LinkEvent::Ended(End {
+                cause,
+                started: self.started,
+                exit: Some(exit),
+                stderr,
+                noise,
+            }));
         }
     }
 

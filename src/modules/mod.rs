@@ -54,7 +54,10 @@ impl Library {
         }
         let relative: PathBuf = parts.iter().collect();
         for root in &self.roots {
-            for (package, path) in [(true, root.join(&relative).join("__init__.py")), (false, root.join(relative.with_extension("py")))] {
+            for (package, path) in [
+                (true, root.join(&relative).join("__init__.py")),
+                (false, root.join(relative.with_extension("py"))),
+            ] {
                 let Ok(resolved) = path.canonicalize() else { continue };
                 let metadata = resolved.metadata()?;
                 if resolved.starts_with(root) && metadata.is_file() && metadata.len() <= MAX_SOURCE_BYTES {
@@ -69,7 +72,10 @@ impl Library {
     /// The top-level names that the roots hold: all others need no request.
     pub fn names(&self) -> Vec<String> {
         let entries = self.roots.iter().filter_map(|root| root.read_dir().ok()).flatten().flatten();
-        let mut names: Vec<String> = entries.filter_map(|entry| top_level_name(&entry.path())).filter(|name| !is_stdlib(name)).collect();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| top_level_name(&entry.path()))
+            .filter(|name| !is_stdlib(name))
+            .collect();
         names.sort();
         names.dedup();
         names
@@ -87,7 +93,9 @@ fn top_level_name(path: &Path) -> Option<String> {
 
 /// A name that Python could import; no separator, no dot, so a path made of them stays in its root.
 fn is_identifier(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 #[cfg(test)]
@@ -120,7 +128,8 @@ mod tests {
     #[test]
     fn nothing_outside_of_a_root_is_served() {
         let (folder, library) = library();
-        std::os::unix::fs::symlink(folder.path().join("secret.py"), folder.path().join("root/link.py")).expect("a link");
+        std::os::unix::fs::symlink(folder.path().join("secret.py"), folder.path().join("root/link.py"))
+            .expect("a link");
         for name in ["..secret", "../secret", "/etc/passwd", "pkg/sub", "", ".", "link"] {
             assert_eq!(library.find(name).expect("no error"), None, "{name}");
         }

@@ -5,7 +5,7 @@
 //! multi-line strings that start and end a logical line, no comment behind code.
 
 /// Returns `source` stripped; always ends with a newline, as Python 2.4's compiler wants.
-pub fn strip(source: &str) -> String {
+pub(crate) fn strip(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut lines = source.lines();
     while let Some(line) = lines.next() {

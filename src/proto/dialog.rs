@@ -26,7 +26,9 @@ pub struct Dialog {
 pub enum Progress {
     Waiting,
     /// The agent runs; what followed the marker belongs to the session.
-    Started { rest: Vec<u8> },
+    Started {
+        rest: Vec<u8>,
+    },
     TooNoisy,
 }
 
@@ -39,8 +41,9 @@ impl Dialog {
     pub fn handle_input(&mut self, bytes: &[u8]) -> Progress {
         self.held.extend_from_slice(bytes);
         if let Some(at) = self.held.windows(NONCE_BYTES).position(|window| window == self.marker) {
-            self.tail.push(&self.held[..at]);
-            return Progress::Started { rest: self.held.split_off(at + NONCE_BYTES) };
+            let rest = self.held.split_off(at + NONCE_BYTES);
+            self.held.truncate(at);
+            return Progress::Started { rest };
         }
         let noise = self.held.len().saturating_sub(NONCE_BYTES - 1);
         self.tail.push(&self.held[..noise]);

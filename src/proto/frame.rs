@@ -97,7 +97,8 @@ impl Frame {
         let (Some(kind), Some(priority), 0) = (kind, priority, flags & !0x0f) else {
             return Err(FrameError::Unknown { kind: checked[0], flags });
         };
-        let id = |at: usize| u32::from_be_bytes([checked[at], checked[at + 1], checked[at + 2], checked[at + 3]]);
+        let id =
+            |at: usize| u32::from_be_bytes([checked[at], checked[at + 1], checked[at + 2], checked[at + 3]]);
         Ok(Self {
             kind,
             priority,
@@ -173,9 +174,10 @@ impl Decoder {
         if rest.starts_with(&MAGIC[..rest.len().min(MAGIC.len())]) {
             return;
         }
-        let end = rest.windows(MAGIC.len()).position(|window| window == MAGIC).unwrap_or_else(|| {
-            rest.len() - usize::from(rest.last() == Some(&MAGIC[0]))
-        });
+        let end = rest
+            .windows(MAGIC.len())
+            .position(|window| window == MAGIC)
+            .unwrap_or_else(|| rest.len() - usize::from(rest.last() == Some(&MAGIC[0])));
         let room = MAX_NOISE_BYTES - self.noise.len().min(MAX_NOISE_BYTES);
         self.noise.extend_from_slice(&rest[..end.min(room)]);
         self.at += end;
@@ -190,16 +192,18 @@ mod tests {
     fn any_frame() -> impl Strategy<Value = Frame> {
         let ids = (any::<u32>(), any::<u32>(), any::<u32>());
         let flags = (0..Kind::ALL.len(), 0..Priority::ALL.len(), any::<bool>(), any::<bool>());
-        (ids, flags, prop::collection::vec(any::<u8>(), 0..300)).prop_map(|((to, from, stream), flags, body)| Frame {
-            kind: Kind::ALL[flags.0],
-            priority: Priority::ALL[flags.1],
-            more: flags.2,
-            end: flags.3,
-            to: ContextId(to),
-            from: ContextId(from),
-            stream: StreamId(stream),
-            body,
-        })
+        (ids, flags, prop::collection::vec(any::<u8>(), 0..300)).prop_map(
+            |((to, from, stream), flags, body)| Frame {
+                kind: Kind::ALL[flags.0],
+                priority: Priority::ALL[flags.1],
+                more: flags.2,
+                end: flags.3,
+                to: ContextId(to),
+                from: ContextId(from),
+                stream: StreamId(stream),
+                body,
+            },
+        )
     }
 
     fn decode_all(decoder: &mut Decoder) -> Result<Vec<Frame>, FrameError> {
@@ -261,7 +265,8 @@ mod tests {
     fn unknown_kinds_and_flags_are_errors() {
         for (at, byte) in [(UNCHECKED_BYTES, 99), (UNCHECKED_BYTES + 1, 0x10), (UNCHECKED_BYTES + 1, 0x03)] {
             let mut bytes = Vec::new();
-            Frame::control(Kind::Ping, ContextId(0), ContextId(1), StreamId::LINK, Vec::new()).encode(&mut bytes);
+            Frame::control(Kind::Ping, ContextId(0), ContextId(1), StreamId::LINK, Vec::new())
+                .encode(&mut bytes);
             bytes[at] = byte;
             let sum = checksum(&bytes[UNCHECKED_BYTES..]);
             bytes[4..8].copy_from_slice(&sum.to_be_bytes());

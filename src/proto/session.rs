@@ -31,12 +31,16 @@ pub enum Event {
 pub enum Closed {
     /// The other end said goodbye.
     Bye,
-    Silent { quiet: Duration },
+    Silent {
+        quiet: Duration,
+    },
     BadFrame(FrameError),
     /// A frame that has no place at this point of the session.
     OutOfOrder(Kind),
     BadHello,
-    Version { theirs: u16 },
+    Version {
+        theirs: u16,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,9 +246,15 @@ mod tests {
 
     impl Pair {
         fn new(chunk: usize) -> Self {
-            let now = Instant::now();
+            let now = crate::sys::clock::now();
             let hello = greeting(ContextId(1), &[ContextId(0)], [7; 16], 15_000, "title".into());
-            Self { parent: Session::parent(ContextId(0), &hello, now), child: Session::child(now), now, chunk, cut: false }
+            Self {
+                parent: Session::parent(ContextId(0), &hello, now),
+                child: Session::child(now),
+                now,
+                chunk,
+                cut: false,
+            }
         }
 
         fn open(chunk: usize) -> Self {
@@ -272,7 +282,11 @@ mod tests {
 
         /// Jumps to the next deadline of either end.
         fn pass_time(&mut self) {
-            self.now = [self.parent.poll_timeout(), self.child.poll_timeout()].into_iter().flatten().min().expect("a deadline");
+            self.now = [self.parent.poll_timeout(), self.child.poll_timeout()]
+                .into_iter()
+                .flatten()
+                .min()
+                .expect("a deadline");
             self.parent.handle_timeout(self.now);
             self.child.handle_timeout(self.now);
             self.drive();
@@ -280,7 +294,10 @@ mod tests {
     }
 
     fn data(stream: u32, body: &[u8]) -> Frame {
-        Frame { priority: Priority::Interactive, ..Frame::control(Kind::Data, ContextId(0), ContextId(1), StreamId(stream), body.to_vec()) }
+        Frame {
+            priority: Priority::Interactive,
+            ..Frame::control(Kind::Data, ContextId(0), ContextId(1), StreamId(stream), body.to_vec())
+        }
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Streams of one context with others above or below it: messages of any length, in frames of at
 //! most 64 KiB, as far as the reader has given credit.
 
-use super::frame::{Frame, Kind, MAX_BODY_BYTES, Priority};
+mod half;
+
+use super::frame::{Frame, Kind, Priority};
 use super::ids::{ContextId, StreamId};
 use super::message::{Credit, Record, ResetReason};
+use half::{Piece, ReceiveHalf, Received, SendHalf};
 use std::collections::{HashMap, VecDeque};
 
 /// Credit of a new stream in each direction, in bytes.
@@ -27,7 +30,8 @@ pub struct StreamKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamEvent {
     /// A message; the first of a stream that the peer opened has `opens`, its last has `end`.
-    Message { key: StreamKey, message: Vec<u8>, opens: bool, end: bool },
+    /// On a held stream, `owed_bytes` are to be granted when the message has been used.
+    Message { key: StreamKey, message: Vec<u8>, opens: bool, end: bool, owed_bytes: usize },
     /// The peer ended the stream early, or broke its rules.
     Reset { key: StreamKey, reason: ResetReason },
 }
@@ -45,8 +49,8 @@ pub struct Streams {
     me: ContextId,
     table: HashMap<StreamKey, Stream>,
     opened: u32,
-    /// How much of [`MAX_GROWTH_BYTES`] is in use.
-    growth_bytes: u32,
+    /// What is left of [`MAX_GROWTH_BYTES`].
+    growth_room_bytes: u32,
     frames: VecDeque<Frame>,
     events: VecDeque<StreamEvent>,
 }
@@ -58,56 +62,22 @@ struct Stream {
     priority: Priority,
 }
 
-#[derive(Debug)]
-struct SendHalf {
-    opening: bool,
-    credit_bytes: u32,
-    unsent: VecDeque<Outgoing>,
-    ended: bool,
-}
-
-#[derive(Debug)]
-struct Outgoing {
-    message: Vec<u8>,
-    /// `0 <= sent <= message.len()`
-    sent: usize,
-    end: bool,
-}
-
-#[derive(Debug)]
-struct ReceiveHalf {
-    /// What the peer may still send.
-    granted_bytes: u32,
-    window_bytes: u32,
-    /// Used up here but not yet granted again.
-    used_bytes: u32,
-    partial: Vec<u8>,
-    fresh: bool,
-    ended: bool,
-    held: bool,
-}
-
 impl Stream {
     fn new(priority: Priority, opening: bool) -> Self {
-        Self {
-            send: SendHalf { opening, credit_bytes: WINDOW_BYTES, unsent: VecDeque::new(), ended: false },
-            receive: ReceiveHalf {
-                granted_bytes: WINDOW_BYTES,
-                window_bytes: WINDOW_BYTES,
-                used_bytes: 0,
-                partial: Vec::new(),
-                fresh: !opening,
-                ended: false,
-                held: false,
-            },
-            priority,
-        }
+        Self { send: SendHalf::new(opening), receive: ReceiveHalf::new(!opening), priority }
     }
 }
 
 impl Streams {
     pub fn new(me: ContextId) -> Self {
-        Self { me, table: HashMap::new(), opened: 0, growth_bytes: 0, frames: VecDeque::new(), events: VecDeque::new() }
+        Self {
+            me,
+            table: HashMap::new(),
+            opened: 0,
+            growth_room_bytes: MAX_GROWTH_BYTES,
+            frames: VecDeque::new(),
+            events: VecDeque::new(),
+        }
     }
 
     /// Opens a stream to a descendant with its first message. With `end`, nothing follows.
@@ -122,42 +92,37 @@ impl Streams {
     /// Queues a message. A stream that has gone takes it silently: its event has told.
     pub fn send(&mut self, key: StreamKey, message: Vec<u8>, end: bool) {
         if let Some(stream) = self.table.get_mut(&key) {
-            stream.send.unsent.push_back(Outgoing { message, sent: 0, end });
+            stream.send.push(message, end);
             self.advance(key);
         }
     }
 
     /// How many bytes wait here for the peer's credit.
     pub fn unsent_bytes(&self, key: StreamKey) -> usize {
-        let unsent = self.table.get(&key).map(|stream| &stream.send.unsent);
-        unsent.into_iter().flatten().map(|outgoing| outgoing.message.len() - outgoing.sent).sum()
+        self.table.get(&key).map_or(0, |stream| stream.send.unsent_bytes())
     }
 
-    /// From now on credit is given by [`Self::grant`] only, when what came has really been used.
+    /// From now on the credit of whole messages is given by [`Self::grant`] only, when they have
+    /// really been used.
     pub fn hold(&mut self, key: StreamKey) {
         if let Some(stream) = self.table.get_mut(&key) {
-            stream.receive.held = true;
+            stream.receive.hold();
         }
     }
 
-    /// Says that `bytes` of the stream's messages have been used up.
+    /// Says that `bytes` of the stream's messages have been used up. The window of a bulk stream grows.
     pub fn grant(&mut self, key: StreamKey, bytes: usize) {
+        let bulk = self.table.get(&key).is_some_and(|stream| stream.priority == Priority::Bulk);
+        self.give_credit(key, bytes, bulk);
+    }
+
+    fn give_credit(&mut self, key: StreamKey, bytes: usize, grows: bool) {
         let Some(stream) = self.table.get_mut(&key) else { return };
-        let half = &mut stream.receive;
-        half.used_bytes = half.used_bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(half.window_bytes);
-        if half.ended || half.used_bytes < half.window_bytes / 2 {
-            return;
+        let mut none = 0;
+        let room = if grows { &mut self.growth_room_bytes } else { &mut none };
+        if let Some(bytes) = stream.receive.credit_for(bytes, room) {
+            self.control(Kind::Credit, key, Record::encode(&Credit { bytes }));
         }
-        let mut credit = half.used_bytes;
-        if stream.priority == Priority::Bulk && half.window_bytes < MAX_WINDOW_BYTES {
-            let growth = half.window_bytes.min(MAX_GROWTH_BYTES - self.growth_bytes);
-            half.window_bytes += growth;
-            self.growth_bytes += growth;
-            credit += growth;
-        }
-        half.used_bytes = 0;
-        half.granted_bytes += credit;
-        self.control(Kind::Credit, key, Record::encode(&Credit { bytes: credit }));
     }
 
     /// Ends a stream at once, in both directions.
@@ -202,7 +167,7 @@ impl Streams {
     }
 
     fn side(id: StreamId) -> Side {
-        if id.0 % 2 == 0 { Side::Ancestor } else { Side::Descendant }
+        if id.0.is_multiple_of(2) { Side::Ancestor } else { Side::Descendant }
     }
 
     fn accept(&mut self, key: StreamKey, frame: Frame) {
@@ -210,7 +175,9 @@ impl Streams {
         if self.table.contains_key(&key) || Self::side(key.id) != opener {
             return self.break_off(key, ResetReason::UnknownMessage);
         }
-        if self.table.keys().filter(|other| other.peer == key.peer && Self::side(other.id) == opener).count() >= MAX_STREAMS_OF_PEER {
+        if self.table.keys().filter(|other| other.peer == key.peer && Self::side(other.id) == opener).count()
+            >= MAX_STREAMS_OF_PEER
+        {
             return self.control(Kind::Reset, key, ResetReason::TooManyStreams.encode());
         }
         self.table.insert(key, Stream::new(frame.priority, false));
@@ -219,42 +186,23 @@ impl Streams {
 
     fn receive(&mut self, key: StreamKey, frame: Frame) {
         let Some(stream) = self.table.get_mut(&key) else { return };
-        let half = &mut stream.receive;
-        let length = frame.body.len();
-        let credit = u32::try_from(length).ok().and_then(|length| half.granted_bytes.checked_sub(length));
-        let (Some(granted), false, true) = (credit, half.ended, half.partial.len() + length <= MAX_MESSAGE_BYTES) else {
+        // A message of many frames is bulk, whatever its stream is for.
+        let (end, grows) = (frame.end, frame.more || stream.priority == Priority::Bulk);
+        let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame) else {
             return self.break_off(key, ResetReason::TooMuch);
         };
-        half.granted_bytes = granted;
-        let held = half.held;
-        if frame.more {
-            half.partial.extend(frame.body);
-        } else {
-            let message = if half.partial.is_empty() {
-                frame.body
-            } else {
-                let mut message = std::mem::take(&mut half.partial);
-                message.extend(frame.body);
-                message
-            };
-            let opens = std::mem::replace(&mut half.fresh, false);
-            half.ended = frame.end;
-            self.events.push_back(StreamEvent::Message { key, message, opens, end: frame.end });
+        if let Some((message, opens)) = message {
+            self.events.push_back(StreamEvent::Message { key, message, opens, end, owed_bytes });
         }
-        if !held {
-            self.grant(key, length);
-        }
+        self.give_credit(key, used_bytes, grows);
         self.close_if_done(key);
     }
 
     fn credit(&mut self, key: StreamKey, body: &[u8]) {
         let Some(stream) = self.table.get_mut(&key) else { return };
         let credit = <Credit as Record>::decode(body).ok();
-        match credit.and_then(|credit| stream.send.credit_bytes.checked_add(credit.bytes)) {
-            Some(bytes) => {
-                stream.send.credit_bytes = bytes;
-                self.advance(key);
-            }
+        match credit.and_then(|credit| stream.send.add_credit(credit.bytes)) {
+            Some(()) => self.advance(key),
             None => self.break_off(key, ResetReason::TooMuch),
         }
     }
@@ -262,38 +210,15 @@ impl Streams {
     /// Cuts what waits into frames as far as credit goes.
     fn advance(&mut self, key: StreamKey) {
         let Some(stream) = self.table.get_mut(&key) else { return };
-        let half = &mut stream.send;
-        while let Some(outgoing) = half.unsent.front_mut() {
-            let rest = outgoing.message.len() - outgoing.sent;
-            let length = rest.min(MAX_BODY_BYTES).min(half.credit_bytes as usize);
-            if length == 0 && rest > 0 {
-                break;
-            }
-            half.credit_bytes -= length as u32;
-            let body = outgoing.message[outgoing.sent..outgoing.sent + length].to_vec();
-            outgoing.sent += length;
-            let whole = outgoing.sent == outgoing.message.len();
-            let kind = if std::mem::replace(&mut half.opening, false) { Kind::Open } else { Kind::Data };
-            half.ended |= whole && outgoing.end;
-            self.frames.push_back(Frame {
-                kind,
-                priority: stream.priority,
-                more: !whole,
-                end: whole && outgoing.end,
-                to: key.peer,
-                from: self.me,
-                stream: key.id,
-                body,
-            });
-            if whole {
-                half.unsent.pop_front();
-            }
+        while let Some(Piece { kind, more, end, body }) = stream.send.next_piece() {
+            let (priority, to, from) = (stream.priority, key.peer, self.me);
+            self.frames.push_back(Frame { kind, priority, more, end, to, from, stream: key.id, body });
         }
         self.close_if_done(key);
     }
 
     fn close_if_done(&mut self, key: StreamKey) {
-        if self.table.get(&key).is_some_and(|stream| stream.send.ended && stream.receive.ended) {
+        if self.table.get(&key).is_some_and(|stream| stream.send.has_ended() && stream.receive.has_ended()) {
             self.forget(key);
         }
     }
@@ -301,7 +226,7 @@ impl Streams {
     fn forget(&mut self, key: StreamKey) -> bool {
         let gone = self.table.remove(&key);
         if let Some(stream) = &gone {
-            self.growth_bytes -= stream.receive.window_bytes - WINDOW_BYTES;
+            self.growth_room_bytes += stream.receive.growth_bytes();
         }
         gone.is_some()
     }
@@ -323,6 +248,7 @@ impl Streams {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::frame::MAX_BODY_BYTES;
     use proptest::prelude::*;
 
     const PARENT: ContextId = ContextId(0);
@@ -383,17 +309,33 @@ mod tests {
         let slow = pair.parent.open(CHILD, Priority::Interactive, b"slow".to_vec(), false);
         pair.drive();
         pair.child.hold(StreamKey { peer: PARENT, id: slow.id });
-        pair.parent.send(slow, vec![0; 1_000_000], true);
+        for _ in 0..100 {
+            pair.parent.send(slow, vec![0; 10_000], false);
+        }
         let quick = pair.parent.open(CHILD, Priority::Interactive, vec![1; 500_000], true);
         pair.drive();
         assert!(pair.parent.unsent_bytes(slow) >= 1_000_000 - WINDOW_BYTES as usize);
         let got = messages(&mut pair.child);
         assert!(got.iter().any(|(key, message, _)| key.id == quick.id && message.len() == 500_000));
-        for _ in 0..100 {
-            pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize);
+        let mut slow_messages = got.iter().filter(|(key, ..)| key.id == slow.id).count() - 1;
+        while slow_messages < 100 {
+            pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2);
             pair.drive();
+            slow_messages += messages(&mut pair.child).len();
         }
-        assert_eq!(messages(&mut pair.child).len(), 1);
+        assert_eq!(pair.parent.unsent_bytes(slow), 0);
+    }
+
+    #[test]
+    fn a_long_message_on_a_held_stream_is_put_together() {
+        let mut pair = Pair::new();
+        let key = pair.parent.open(CHILD, Priority::Interactive, b"open".to_vec(), false);
+        pair.drive();
+        messages(&mut pair.child);
+        pair.child.hold(StreamKey { peer: PARENT, id: key.id });
+        pair.parent.send(key, vec![1; 3_000_000], true);
+        pair.drive();
+        assert_eq!(messages(&mut pair.child).first().map(|(_, message, _)| message.len()), Some(3_000_000));
     }
 
     #[test]
@@ -407,10 +349,10 @@ mod tests {
         }
         let back = StreamKey { peer: PARENT, id: key.id };
         assert_eq!(pair.child.table[&back].receive.window_bytes, MAX_WINDOW_BYTES);
-        assert_eq!(pair.child.growth_bytes, MAX_WINDOW_BYTES - WINDOW_BYTES);
+        assert_eq!(pair.child.growth_room_bytes, MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES));
         pair.parent.reset(key, ResetReason::Cancelled);
         pair.drive();
-        assert_eq!(pair.child.growth_bytes, 0);
+        assert_eq!(pair.child.growth_room_bytes, MAX_GROWTH_BYTES);
     }
 
     #[test]
@@ -419,11 +361,18 @@ mod tests {
         let mut frame = Frame::control(Kind::Open, CHILD, PARENT, StreamId(1), vec![0; MAX_BODY_BYTES]);
         frame.more = true;
         streams.handle_frame(frame.clone());
-        streams.hold(StreamKey { peer: CHILD, id: StreamId(1) });
         frame.kind = Kind::Data;
-        streams.handle_frame(frame.clone());
-        streams.handle_frame(frame);
-        let reset = StreamEvent::Reset { key: StreamKey { peer: CHILD, id: StreamId(1) }, reason: ResetReason::TooMuch };
+        for _ in 0..3 {
+            // As if the credit that was given had not arrived.
+            if let Some(stream) = streams.table.values_mut().next() {
+                stream.receive.granted_bytes = stream.receive.granted_bytes.min(WINDOW_BYTES / 2);
+            }
+            streams.handle_frame(frame.clone());
+        }
+        let reset = StreamEvent::Reset {
+            key: StreamKey { peer: CHILD, id: StreamId(1) },
+            reason: ResetReason::TooMuch,
+        };
         assert_eq!(streams.poll_event(), Some(reset));
         assert!(streams.table.is_empty());
     }

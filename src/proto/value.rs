@@ -3,7 +3,7 @@
 //! A [`Value`] is a flat list of nodes that refer to each other by place, so shared and circular
 //! structures need no special case, and neither decoding nor dropping one recurses.
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 use std::collections::HashMap;
 
 /// Containers nested deeper than this are refused, by this code and by the agent.
@@ -45,7 +45,7 @@ pub enum ValueError {
     UnknownCode(u8),
     /// A reference to a container that has not begun.
     BadReference,
-    BadInteger,
+    BadNumber,
     TooDeep,
 }
 
@@ -150,7 +150,6 @@ mod code {
     pub(super) const TRUE: u8 = b't';
     pub(super) const FALSE: u8 = b'f';
     pub(super) const INT: u8 = b'i';
-    pub(super) const BIG_INT: u8 = b'I';
     pub(super) const FLOAT: u8 = b'd';
     pub(super) const BYTES: u8 = b'b';
     pub(super) const TEXT: u8 = b's';
@@ -181,15 +180,9 @@ fn encode_leaf(node: &Node, out: &mut Vec<u8>) {
         Node::None => out.push(code::NONE),
         Node::Bool(true) => out.push(code::TRUE),
         Node::Bool(false) => out.push(code::FALSE),
-        Node::Int(int) => {
-            out.push(code::INT);
-            out.extend(int.to_be_bytes());
-        }
-        Node::BigInt(int) => put_data(out, code::BIG_INT, format!("{int:x}").as_bytes()),
-        Node::Float(float) => {
-            out.push(code::FLOAT);
-            out.extend(float.to_be_bytes());
-        }
+        Node::Int(int) => put_data(out, code::INT, format!("{:x}", BigInt::from(*int)).as_bytes()),
+        Node::BigInt(int) => put_data(out, code::INT, format!("{int:x}").as_bytes()),
+        Node::Float(float) => put_data(out, code::FLOAT, format!("{float:?}").as_bytes()),
         Node::Bytes(bytes) => put_data(out, code::BYTES, bytes),
         Node::Text(text) => put_data(out, code::TEXT, text),
         Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) | Node::Dict(_) => {
@@ -201,7 +194,9 @@ fn encode_leaf(node: &Node, out: &mut Vec<u8>) {
 /// The nodes within a container, keys and values in turn; `None` for a leaf.
 fn children(node: &Node) -> Option<Vec<NodeId>> {
     match node {
-        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => Some(items.clone()),
+        Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+            Some(items.clone())
+        }
         Node::Dict(pairs) => Some(pairs.iter().flat_map(|(key, value)| [*key, *value]).collect()),
         Node::None
         | Node::Bool(_)
@@ -262,11 +257,10 @@ impl Decoder<'_> {
             code::NONE => Node::None,
             code::TRUE => Node::Bool(true),
             code::FALSE => Node::Bool(false),
-            code::INT => Node::Int(i64::from_be_bytes(self.array()?)),
-            code::FLOAT => Node::Float(f64::from_be_bytes(self.array()?)),
+            code::INT => integer(self.data()?)?,
+            code::FLOAT => float(self.data()?)?,
             code::BYTES => Node::Bytes(self.data()?.to_vec()),
             code::TEXT => Node::Text(self.data()?.to_vec()),
-            code::BIG_INT => big_int(self.data()?)?,
             code::REFERENCE => {
                 let number = self.size()?;
                 return self.containers.get(number).copied().map(Some).ok_or(ValueError::BadReference);
@@ -295,7 +289,8 @@ impl Decoder<'_> {
 
     /// Ends the innermost container.
     fn close(&mut self) -> NodeId {
-        let Open { id, code, items, .. } = self.open.pop().unwrap_or_else(|| unreachable!("a container is open"));
+        let Open { id, code, items, .. } =
+            self.open.pop().unwrap_or_else(|| unreachable!("a container is open"));
         self.nodes[id.0] = match code {
             code::LIST => Node::List(items),
             code::TUPLE => Node::Tuple(items),
@@ -312,10 +307,6 @@ impl Decoder<'_> {
         Ok(head)
     }
 
-    fn array(&mut self) -> Result<[u8; 8], ValueError> {
-        self.take(8)?.try_into().map_err(|_| ValueError::Truncated)
-    }
-
     fn size(&mut self) -> Result<usize, ValueError> {
         let bytes: [u8; 4] = self.take(4)?.try_into().map_err(|_| ValueError::Truncated)?;
         usize::try_from(u32::from_be_bytes(bytes)).map_err(|_| ValueError::Truncated)
@@ -327,17 +318,26 @@ impl Decoder<'_> {
     }
 }
 
-fn big_int(hex: &[u8]) -> Result<Node, ValueError> {
-    let (sign, digits) = match hex {
-        [b'-', digits @ ..] => (Sign::Minus, digits),
-        digits => (Sign::Plus, digits),
-    };
+/// Hexadecimal digits, with a minus sign where it is negative.
+fn integer(hex: &[u8]) -> Result<Node, ValueError> {
+    let digits = hex.strip_prefix(b"-").unwrap_or(hex);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(ValueError::BadInteger);
+        return Err(ValueError::BadNumber);
     }
-    BigInt::parse_bytes(digits, 16)
-        .map(|int| Node::BigInt(if sign == Sign::Minus { -int } else { int }))
-        .ok_or(ValueError::BadInteger)
+    let small = std::str::from_utf8(hex).ok().and_then(|hex| i64::from_str_radix(hex, 16).ok());
+    small
+        .map(Node::Int)
+        .or_else(|| BigInt::parse_bytes(hex, 16).map(Node::BigInt))
+        .ok_or(ValueError::BadNumber)
+}
+
+/// As Python's `repr` writes it: the shortest digits that give the same number.
+fn float(text: &[u8]) -> Result<Node, ValueError> {
+    std::str::from_utf8(text)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map(Node::Float)
+        .ok_or(ValueError::BadNumber)
 }
 
 #[cfg(test)]
@@ -360,7 +360,7 @@ mod tests {
         }
 
         #[test]
-        fn any_codes_are_a_value_or_an_error(codes in prop::collection::vec(prop::sample::select(&b"ntfiIdbsluSFDr\0\x01\x02"[..]), 0..400)) {
+        fn any_codes_are_a_value_or_an_error(codes in prop::collection::vec(prop::sample::select(&b"ntfidbsluSFDr\0\x01\x02"[..]), 0..400)) {
             drop(Value::decode(&codes));
         }
     }
@@ -382,7 +382,8 @@ mod tests {
 
     #[test]
     fn nesting_is_limited() {
-        let nested = |depth: usize| b"l\0\0\0\x01".repeat(depth).into_iter().chain(*b"n").collect::<Vec<u8>>();
+        let nested =
+            |depth: usize| b"l\0\0\0\x01".repeat(depth).into_iter().chain(*b"n").collect::<Vec<u8>>();
         assert!(Value::decode(&nested(MAX_DEPTH)).is_ok());
         assert_eq!(Value::decode(&nested(MAX_DEPTH + 1)), Err(ValueError::TooDeep));
     }

@@ -101,7 +101,7 @@ impl Reporter {
     }
 
     /// The end of one target's work.
-    pub fn done(&mut self, place: Place, outcome: &Result<Answer, HostError>, took: Duration) {
+    pub fn done(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
         self.outcomes.push(match outcome {
             Ok(Answer::Value(_)) => Outcome::Done(0),
             Ok(Answer::Exit(status)) => Outcome::Done(*status),
@@ -115,7 +115,8 @@ impl Reporter {
         }
         match outcome {
             Ok(Answer::Value(value)) => {
-                let text = json::to_json(value, MAX_JSON_BYTES).unwrap_or_else(|| "the value is too large to be printed".to_owned());
+                let text = json::to_json(value, MAX_JSON_BYTES)
+                    .unwrap_or_else(|| "the value is too large to be printed".to_owned());
                 let prefix = if self.layout == Layout::Prefixed { self.prefix(place) } else { String::new() };
                 self.out.push(format!("{prefix}{text}\n").as_bytes());
             }

@@ -30,9 +30,18 @@ impl Collected {
 }
 
 /// Returns the line, with its newline.
-pub(super) fn object(target: &str, outcome: &Result<Answer, HostError>, collected: &Collected, took: Duration, max_bytes: usize) -> String {
+pub(super) fn object(
+    target: &str,
+    outcome: &Result<Answer, Box<HostError>>,
+    collected: &Collected,
+    took: Duration,
+    max_bytes: usize,
+) -> String {
     let text = |text: &str| json::text_or_bytes(text.as_bytes());
-    let mut fields = vec![("target", text(target)), ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exit(0))).to_string())];
+    let mut fields = vec![
+        ("target", text(target)),
+        ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exit(0))).to_string()),
+    ];
     match outcome {
         Ok(Answer::Value(value)) => match json::to_json(value, max_bytes) {
             Some(value) => fields.push(("value", value)),
@@ -68,7 +77,10 @@ fn error_object(error: &HostError) -> String {
         }
     }
     if !error.said.is_empty() {
-        fields.push(("said", format!("[{}]", error.said.iter().map(|line| text(line)).collect::<Vec<_>>().join(","))));
+        fields.push((
+            "said",
+            format!("[{}]", error.said.iter().map(|line| text(line)).collect::<Vec<_>>().join(",")),
+        ));
     }
     join(&fields)
 }
@@ -88,6 +100,9 @@ mod tests {
         collected.push(Stream::Out, b"hi\n");
         collected.push(Stream::Err, b"\xff");
         let line = object("web1", &Ok(Answer::Exit(3)), &collected, Duration::from_millis(1500), 100);
-        assert_eq!(line, "{\"target\":\"web1\",\"ok\":false,\"rc\":3,\"stdout\":\"hi\\n\",\"stderr\":{\"$bytes\":\"/w==\"},\"seconds\":1.500000}\n");
+        assert_eq!(
+            line,
+            "{\"target\":\"web1\",\"ok\":false,\"rc\":3,\"stdout\":\"hi\\n\",\"stderr\":{\"$bytes\":\"/w==\"},\"seconds\":1.500000}\n"
+        );
     }
 }

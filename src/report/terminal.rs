@@ -17,7 +17,9 @@ pub fn harmless(bytes: &[u8]) -> Vec<u8> {
                 '\r' => {}
                 '\x00'..='\x1f' => out.extend(['^', char::from(char as u8 | 0x40)]),
                 '\x7f' => out.push_str("^?"),
-                '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => escape(&mut out, char as u32),
+                '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    escape(&mut out, char as u32);
+                }
                 char => out.push(char),
             }
         }

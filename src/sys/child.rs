@@ -46,7 +46,10 @@ pub fn spawn(argv: &[String], environment: &[(String, String)], cwd: Option<&str
     let (stderr, their_stderr) = UnixStream::pair()?;
     let mut command = Command::new(program);
     command.args(args).envs(environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(OwnedFd::from(theirs.try_clone()?)).stdout(OwnedFd::from(theirs)).stderr(OwnedFd::from(their_stderr));
+    command
+        .stdin(OwnedFd::from(theirs.try_clone()?))
+        .stdout(OwnedFd::from(theirs))
+        .stderr(OwnedFd::from(their_stderr));
     if let Some(cwd) = cwd {
         command.current_dir(cwd);
     }
@@ -68,7 +71,12 @@ pub fn spawn(argv: &[String], environment: &[(String, String)], cwd: Option<&str
 ///
 /// As [`spawn`].
 pub fn output(program: &str, args: &[&str]) -> io::Result<Vec<u8>> {
-    Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().map(|output| output.stdout)
+    Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .map(|output| output.stdout)
 }
 
 impl Child {

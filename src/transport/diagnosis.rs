@@ -40,7 +40,11 @@ fn diagnose_ssh(stderr: &[String]) -> Diagnosis {
     let says = |words: &[&str]| stderr.iter().any(|line| words.iter().any(|word| line.contains(word)));
     if says(&["Could not resolve hostname"]) {
         Diagnosis::UnknownHost
-    } else if says(&["REMOTE HOST IDENTIFICATION HAS CHANGED", "host key has just been changed", "Host key for"]) {
+    } else if says(&[
+        "REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "host key has just been changed",
+        "Host key for",
+    ]) {
         Diagnosis::HostKeyChanged
     } else if says(&["Host key verification failed", "host key is known for"]) {
         Diagnosis::HostKeyUnknown
@@ -69,7 +73,8 @@ fn diagnose_ssh(stderr: &[String]) -> Diagnosis {
 /// a profile that says "permission denied" does not look like it.
 fn is_denial(line: &str) -> bool {
     let line = line.trim_end();
-    line.contains("Permission denied (") && line.ends_with(").") || line.contains("Too many authentication failures")
+    line.contains("Permission denied (") && line.ends_with(").")
+        || line.contains("Too many authentication failures")
 }
 
 #[cfg(test)]
@@ -89,8 +94,14 @@ mod tests {
             ("ssh: connect to host h port 1: Connection timed out", Diagnosis::Unreachable),
             ("me@h: Permission denied (publickey).", Diagnosis::AuthenticationFailed),
             ("Permission denied (publickey,password).", Diagnosis::AuthenticationFailed),
-            ("No ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.", Diagnosis::HostKeyUnknown),
-            ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.", Diagnosis::HostKeyChanged),
+            (
+                "No ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.",
+                Diagnosis::HostKeyUnknown,
+            ),
+            (
+                "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+                Diagnosis::HostKeyChanged,
+            ),
             ("kex_exchange_identification: Connection closed by remote host", Diagnosis::Unreachable),
             ("bash: /root/.profile: Permission denied", Diagnosis::Ended),
         ];

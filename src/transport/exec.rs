@@ -23,6 +23,9 @@ mod tests {
     fn the_command_goes_to_its_place_or_to_a_shell() {
         let words = |line: &[&str]| line.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         assert_eq!(plan(words(&["box", "--", "{}"]), "C".into()).argv, ["box", "--", "C"]);
-        assert_eq!(plan(words(&["docker", "exec", "-i", "app"]), "C".into()).argv, ["docker", "exec", "-i", "app", "sh", "-c", "C"]);
+        assert_eq!(
+            plan(words(&["docker", "exec", "-i", "app"]), "C".into()).argv,
+            ["docker", "exec", "-i", "app", "sh", "-c", "C"]
+        );
     }
 }

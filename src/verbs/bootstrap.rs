@@ -38,7 +38,8 @@ struct Seed {
 }
 
 pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
-    let command = payload::remote_command(&Interpreter::Probe).unwrap_or_else(|_| unreachable!("the probe is plain text"));
+    let command = payload::remote_command(&Interpreter::Probe)
+        .unwrap_or_else(|_| unreachable!("the probe is plain text"));
     match verb {
         Bootstrap::Sizes { json } => {
             let sizes = Sizes {
@@ -48,7 +49,11 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
                 first_result: command.len() + first_flight().len(),
                 seed: SEED,
             };
-            if json { report::bytes(format!("{}\n", serde_json::to_string(&sizes)?).as_bytes()) } else { report::bytes(table(&sizes).as_bytes()) }
+            if json {
+                report::bytes(format!("{}\n", serde_json::to_string(&sizes)?).as_bytes())
+            } else {
+                report::bytes(table(&sizes).as_bytes())
+            }
         }
         Bootstrap::Show { command: true, .. } => report::bytes(format!("{command}\n").as_bytes()),
         Bootstrap::Show { first_flight: true, .. } => report::bytes(&first_flight()),
@@ -56,13 +61,21 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
         Bootstrap::Show { part: Some(name), .. } => match payload::part(&name) {
             Some(part) => report::bytes(part.text.as_bytes()),
             None => {
-                report::complain(&format!("no part {name:?}; there are {}", payload::PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ")));
+                report::complain(&format!(
+                    "no part {name:?}; there are {}",
+                    payload::PARTS.iter().map(|part| part.name).collect::<Vec<_>>().join(", ")
+                ));
                 return Ok(ExitCode::Usage);
             }
         },
         Bootstrap::Show { .. } => {
-            let text = format!("# remote command\n{command}\n\n# second stage\n{}\n# core\n{}", payload::second_stage(), payload::CORE_TEXT);
-            let parts: String = payload::PARTS.iter().map(|part| format!("\n# part {}\n{}", part.name, part.text)).collect();
+            let text = format!(
+                "# remote command\n{command}\n\n# second stage\n{}\n# core\n{}",
+                payload::second_stage(),
+                payload::CORE_TEXT
+            );
+            let parts: String =
+                payload::PARTS.iter().map(|part| format!("\n# part {}\n{}", part.name, part.text)).collect();
             report::bytes((text + &parts).as_bytes())
         }
     }?;

@@ -5,11 +5,11 @@ use super::prepare::Prepared;
 use crate::cli;
 use crate::controller::feed::Feed;
 use crate::controller::fleet::{Fleet, News};
+use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Command, Controller};
 use crate::error::{ExitCode, UsageError};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::proto::stream::StreamKey;
 use crate::report::{Color, Layout, Reporter};
 use crate::sys::fd::Read;
 use crate::sys::signals::Signal;
@@ -43,8 +43,8 @@ struct Drive {
     reporter: Reporter,
     verbose: bool,
     input: Option<Input>,
-    /// Output that has been queued but not yet written, by the stream that it came from.
-    unwritten: Vec<(StreamKey, usize)>,
+    /// Where output came from that has been queued but not yet written.
+    unwritten: Vec<OutputSource>,
     watched_outputs: BTreeSet<Stream>,
     ending: Ending,
 }
@@ -71,7 +71,10 @@ enum Ending {
     Natural,
     /// The user has been told who still runs.
     AskedOnce,
-    At { deadline: Instant, code: ExitCode },
+    At {
+        deadline: Instant,
+        code: ExitCode,
+    },
 }
 
 impl Drive {
@@ -168,7 +171,7 @@ impl Drive {
         let mut worked = false;
         while let Some(report) = self.controller.poll_report() {
             worked = true;
-            if let (Some(input), crate::controller::operation::Report::Done { operation, .. }) = (&mut self.input, &report) {
+            if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
             if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
@@ -186,8 +189,7 @@ impl Drive {
     fn show(&mut self, news: News) {
         match news {
             News::Output { place, source, stream, bytes } => {
-                // One more for the tag that the message began with.
-                self.unwritten.push((source, bytes.len() + 1));
+                self.unwritten.push(source);
                 self.reporter.output(place, stream, &bytes);
             }
             News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
@@ -205,8 +207,8 @@ impl Drive {
             self.stop(ExitCode::Success);
         }
         if !pressure.high {
-            for (source, bytes) in std::mem::take(&mut self.unwritten) {
-                self.controller.consumed(source, bytes);
+            for source in std::mem::take(&mut self.unwritten) {
+                self.controller.consumed(source);
             }
             self.execute();
         }
@@ -231,7 +233,8 @@ impl Drive {
             Ending::At { deadline, .. } => Some(deadline),
             Ending::Natural | Ending::AskedOnce => None,
         };
-        let ready = self.input.as_ref().is_some_and(|input| input.source == Source::Ready && input.feed.wants_more());
+        let ready =
+            self.input.as_ref().is_some_and(|input| input.source == Source::Ready && input.feed.wants_more());
         [self.controller.poll_timeout(), ending, ready.then(clock::now)].into_iter().flatten().min()
     }
 
@@ -259,10 +262,15 @@ impl Drive {
         let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
         if watched && self.ending == Ending::Natural {
             let running = self.fleet.running();
-            let names = running.iter().take(MAX_NAMES_SHOWN).map(|place| self.fleet.targets()[*place].name.as_str());
+            let names =
+                running.iter().take(MAX_NAMES_SHOWN).map(|place| self.fleet.targets()[*place].name.as_str());
             let names = names.collect::<Vec<_>>().join(", ");
             let more = if running.len() > MAX_NAMES_SHOWN { ", ..." } else { "" };
-            self.reporter.say(&format!("{} running: {names}{more}; {} to start; interrupt again to stop", running.len(), self.fleet.waiting()));
+            self.reporter.say(&format!(
+                "{} running: {names}{more}; {} to start; interrupt again to stop",
+                running.len(),
+                self.fleet.waiting()
+            ));
             self.ending = Ending::AskedOnce;
         } else {
             self.stop(ExitCode::Interrupted);
@@ -326,7 +334,10 @@ fn color(when: cli::Color) -> Color {
     let wanted = match when {
         cli::Color::Always => true,
         cli::Color::Never => false,
-        cli::Color::Auto => stdio::is_terminal(Stream::Out) && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        cli::Color::Auto => {
+            stdio::is_terminal(Stream::Out)
+                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        }
     };
     if wanted { Color::Always } else { Color::Never }
 }

@@ -53,7 +53,12 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
 }
 
-fn prepare(typed: &cli::Fleet, request: Request, mut roots: Vec<PathBuf>, result: ResultKind) -> Result<Prepared, UsageError> {
+fn prepare(
+    typed: &cli::Fleet,
+    request: Request,
+    mut roots: Vec<PathBuf>,
+    result: ResultKind,
+) -> Result<Prepared, UsageError> {
     let targets = targets(&typed.hosts)?;
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
@@ -100,7 +105,9 @@ fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<
         if let Way::Exec { name } = &hop.way {
             let Some(path) = path else { return Err(UsageError::NoInventory { name: name.clone() }) };
             inventory.exec(name).map_err(|error| match error {
-                ExecError::Unknown { known } => UsageError::ExecUnknown { name: name.clone(), known, path: path.to_owned() },
+                ExecError::Unknown { known } => {
+                    UsageError::ExecUnknown { name: name.clone(), known, path: path.to_owned() }
+                }
                 ExecError::Words { line } => UsageError::ExecWords { name: name.clone(), line },
             })?;
         }
@@ -136,14 +143,20 @@ fn nearest_inventory() -> Option<PathBuf> {
 /// file's folder, or the current one if the module lives there.
 fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
     let wrong = || UsageError::Function { typed: typed.to_owned() };
-    let (module, name) = typed.rsplit_once(':').filter(|(module, name)| !module.is_empty() && is_dotted(name)).ok_or_else(wrong)?;
+    let (module, name) = typed
+        .rsplit_once(':')
+        .filter(|(module, name)| !module.is_empty() && is_dotted(name))
+        .ok_or_else(wrong)?;
     if module.contains('/') || Path::new(module).extension() == Some(OsStr::new("py")) {
         let path = PathBuf::from(module);
         if !path.is_file() {
             return Err(UsageError::ScriptMissing { path });
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let stem = path.file_stem().and_then(OsStr::to_str).filter(|stem| is_dotted(stem) && !stem.contains('.') && !is_stdlib(stem));
+        let stem = path
+            .file_stem()
+            .and_then(OsStr::to_str)
+            .filter(|stem| is_dotted(stem) && !stem.contains('.') && !is_stdlib(stem));
         let Some(stem) = stem else { return Err(UsageError::ModuleName { path }) };
         return Ok((format!("{stem}:{name}"), Some(folder.to_owned())));
     }
@@ -158,7 +171,9 @@ fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
 /// Identifiers joined by dots.
 fn is_dotted(name: &str) -> bool {
     let is_identifier = |part: &str| {
-        !part.is_empty() && !part.starts_with(|c: char| c.is_ascii_digit()) && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+        !part.is_empty()
+            && !part.starts_with(|c: char| c.is_ascii_digit())
+            && part.chars().all(|c| c.is_alphanumeric() || c == '_')
     };
     name.split('.').all(is_identifier)
 }
@@ -178,7 +193,9 @@ fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
     let value = builder.finish(root);
     if value.depth() > MAX_DEPTH {
         let argument = typed.arguments.iter().chain(&typed.keywords).max_by_key(|argument| argument.len());
-        return Err(UsageError::TooDeep { argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default() });
+        return Err(UsageError::TooDeep {
+            argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default(),
+        });
     }
     Ok(value)
 }

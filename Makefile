@@ -1,0 +1,60 @@
+# The one list of commands. `make demo` and `make test` work on a fresh machine with a Rust
+# toolchain, gcc, make and python3.
+
+ARCH := $(shell uname -m)
+MUSL := $(ARCH)-unknown-linux-musl
+# musl where rustup can add it, else glibc linked statically.
+TARGET ?= $(shell rustup target add $(MUSL) >/dev/null 2>&1 && echo $(MUSL) || echo $(ARCH)-unknown-linux-gnu)
+CARGO ?= cargo
+PREFIX ?= /usr/local
+PYTEST := target/venv/bin/python -m pytest -q -p no:cacheprovider -c compat-tests/pytest.ini
+BUILD := $(CARGO) build --release --locked --target $(TARGET)
+BUILT := target/$(TARGET)/release/hopvine
+
+export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= rust-lld
+ifneq (,$(findstring gnu,$(TARGET)))
+export RUSTFLAGS := -C target-feature=+crt-static
+endif
+
+.PHONY: demo build test compat lint bench fixtures install clean
+
+# The static binary, at target/hopvine; for another machine: make build TARGET=aarch64-unknown-linux-musl
+build:
+	@case $(TARGET) in *-musl) rustup target add $(TARGET) >/dev/null 2>&1 || true;; esac
+	$(BUILD)
+	@if [ "$(TARGET)" = "$(MUSL)" ] || [ "$(TARGET)" = "$(ARCH)-unknown-linux-gnu" ]; then \
+		cp $(BUILT) target/hopvine.new && mv target/hopvine.new target/hopvine; fi
+
+demo: build
+	compat-tests/demo.sh target/hopvine
+
+# Installs what is missing, then everything; the last line counts.
+test:
+	compat-tests/provision.sh
+	$(MAKE) --no-print-directory build
+	python3 compat-tests/all.py
+
+# Every interpreter found, local and over ssh, as a table; PYTHONS="/a/python2.4 ..." adds more.
+compat:
+	compat-tests/provision.sh
+	$(MAKE) --no-print-directory build
+	target/venv/bin/python compat-tests/matrix.py
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+bench:
+	compat-tests/provision.sh
+	$(MAKE) --no-print-directory build
+	python3 compat-tests/bench/run.py
+
+# Writes the golden bytes again, from the Rust side; review the difference.
+fixtures:
+	UPDATE_FIXTURES=1 $(CARGO) test --locked --lib fixtures
+
+install: build
+	install -D -m 0755 target/hopvine $(DESTDIR)$(PREFIX)/bin/hopvine
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,111 @@
+"""Fixtures: one site for the run; for each test a fresh home, and the proof that nothing was left behind."""
+
+import os
+import socket
+
+import pytest
+
+from harness.binary import BINARY
+from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
+from harness.fifo import Fifo
+from harness.leaks import Leaks
+from harness.site import Site
+
+
+@pytest.fixture(scope='session')
+def site():
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(site, request):
+    hop = site.hopvine() if 'hop' in request.fixturenames else None
+    leaks = Leaks(site, hop)
+    yield hop
+    if hop:
+        hop.close()
+        for process in hop.processes[-4:]:
+            print(process.result)  # pytest shows it when the test has failed
+    left = leaks.found()
+    assert not left, 'left behind:\n' + '\n'.join(left)
+
+
+@pytest.fixture
+def hop(no_leaks):
+    if not BINARY.exists():
+        pytest.fail(f'{BINARY} is not there: `make build` makes it, HOPVINE names another')
+    return no_leaks
+
+
+@pytest.fixture
+def need(site):
+    """`need('ssh', 'fish')` skips where one of them is not here, and says why."""
+    def check(*names):
+        for name in names:
+            if name in site.missing:
+                pytest.skip(site.missing[name])
+    return check
+
+
+@pytest.fixture
+def ssh(site, need):
+    """The OpenSSH server; its aliases are h1 to h8 and the names of the shells."""
+    need('ssh')
+    return site.sshd
+
+
+@pytest.fixture
+def slow(ssh):
+    """The alias `slow`: the same server, far away."""
+    proxy = DelayProxy(('127.0.0.1', ssh.port), ROUND_TRIP_SECONDS / 2)
+    ssh.alias('slow', Port=proxy.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def refusing(ssh):
+    """An alias at whose port nobody listens; the port is held, so that nobody will."""
+    with socket.socket() as held:
+        held.bind(('127.0.0.1', 0))
+        yield ssh.alias('refusing', Port=held.getsockname()[1])
+
+
+@pytest.fixture
+def mute(ssh):
+    """An alias where the connection is made and no word is said."""
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        yield ssh.alias('mute', Port=silent.getsockname()[1])
+
+
+@pytest.fixture
+def fifo(hop):
+    made = []
+
+    def make(name):
+        made.append(Fifo(hop.scratch / name))
+        return made[-1]
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def profile(site):
+    """`profile('bash', '.bashrc', text)`: a start-up file in the home of that shell's account."""
+    written = set()
+
+    def write(shell, name, text):
+        home = site.accounts.home(f'hv{shell}')
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        for each in (path, *path.parents):
+            if home in each.parents:
+                os.chown(each, home.stat().st_uid, home.stat().st_gid)
+        written.add(path)
+    yield write
+    for path in written:
+        path.unlink()

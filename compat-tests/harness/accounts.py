@@ -1,0 +1,86 @@
+"""Test accounts with every login shell, in a mount namespace of their own: the machine's own files stay as they are."""
+
+import os
+import pathlib
+import pwd
+import shutil
+
+# What each account's shell is found as. busybox is its `ash` when called by that name.
+SHELLS = {'dash': 'dash', 'bash': 'bash', 'ash': 'busybox', 'ksh': 'ksh', 'zsh': 'zsh', 'fish': 'fish', 'tcsh': 'tcsh'}
+
+# Runs as the first thing in the namespace; "$1" is the folder with the private files.
+ENTER = '''
+set -e
+for name in passwd shadow group shells; do mount --bind "$1/$name" "/etc/$name"; done
+mount -t tmpfs -o mode=755 tmpfs /run
+mkdir /run/sshd
+shift
+exec "$@"
+'''
+
+
+class Accounts:
+    """As root: `hv` (the present uid, so that it reaches every interpreter), `hvbash`, `hvzsh` ... and `hvbare`.
+
+    As anybody else only the present user exists, with the shell that it has.
+    """
+
+    def __init__(self, run_dir):
+        self.dir = pathlib.Path(run_dir)
+        self.private = os.getuid() == 0 and shutil.which('unshare') is not None
+        self.shells = {}
+        self.missing = {}
+        if self.private:
+            self._write()
+        else:
+            self.missing = {shell: 'other login shells need root and unshare' for shell in SHELLS}
+
+    @property
+    def user(self):
+        return 'hv' if self.private else pwd.getpwuid(os.getuid()).pw_name
+
+    @property
+    def namespace(self):
+        """What to put before a command so that it sees these accounts."""
+        if not self.private:
+            return []
+        return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, 'enter', self.dir / 'etc']
+
+    def home(self, user):
+        return self.dir / 'homes' / user
+
+    def _write(self):
+        (self.dir / 'shells').mkdir()
+        for shell, program in SHELLS.items():
+            path = shutil.which(program)
+            if not path:
+                self.missing[shell] = f'{program} is not installed'
+            elif shell == 'ash':
+                link = self.dir / 'shells/ash'
+                link.symlink_to(path)
+                self.shells[shell] = str(link)
+            else:
+                self.shells[shell] = path
+        users = [('hv', 0, '/bin/sh'), ('hvbare', 30000, '/bin/sh')]
+        users += [(f'hv{shell}', 30001 + n, path) for n, (shell, path) in enumerate(self.shells.items())]
+        etc = self.dir / 'etc'
+        etc.mkdir()
+        extra = {name: [] for name in ('passwd', 'shadow', 'group')}
+        for user, uid, shell in users:
+            home = self.home(user)
+            (home / '.ssh').mkdir(parents=True)
+            (home / '.ssh/authorized_keys').write_text((self.dir / 'user_key.pub').read_text())
+            for path in (home, home / '.ssh', home / '.ssh/authorized_keys'):
+                os.chown(path, uid, uid)
+            extra['passwd'].append(f'{user}:x:{uid}:{uid}::{home}:{shell}')
+            extra['shadow'].append(f'{user}:*:19000:0:99999:7:::')
+            extra['group'].append(f'{user}:x:{uid}:')
+        for name, lines in extra.items():
+            present = pathlib.Path('/etc', name).read_text()
+            (etc / name).write_text(present + '\n'.join(lines) + '\n')
+        if '\nsshd:' not in pathlib.Path('/etc/passwd').read_text():
+            with open(etc / 'passwd', 'a') as passwd:
+                passwd.write('sshd:x:29999:65534::/run/sshd:/usr/sbin/nologin\n')
+        (etc / 'shadow').chmod(0o600)
+        # dropbear lets nobody in whose shell is not listed here
+        (etc / 'shells').write_text('\n'.join(['/bin/sh', *self.shells.values()]) + '\n')

@@ -1,0 +1,109 @@
+"""What a test must not leave behind: processes, zombies, descriptors, files, sockets."""
+
+import os
+import pathlib
+import signal
+import time
+
+from .process import exits
+
+PATIENCE_SECONDS = 5
+
+
+class Leaks:
+    """Made before a test, asked after it. Processes of this run carry its id in their environment, or descend from a
+    server of ours (dropbear clears the environment)."""
+
+    def __init__(self, site, hop):
+        self.site, self.hop = site, hop
+        self.processes_before = set(self._processes())
+        self.fds_before = descriptors()
+        self.sockets_before = self._sockets()
+
+    def found(self):
+        """One line for each thing left; a process is given a moment, then named and killed."""
+        return [*self._lasting_processes(), *self._zombies(),
+                *(f'descriptor {fd} -> {where}' for fd, where in descriptors() - self.fds_before),
+                *(f'file {path}' for path in self._litter()),
+                *(f'socket {path}' for path in self._sockets() - self.sockets_before)]
+
+    def _lasting_processes(self):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while left := set(self._processes()) - self.processes_before:
+            if not all([exits(pid, deadline) for pid in left]):
+                break
+        for pid in left:
+            yield f'process {pid}: {command_line(pid)}'
+            kill(pid)
+
+    def _processes(self):
+        mark = self.site.run_id.encode()
+        stats = {pid: stat for pid in all_pids() if (stat := read_stat(pid))}
+        for pid, (state, _) in stats.items():
+            if state == 'Z' or pid == os.getpid() or pid in self.site.server_pids:
+                continue
+            if mark in read(f'/proc/{pid}/environ') or self._is_session(pid, stats):
+                yield pid
+
+    def _is_session(self, pid, stats):
+        while pid in stats:
+            pid = stats[pid][1]
+            if pid in self.site.server_pids:
+                return True
+        return False
+
+    def _zombies(self):
+        for pid in all_pids():
+            if read_stat(pid) == ('Z', os.getpid()):
+                yield f'zombie {pid}'
+
+    def _litter(self):
+        """Nothing but the test itself may write to the user's folders."""
+        if self.hop:
+            for name in ('home', 'tmp', 'cwd'):
+                for path in sorted((self.hop.cwd.parent / name).rglob('*')):
+                    if not any(path == own or path in own.parents for own in self.hop.written):
+                        yield path
+
+    def _sockets(self):
+        mark = str(self.site.dir)
+        lines = pathlib.Path('/proc/net/unix').read_text(errors='replace').splitlines()
+        return {line.split(None, 7)[-1] for line in lines if mark in line}
+
+
+def descriptors():
+    found = set()
+    for fd in os.listdir('/proc/self/fd'):
+        try:
+            found.add((fd, os.readlink(f'/proc/self/fd/{fd}')))
+        except FileNotFoundError:
+            pass  # the descriptor of this very listing
+    return found
+
+
+def all_pids():
+    return [int(name) for name in os.listdir('/proc') if name.isdigit()]
+
+
+def read(path):
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError:
+        return b''
+
+
+def read_stat(pid):
+    """(state, parent), or None when it has gone."""
+    stat = read(f'/proc/{pid}/stat').decode(errors='replace')
+    return (stat.rpartition(')')[2].split()[0], int(stat.rpartition(')')[2].split()[1])) if stat else None
+
+
+def command_line(pid):
+    return read(f'/proc/{pid}/cmdline').replace(b'\0', b' ').decode(errors='replace')
+
+
+def kill(pid):
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass

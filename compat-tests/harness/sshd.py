@@ -1,0 +1,69 @@
+"""A private OpenSSH server at several loopback addresses: the hosts `h1` to `h8`, and one alias for each login shell."""
+
+import os
+import shutil
+import subprocess
+
+from .daemon import Daemon, free_port
+
+HOSTS = [f'h{n}' for n in range(1, 9)]
+
+
+class Sshd:
+    def __init__(self, client, accounts, run_id):
+        self.client, self.accounts, self.run_id = client, accounts, run_id
+        self.dir = client.dir
+        self.port = free_port()
+        self.program = shutil.which('sshd', path=os.environ['PATH'] + ':/usr/sbin:/usr/local/sbin')
+        self.missing = '' if self.program else 'sshd is not installed'
+
+    def start(self):
+        config = self._write_config()
+        argv = [*self.accounts.namespace, self.program, '-D', '-e', '-f', config]
+        addresses = [(f'127.0.0.{n}', self.port) for n in range(1, len(HOSTS) + 1)]
+        self.daemon = Daemon(argv, self.dir / 'sshd.log', addresses, env={'PATH': os.environ['PATH']})
+        for (address, port), host in zip(addresses, HOSTS):
+            self.client.alias(host, HostName=address, Port=port, User=self.accounts.user)
+        for shell in self.accounts.shells:
+            self.alias(shell, User=f'hv{shell}')
+        if self.accounts.private:
+            self.alias('bare', User='hvbare')
+        return self
+
+    def alias(self, name, **options):
+        """One more name for this server; what `options` say wins."""
+        defaults = {'HostName': '127.0.0.1', 'Port': self.port, 'User': self.accounts.user}
+        return self.client.alias(name, **{**defaults, **options})
+
+    def close(self):
+        self.daemon.close()
+
+    def _write_config(self):
+        keys = self.dir / 'authorized_keys'
+        keys.write_text(self.client.public_key('user_key'))
+        path = self.dir / 'sshd_config'
+        listen = ''.join(f'ListenAddress 127.0.0.{n}:{self.port}\n' for n in range(1, len(HOSTS) + 1))
+        path.write_text(f'''\
+{listen}HostKey {self.dir}/host_key
+PidFile none
+AuthorizedKeysFile {keys}
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+UseDNS no
+LogLevel ERROR
+MaxStartups 1000
+MaxSessions 1000
+SetEnv HOPVINE_TEST={self.run_id}
+{self._no_penalties()}Match User hvbare
+    SetEnv HOPVINE_TEST={self.run_id} PATH=/nonexistent
+''')
+        return path
+
+    def _no_penalties(self):
+        """Newer servers punish an address for failed logins; ours come from one address, and some fail on purpose."""
+        option = 'PerSourcePenalties no'
+        known = subprocess.run([self.program, '-G', '-f', '/dev/null', '-o', option], capture_output=True)
+        return f'{option}\n' if known.returncode == 0 else ''

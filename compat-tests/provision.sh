@@ -1,0 +1,57 @@
+#!/bin/sh
+# What the tests use, put there once: packages (as root on Debian), a venv with pytest and vermin, and a Debian root
+# with the newest Python. What cannot be had is named; its tests then skip and say so.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
+iproute2 procps util-linux'
+python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+
+say() { printf 'provision: %s\n' "$*" >&2; }
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+provide_packages() {
+    missing=
+    for package in $packages; do installed "$package" || missing="$missing $package"; done
+    [ -z "$missing" ] && return
+    if [ "$(id -u)" != 0 ]; then say "not root, so not installed:$missing"; return; fi
+    # shellcheck disable=SC2086 # a list of words
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends $missing || say "apt-get could not install:$missing"
+}
+
+provide_venv() {
+    [ -x target/venv/bin/vermin ] && [ -x target/venv/bin/pytest ] && return
+    python3 -m venv target/venv && target/venv/bin/pip install -q pytest vermin
+}
+
+mirror() {
+    cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+        sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\).*/\2/p' |
+        grep '/debian/*$' | head -n 1
+}
+
+# Its programs need its own libc: the wrapper starts them by its own dynamic loader, which needs no chroot, so no root.
+provide_newest_python() {
+    root=$PWD/target/forky
+    [ -x "$root/python3" ] && return
+    if [ "$(id -u)" != 0 ]; then say 'no newest Python: debootstrap needs root'; return; fi
+    from=$(mirror)
+    [ -n "$from" ] || { say 'no newest Python: no Debian mirror in the sources of apt'; return; }
+    rm -rf --one-file-system "$root"
+    if ! debootstrap --variant=minbase --include=python3 forky "$root" "$from" /usr/share/debootstrap/scripts/sid \
+        >target/forky.log 2>&1; then
+        say "no newest Python: debootstrap failed, see target/forky.log"; return
+    fi
+    loader=$(find "$root/usr/lib64" "$root/usr/lib" -maxdepth 1 -name 'ld-linux*' | head -n 1)
+    libraries=$(dirname "$(find "$root/usr/lib" -name 'libc.so.6' | head -n 1)")
+    python=$(readlink -f "$root/usr/bin/python3")
+    printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$loader" "$libraries" "$python" >"$root/python3"
+    chmod 755 "$root/python3"
+}
+
+mkdir -p target
+if command -v dpkg-query >/dev/null; then provide_packages; else say "not Debian; wanted: $packages"; fi
+provide_venv || { say 'no venv with pytest'; exit 1; }
+if command -v debootstrap >/dev/null; then provide_newest_python; else say 'no newest Python: debootstrap is missing'; fi
+exit 0

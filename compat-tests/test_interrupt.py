@@ -1,0 +1,110 @@
+"""Ctrl-C, kill and a closed pipe: what runs remotely is gone, at once, and the calling shell knows why.
+
+That nothing remains is checked after each test; these only bring it about.
+"""
+
+import os
+import signal
+import time
+
+import pytest
+
+from harness.process import Process
+
+BOTH = pytest.mark.parametrize('target', ['local:', 'h1'])
+STAYING = ['stay', 'stay_with_children', 'stay_deaf', 'stay_without_yielding']
+
+
+def ended_by(live, number, whole_group=False):
+    """Send the signal, and return (result, seconds until it was over)."""
+    sent = time.monotonic()
+    if whole_group:
+        os.killpg(live.pid, number)  # as a terminal does, ssh included
+    else:
+        live.signal(number)
+    return live.finish(10), time.monotonic() - sent
+
+
+def staying(hop, target, function='stay'):
+    live = hop.start('call', '-w', target, '--path', hop.remote, f'presence:{function}')
+    live.until(b'up', 'err')
+    return live
+
+
+@BOTH
+@pytest.mark.parametrize('whole_group', [False, True], ids=['alone', 'with its group'])
+def test_an_interrupt_stops_a_command_within_a_second(hop, ssh, target, whole_group):
+    live = hop.start('run', '-w', target, '--', 'echo up; sleep 1000; echo never')
+    live.until(b'up')
+    result, seconds = ended_by(live, signal.SIGINT, whole_group)
+    assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+@BOTH
+@pytest.mark.parametrize('function', STAYING)
+def test_an_interrupt_stops_a_call_within_a_second(hop, ssh, target, function):
+    result, seconds = ended_by(staying(hop, target, function), signal.SIGINT)
+    assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+def test_an_interrupt_during_connect_stops_within_a_second(hop, ssh, fifo):
+    here = fifo('here')
+    live = hop.start('run', '-w', hop.way_through(f'echo here >{here}; exec sleep 1000'), '--', 'true')
+    here.read_lines(1)
+    result, seconds = ended_by(live, signal.SIGINT)
+    assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+def test_an_interrupt_of_several_hosts_without_a_terminal_stops_them_all(hop, ssh):
+    live = hop.start('run', '-w', 'local:c[1-3],h[1-2]', '--', 'echo up; exec sleep 1000')
+    for host in (b'local:c1', b'local:c2', b'local:c3', b'h1', b'h2'):
+        live.until(host + b': up')
+    result, seconds = ended_by(live, signal.SIGINT)
+    assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+def test_an_interrupted_host_says_so_in_json(hop, fifo):
+    here = fifo('here')
+    live = hop.start('run', '-w', 'local:c[1-2]', '--json', '--', f'echo here >{here}; exec sleep 1000')
+    here.read_lines(2)
+    result, _ = ended_by(live, signal.SIGINT)
+    assert result.rc == 130 and {each['error']['kind'] for each in result.json.values()} == {'interrupted'}, result
+
+
+@BOTH
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_kill_ends_it_and_is_seen_as_one(hop, ssh, target, number):
+    result, seconds = ended_by(staying(hop, target, 'stay_with_children'), number)
+    assert result.rc in (-number, 128 + number) and seconds < 1, (seconds, result)
+
+
+@BOTH
+@pytest.mark.parametrize('function', STAYING)
+def test_nothing_outlives_a_program_that_was_killed_hard(hop, ssh, target, function):
+    result, _ = ended_by(staying(hop, target, function), signal.SIGKILL)
+    assert result.rc == -signal.SIGKILL
+
+
+@BOTH
+def test_nothing_outlives_a_program_that_was_killed_hard_while_its_agent_was_stopped(hop, ssh, target):
+    live = staying(hop, target, 'stay_with_children')
+    live.until(b'\n', 'err')
+    os.kill(int(live.outputs['err'].split()[-1]), signal.SIGSTOP)
+    ended_by(live, signal.SIGKILL)
+
+
+def test_a_reader_that_has_seen_enough_ends_an_endless_command_quietly(hop, ssh):
+    for target in ('local:', 'h1', 'local:c[1-2]'):
+        shell = Process(['sh', '-c', '"$@" | head -n 1', 'sh', hop.path, 'run', '-w', target, '--', 'yes'],
+                        env=hop.env, cwd=hop.cwd)
+        result = shell.finish(10)
+        assert result.out.endswith(b'y\n') and result.out.count(b'\n') == 1 and result.err == b'', result
+
+
+def test_a_daemon_that_a_finished_command_started_survives(hop, fifo):
+    bell = fifo('bell')
+    started = hop.run('local:', f'setsid sh -c "read x <{bell}; echo alive >{bell}.answer" >/dev/null 2>&1 & echo started')
+    assert started.out == b'started\n'
+    answer = fifo('bell.answer')
+    bell.write(b'now\n')
+    assert answer.read_lines(1) == ['alive']

@@ -1,0 +1,41 @@
+"""The agent is written for every Python from 2.4 on: checked by its syntax, and by each compiler that is here."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from harness.binary import REMOTE, REPO
+from harness.pythons import discover
+
+SOURCES = [*sorted((REPO / 'bootstrap').rglob('*.py')), *sorted(REMOTE.glob('*.py'))]
+COMPILE = 'import sys\nfor name in sys.argv[1:]:\n    compile(open(name).read(), name, "exec")\n'
+VERMIN = pathlib.Path(sys.executable).with_name('vermin')
+
+
+@pytest.fixture
+def filled(tmp_path):
+    """A source as it is sent, with a number for each @SIZE@. vermin takes a version for met only when it has seen
+    something that needs it, hence the last line."""
+    def fill(path):
+        copy = tmp_path / str(path.relative_to(REPO)).replace('/', '.')
+        copy.write_text(re.sub(r'@\w+@', '1', path.read_text()) + '\ntype(0)\n')
+        return copy
+    return fill
+
+
+@pytest.mark.parametrize('path', SOURCES, ids=lambda path: str(path.relative_to(REPO)))
+def test_nothing_newer_than_python_2_4_and_3_0_is_used(filled, path):
+    if not VERMIN.exists():
+        pytest.skip('vermin is not installed')
+    shown = subprocess.run([VERMIN, '--no-tips', '-vv', '-t=2.4-', '-t=3.0-', filled(path)], capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+
+
+@pytest.mark.parametrize('python', discover(), ids=repr)
+def test_every_interpreter_compiles_the_agent(filled, python):
+    words = [python.path, '-S', '-E', '-W', 'error::SyntaxWarning', '-c', COMPILE, *map(filled, SOURCES)]
+    shown = subprocess.run(words, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr

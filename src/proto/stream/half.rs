@@ -1,0 +1,169 @@
+//! The two halves of a stream: what waits for the peer's credit, and what the peer may still send.
+
+use super::{MAX_MESSAGE_BYTES, MAX_WINDOW_BYTES, WINDOW_BYTES};
+use crate::proto::frame::{Frame, Kind, MAX_BODY_BYTES};
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct SendHalf {
+    opening: bool,
+    credit_bytes: u32,
+    unsent: VecDeque<Outgoing>,
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Outgoing {
+    message: Vec<u8>,
+    /// `0 <= sent <= message.len()`
+    sent: usize,
+    end: bool,
+}
+
+/// What one frame carries of a message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) kind: Kind,
+    pub(super) more: bool,
+    pub(super) end: bool,
+    pub(super) body: Vec<u8>,
+}
+
+impl SendHalf {
+    /// `opening`: its first frame opens the stream.
+    pub(super) fn new(opening: bool) -> Self {
+        Self { opening, credit_bytes: WINDOW_BYTES, unsent: VecDeque::new(), ended: false }
+    }
+
+    pub(super) fn push(&mut self, message: Vec<u8>, end: bool) {
+        self.unsent.push_back(Outgoing { message, sent: 0, end });
+    }
+
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.unsent.iter().map(|outgoing| outgoing.message.len() - outgoing.sent).sum()
+    }
+
+    /// Takes more credit; `None` when that is more than there can be.
+    pub(super) fn add_credit(&mut self, bytes: u32) -> Option<()> {
+        self.credit_bytes = self.credit_bytes.checked_add(bytes)?;
+        Some(())
+    }
+
+    /// Cuts the next piece off what waits, as far as credit goes.
+    pub(super) fn next_piece(&mut self) -> Option<Piece> {
+        let outgoing = self.unsent.front_mut()?;
+        let rest = outgoing.message.len() - outgoing.sent;
+        let credit = usize::try_from(self.credit_bytes).unwrap_or(usize::MAX);
+        let length = rest.min(MAX_BODY_BYTES).min(credit);
+        if length == 0 && rest > 0 {
+            return None;
+        }
+        self.credit_bytes -= u32::try_from(length).ok()?;
+        let body = outgoing.message[outgoing.sent..outgoing.sent + length].to_vec();
+        outgoing.sent += length;
+        let whole = length == rest;
+        let end = whole && outgoing.end;
+        if whole {
+            self.unsent.pop_front();
+        }
+        self.ended |= end;
+        let kind = if std::mem::replace(&mut self.opening, false) { Kind::Open } else { Kind::Data };
+        Some(Piece { kind, more: !whole, end, body })
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct ReceiveHalf {
+    /// What the peer may still send.
+    pub(super) granted_bytes: u32,
+    pub(super) window_bytes: u32,
+    /// Used up here but not yet granted again.
+    used_bytes: u32,
+    partial: Vec<u8>,
+    fresh: bool,
+    ended: bool,
+    held: bool,
+}
+
+/// What a frame has brought.
+#[derive(Debug)]
+pub(super) struct Received {
+    /// The message that it completed, and whether that is the stream's first.
+    pub(super) message: Option<(Vec<u8>, bool)>,
+    /// To be granted again at once; otherwise by the message's owner.
+    pub(super) used_bytes: usize,
+    pub(super) owed_bytes: usize,
+}
+
+impl ReceiveHalf {
+    /// `fresh`: the peer's first message opens the stream.
+    pub(super) fn new(fresh: bool) -> Self {
+        Self {
+            granted_bytes: WINDOW_BYTES,
+            window_bytes: WINDOW_BYTES,
+            used_bytes: 0,
+            partial: Vec::new(),
+            fresh,
+            ended: false,
+            held: false,
+        }
+    }
+
+    pub(super) fn hold(&mut self) {
+        self.held = true;
+    }
+
+    /// Takes a frame; `None` when it breaks the rules: no credit, no end, too long a message.
+    pub(super) fn take(&mut self, frame: Frame) -> Option<Received> {
+        let length = frame.body.len();
+        if self.ended || self.partial.len() + length > MAX_MESSAGE_BYTES {
+            return None;
+        }
+        self.granted_bytes = self.granted_bytes.checked_sub(u32::try_from(length).ok()?)?;
+        if frame.more {
+            self.partial.extend(frame.body);
+            return Some(Received { message: None, used_bytes: length, owed_bytes: 0 });
+        }
+        let message = if self.partial.is_empty() {
+            frame.body
+        } else {
+            let mut message = std::mem::take(&mut self.partial);
+            message.extend(frame.body);
+            message
+        };
+        self.ended = frame.end;
+        let opens = std::mem::replace(&mut self.fresh, false);
+        let (used_bytes, owed_bytes) = if self.held { (0, length) } else { (length, 0) };
+        Some(Received { message: Some((message, opens)), used_bytes, owed_bytes })
+    }
+
+    /// Notes what has been used up, and returns the credit to give for it, if it is time. The window
+    /// doubles where `growth_bytes` is more than 0, by at most that much, which it is reduced by.
+    pub(super) fn credit_for(&mut self, bytes: usize, growth_bytes: &mut u32) -> Option<u32> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.used_bytes = self.used_bytes.saturating_add(bytes).min(self.window_bytes);
+        if self.ended || self.used_bytes < self.window_bytes / 2 {
+            return None;
+        }
+        let growth = self.window_bytes.min(MAX_WINDOW_BYTES - self.window_bytes).min(*growth_bytes);
+        *growth_bytes -= growth;
+        self.window_bytes += growth;
+        let credit = self.used_bytes + growth;
+        self.used_bytes = 0;
+        self.granted_bytes += credit;
+        Some(credit)
+    }
+
+    /// What the window has grown by.
+    pub(super) fn growth_bytes(&self) -> u32 {
+        self.window_bytes - WINDOW_BYTES
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+}
