@@ -55,7 +55,7 @@ def exception(cell):
     result = cell.call('failing:with_value_error', '--json')
     error = result.only['error']
     assert result.rc == 1 and error['kind'] == 'exception', result
-    assert 'ValueError' in error['message'] and 'the reason given' in error['message'], result
+    assert error['type'] == 'ValueError' and error['message'] == 'the reason given', result
     assert 'in with_value_error' in error['traceback'] and 'raise ValueError(message)' in error['traceback'], result
 
 

@@ -31,7 +31,7 @@ mirror() {
         grep '/debian/*$' | head -n 1
 }
 
-# Its programs need its own libc: the wrapper starts them by its own dynamic loader, which needs no chroot, so no root.
+# Its programs need its own libc, so the wrapper starts them by its own dynamic loader: no chroot, no root.
 provide_newest_python() {
     root=$PWD/target/forky
     [ -x "$root/python3" ] && return

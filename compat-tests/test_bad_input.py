@@ -56,7 +56,8 @@ def on_a_terminal(hop):
 
     def show(*words):
         command = shlex.join([str(hop.path), *map(str, words)])
-        return Process([script, '-q', '-e', '-c', command, '/dev/null'], {**hop.env, 'TERM': 'xterm'}, hop.cwd).finish().out
+        argv = [script, '-q', '-e', '-c', command, '/dev/null']
+        return Process(argv, {**hop.env, 'TERM': 'xterm'}, hop.cwd).finish().out
     return show
 
 

@@ -111,14 +111,6 @@ def test_a_function_may_import_a_module_that_nothing_named_before(hop, ssh):
     assert hop('call', '-w', 'h1', '--path', 'lib', 'late:f', 'hidden').out == b'6\n'
 
 
-@pytest.mark.parametrize('python', MODERN, ids=repr)
-def test_a_folder_without_init_is_a_namespace_package(hop, python):
-    hop.write('one/space/a.py', 'from space import b\ndef f():\n    return b.N\n')
-    hop.write('two/space/b.py', 'N = 8\n')
-    result = hop('call', '-w', 'local:', '--path', 'one', '--path', 'two', 'space.a:f', '--python', python.path)
-    assert result.out == b'8\n', result
-
-
 def test_a_users_module_wins_over_an_installed_one_but_never_over_the_standard_library(hop):
     hop.write('lib/pip/__init__.py', 'def f():\n    return "mine"\n')
     hop.write('lib/string.py', 'raise SystemExit("not for you")\n')

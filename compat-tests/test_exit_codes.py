@@ -36,15 +36,18 @@ def test_a_call_that_cannot_connect_is_255(hop, refusing):
 
 @pytest.mark.parametrize('words', [
     [], ['no-such-command'], ['run', '--no-such-flag', '-w', 'local:', '--', 'true'],
-    ['run', '--', 'true'], ['run', '-w', '', '--', 'true'], ['run', '-w', ',', '--', 'true'], ['run', '-w', 'local:'],
-    ['run', '-w', 'local:', '--'], ['call', '-w', 'local:'], ['call', '-w', 'local:', 'no_colon'],
+    ['run', '--', 'true'], ['run', '-w', '', '--', 'true'], ['run', '-w', ',', '--', 'true'],
+    ['run', '-w', 'local:'], ['run', '-w', 'local:', '--'],
+    ['call', '-w', 'local:'], ['call', '-w', 'local:', 'no_colon'],
     ['call', '-w', 'local:', 'm:f', '--kw', 'no_equals_sign'], ['call', '-w', '', 'time:time'],
-    ['run', '-w', 'web[1-', '--', 'true'], ['run', '-w', 'c[3-1]', '--', 'true'], ['run', '-w', 'bogus:x', '--', 'true'],
-    ['run', '-w', 'ssh:', '--', 'true'], ['run', '-w', 'ssh:h1?no_such_option=1', '--', 'true'],
+    ['run', '-w', 'web[1-', '--', 'true'], ['run', '-w', 'c[3-1]', '--', 'true'],
+    ['run', '-w', 'bogus:x', '--', 'true'], ['run', '-w', 'ssh:', '--', 'true'],
+    ['run', '-w', 'ssh:h1?no_such_option=1', '--', 'true'],
     ['run', '-w', 'ssh:h1?port=many', '--', 'true'], ['run', '-w', 'local:%zz', '--', 'true'],
     ['run', '-w', 'exec:not_in_the_inventory', '--', 'true'], ['run', '-w', 'local:', '-t', 'soon', '--', 'true'],
     ['run', '-w', 'local:', '-t', '-1', '--', 'true'], ['run', '-w', 'local:', '-f', '0', '--', 'true'],
-    ['run', '-w', 'local:', '--color', 'blue', '--', 'true'], ['run', '-w', 'local:', '-i', 'missing.toml', '--', 'true'],
+    ['run', '-w', 'local:', '--color', 'blue', '--', 'true'],
+    ['run', '-w', 'local:', '-i', 'missing.toml', '--', 'true'],
     ['call', '-w', 'local:', '--path', 'missing', 'm:f'],
 ], ids=' '.join)
 def test_a_mistake_in_what_was_typed_is_2_and_runs_nothing(hop, words):

@@ -127,4 +127,5 @@ def test_an_inventory_is_found_upward_or_named(hop):
     inner = hop.write('a/b/here.toml', '[exec]\nway = "env A=named sh -c {}"\n')
     assert hop('run', '-w', 'exec:way', '--', 'echo $A').out == b'up\n'
     assert hop('run', '-i', inner, '-w', 'exec:way', '--', 'echo $A').out == b'named\n'
-    assert hop.start('run', '-w', 'exec:way', '--', 'echo $A', prefix=['env', '-C', inner.parent]).finish().out == b'up\n'
+    below = hop.start('run', '-w', 'exec:way', '--', 'echo $A', prefix=['env', '-C', inner.parent]).finish()
+    assert below.out == b'up\n', below

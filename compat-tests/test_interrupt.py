@@ -85,14 +85,6 @@ def test_nothing_outlives_a_program_that_was_killed_hard(hop, ssh, target, funct
     assert result.rc == -signal.SIGKILL
 
 
-@BOTH
-def test_nothing_outlives_a_program_that_was_killed_hard_while_its_agent_was_stopped(hop, ssh, target):
-    live = staying(hop, target, 'stay_with_children')
-    live.until(b'\n', 'err')
-    os.kill(int(live.outputs['err'].split()[-1]), signal.SIGSTOP)
-    ended_by(live, signal.SIGKILL)
-
-
 def test_a_reader_that_has_seen_enough_ends_an_endless_command_quietly(hop, ssh):
     for target in ('local:', 'h1', 'local:c[1-2]'):
         shell = Process(['sh', '-c', '"$@" | head -n 1', 'sh', hop.path, 'run', '-w', target, '--', 'yes'],
@@ -103,8 +95,8 @@ def test_a_reader_that_has_seen_enough_ends_an_endless_command_quietly(hop, ssh)
 
 def test_a_daemon_that_a_finished_command_started_survives(hop, fifo):
     bell = fifo('bell')
-    started = hop.run('local:', f'setsid sh -c "read x <{bell}; echo alive >{bell}.answer" >/dev/null 2>&1 & echo started')
-    assert started.out == b'started\n'
-    answer = fifo('bell.answer')
+    answer = fifo('answer')
+    daemon = f'setsid sh -c "read x <{bell}; echo alive >{answer}" >/dev/null 2>&1 &'
+    assert hop.run('local:', f'{daemon} echo started').out == b'started\n'
     bell.write(b'now\n')
     assert answer.read_lines(1) == ['alive']

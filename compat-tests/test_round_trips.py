@@ -50,14 +50,6 @@ def test_a_module_of_the_user_costs_no_more(hop, slow, plain):
     check(FirstLine(slow, hop.start('call', '-w', 'slow', '--path', 'lib', 'single:f')), plain)
 
 
-def test_a_package_of_sixty_modules_costs_no_more(hop, slow, plain):
-    for number in range(MODULES):
-        after = f'from . import m{number + 1}\n' if number + 1 < MODULES else ''
-        hop.write(f'lib/many/m{number}.py', f'{after}\ndef f():\n    return {number}\n' + f'# {"x" * 500}\n')
-    hop.write('lib/many/__init__.py', '')
-    check(FirstLine(slow, hop.start('call', '-w', 'slow', '--path', 'lib', 'many.m0:f')), plain)
-
-
 def test_several_hosts_wait_for_their_links_together(hop, ssh, slow, plain):
     for number in range(4):
         ssh.alias(f'slow{number}', Port=slow.port)

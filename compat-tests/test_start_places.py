@@ -19,7 +19,10 @@ exec sh -c "$1"
 '''
 FULL = '''
 export HOME=/tmp TMPDIR=/tmp
-for point in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o size=4k tmpfs $point && cat /dev/zero >$point/full; done 2>/dev/null
+for point in /tmp /var/tmp /dev/shm; do
+    mount -t tmpfs -o size=4k tmpfs $point && cat /dev/zero >$point/full
+done 2>/dev/null
+echo x 2>/dev/null >/tmp/written && [ -s /tmp/written ] && exit 9
 cd /tmp
 exec sh -c "$1"
 '''
@@ -27,7 +30,7 @@ CREATING = 'open,openat,creat,mkdir,mkdirat,mknod,mknodat,link,linkat,symlink,sy
 
 
 def works(hop, target, *options, **more):
-    """A call with everything that starts late: printing, a child process, a module from us, and an exception's source."""
+    """A call with everything that starts late: printing, a child process, a module from us, an exception's source."""
     result = hop.call(target, 'output:both_ways', '--json', *options, **more)
     assert result.rc == 0 and result.only['value'] == 1, result
     assert result.only['stdout'] == 'printed\nfrom a shell\n', result
@@ -54,8 +57,13 @@ def test_no_file_is_created(hop):
     assert [line for line in created if '"/dev/null"' not in line] == []
 
 
+def into_a_deleted_folder(hop):
+    gone = hop.scratch / 'gone'
+    return f'mkdir {gone}; cd {gone}; rmdir {gone}'
+
+
 def test_a_folder_that_has_been_deleted_is_no_obstacle(hop):
-    works(hop, hop.way_through(f'mkdir {hop.scratch}/gone; cd {hop.scratch}/gone; rmdir {hop.scratch}/gone; exec sh -c "$1"'))
+    works(hop, hop.way_through(f'{into_a_deleted_folder(hop)}; exec sh -c "$1"'))
 
 
 def test_a_folder_that_cannot_be_read_is_no_obstacle(hop, site):
@@ -67,7 +75,7 @@ def test_a_folder_that_cannot_be_read_is_no_obstacle(hop, site):
 
 
 def test_the_program_itself_runs_in_a_folder_that_has_been_deleted(hop):
-    prefix = ['sh', '-c', f'mkdir {hop.scratch}/gone; cd {hop.scratch}/gone; rmdir {hop.scratch}/gone; exec "$@"', 'sh']
+    prefix = ['sh', '-c', f'{into_a_deleted_folder(hop)}; exec "$@"', 'sh']
     assert hop.start('call', '-w', 'local:', 'operator:add', '1', '2', prefix=prefix).finish().out == b'3\n'
 
 

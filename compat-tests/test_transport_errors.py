@@ -41,7 +41,8 @@ def test_a_host_that_cannot_be_reached(hop, ssh, site, network, words):
     address = '192.0.2.1' if 'route' in network else '127.0.0.1'
     target = ssh.alias('far', HostName=address)
     prefix = ['unshare', '-n', 'sh', '-c', f'{network}; exec "$@"', 'sh']
-    told_to_programs(hop.start('run', '-w', target, '--json', '--', 'true', prefix=prefix).finish(), 'unreachable', target)
+    to_programs = hop.start('run', '-w', target, '--json', '--', 'true', prefix=prefix).finish()
+    told_to_programs(to_programs, 'unreachable', target)
     told_to_people(hop.start('run', '-w', target, '--', 'true', prefix=prefix).finish(), target, words)
 
 

@@ -178,8 +178,8 @@ impl fmt::Display for UsageError {
 /// What went wrong on one host.
 #[derive(Clone, Debug)]
 pub struct HostError {
-    /// The hop that failed, as typed.
-    pub hop: String,
+    /// The hop that failed, where the target's name does not tell.
+    pub hop: Option<String>,
     pub kind: HostErrorKind,
     /// What it said last: standard error first, then other output.
     pub said: Vec<String>,
@@ -311,31 +311,33 @@ impl HostError {
 
 impl fmt::Display for HostError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hop = &self.hop;
+        if let Some(hop) = &self.hop {
+            write!(f, "{hop}: ")?;
+        }
         match &self.kind {
-            HostErrorKind::UnknownHost => write!(f, "{hop}: unknown host"),
-            HostErrorKind::Refused => write!(f, "{hop}: connection refused"),
-            HostErrorKind::Unreachable => write!(f, "{hop}: unreachable"),
-            HostErrorKind::AuthenticationFailed => write!(f, "{hop}: authentication failed"),
-            HostErrorKind::HostKeyUnknown => write!(f, "{hop}: host key is not known"),
-            HostErrorKind::HostKeyChanged => write!(f, "{hop}: HOST KEY HAS CHANGED"),
-            HostErrorKind::NoPython { tried } => write!(f, "{hop}: no Python found; tried {tried}"),
+            HostErrorKind::UnknownHost => f.write_str("unknown host"),
+            HostErrorKind::Refused => write!(f, "connection refused"),
+            HostErrorKind::Unreachable => write!(f, "unreachable"),
+            HostErrorKind::AuthenticationFailed => write!(f, "authentication failed"),
+            HostErrorKind::HostKeyUnknown => write!(f, "host key is not known"),
+            HostErrorKind::HostKeyChanged => write!(f, "HOST KEY HAS CHANGED"),
+            HostErrorKind::NoPython { tried } => write!(f, "no Python found; tried {tried}"),
             HostErrorKind::StartFailed { exit } => {
-                write!(f, "{hop}: {} before the agent started", ended(*exit))
+                write!(f, "{} before the agent started", ended(*exit))
             }
-            HostErrorKind::Noise => write!(f, "{hop}: answers with something that is not ours"),
+            HostErrorKind::Noise => write!(f, "answers with something that is not ours"),
             HostErrorKind::ConnectTimeout { after } => {
-                write!(f, "{hop}: no answer within {}", humantime::format_duration(*after))
+                write!(f, "no answer within {}", humantime::format_duration(*after))
             }
             HostErrorKind::SpawnFailed { program, error } => {
-                write!(f, "{hop}: cannot run {program}: {error}")
+                write!(f, "cannot run {program}: {error}")
             }
-            HostErrorKind::LinkLost { why } => write!(f, "{hop}: connection lost: {why}"),
+            HostErrorKind::LinkLost { why } => write!(f, "connection lost: {why}"),
             HostErrorKind::TimedOut { after } => {
                 write!(f, "timed out after {}", humantime::format_duration(*after))
             }
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
-            HostErrorKind::BadValue { what } => write!(f, "{hop}: sent {what}"),
+            HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
         }
     }

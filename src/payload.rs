@@ -17,7 +17,7 @@ const PROBE: &str = include_str!("../bootstrap/probe.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
 const PROBED: &str =
-    "python3, python3.14 to python3.8, python3.6, python2, python2.7, python, /usr/libexec/platform-python";
+    "python3, python3.14 to python3.6, python2, python2.7, python, /usr/libexec/platform-python";
 
 /// A piece of the agent that is sent when it is first needed.
 #[derive(Debug)]

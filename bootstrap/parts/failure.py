@@ -1,6 +1,10 @@
 """An exception as a value: what it is, what it says, where it was, what caused it."""
 
 
+# What raised is in the agent itself only where a result cannot be sent.
+dump_code = getattr(dump, 'func_code', None) or dump.__code__
+
+
 def sendable(value):
     try:
         dump(value)
@@ -21,7 +25,9 @@ def describe(info, depth):
         message = str(error)
     except:
         message = '<str() of %s failed: %r>' % (kind.__name__, sys.exc_info()[0].__name__)
+    ours = None
     while trace and trace.tb_frame.f_globals is globals():
+        ours = trace.tb_frame.f_code
         trace = trace.tb_next
     name = kind.__name__
     if kind.__module__ not in ('builtins', 'exceptions', None):
@@ -44,6 +50,7 @@ def describe(info, depth):
         else:
             cause = None
     return {
+        'unsendable': not trace and ours is dump_code,
         'type': name,
         'message': message,
         'args': tuple([sendable(arg) and arg or repr(arg) for arg in args]),

@@ -31,7 +31,8 @@ class Accounts:
         self.shells = {}
         self.missing = {}
         if self.private:
-            self._write()
+            self._find_shells()
+            self._write_etc()
         else:
             self.missing = {shell: 'other login shells need root and unshare' for shell in SHELLS}
 
@@ -47,40 +48,43 @@ class Accounts:
         return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, 'enter', self.dir / 'etc']
 
     def home(self, user):
-        return self.dir / 'homes' / user
+        return self.dir / 'homes' / user if self.private else pathlib.Path(pwd.getpwnam(user).pw_dir)
 
-    def _write(self):
-        (self.dir / 'shells').mkdir()
+    def _find_shells(self):
+        links = self.dir / 'shells'
+        links.mkdir()
         for shell, program in SHELLS.items():
             path = shutil.which(program)
             if not path:
                 self.missing[shell] = f'{program} is not installed'
-            elif shell == 'ash':
-                link = self.dir / 'shells/ash'
-                link.symlink_to(path)
-                self.shells[shell] = str(link)
-            else:
+            elif shell == program:
                 self.shells[shell] = path
+            else:
+                (links / shell).symlink_to(path)
+                self.shells[shell] = str(links / shell)
+
+    def _write_etc(self):
         users = [('hv', 0, '/bin/sh'), ('hvbare', 30000, '/bin/sh')]
         users += [(f'hv{shell}', 30001 + n, path) for n, (shell, path) in enumerate(self.shells.items())]
+        added = {'passwd': ['sshd:x:29999:65534::/run/sshd:/usr/sbin/nologin'], 'shadow': [], 'group': []}
+        for user, uid, shell in users:
+            home = self._make_home(user, uid)
+            added['passwd'].append(f'{user}:x:{uid}:{uid}::{home}:{shell}')
+            added['shadow'].append(f'{user}:*:19000:0:99999:7:::')
+            added['group'].append(f'{user}:x:{uid}:')
+        # dropbear lets nobody in whose shell is not listed
+        added['shells'] = ['/bin/sh', *self.shells.values()]
         etc = self.dir / 'etc'
         etc.mkdir()
-        extra = {name: [] for name in ('passwd', 'shadow', 'group')}
-        for user, uid, shell in users:
-            home = self.home(user)
-            (home / '.ssh').mkdir(parents=True)
-            (home / '.ssh/authorized_keys').write_text((self.dir / 'user_key.pub').read_text())
-            for path in (home, home / '.ssh', home / '.ssh/authorized_keys'):
-                os.chown(path, uid, uid)
-            extra['passwd'].append(f'{user}:x:{uid}:{uid}::{home}:{shell}')
-            extra['shadow'].append(f'{user}:*:19000:0:99999:7:::')
-            extra['group'].append(f'{user}:x:{uid}:')
-        for name, lines in extra.items():
-            present = pathlib.Path('/etc', name).read_text()
-            (etc / name).write_text(present + '\n'.join(lines) + '\n')
-        if '\nsshd:' not in pathlib.Path('/etc/passwd').read_text():
-            with open(etc / 'passwd', 'a') as passwd:
-                passwd.write('sshd:x:29999:65534::/run/sshd:/usr/sbin/nologin\n')
-        (etc / 'shadow').chmod(0o600)
-        # dropbear lets nobody in whose shell is not listed here
-        (etc / 'shells').write_text('\n'.join(['/bin/sh', *self.shells.values()]) + '\n')
+        for name, lines in added.items():
+            (etc / name).touch(mode=0o600 if name == 'shadow' else 0o644)
+            (etc / name).write_text(pathlib.Path('/etc', name).read_text() + '\n'.join(lines) + '\n')
+
+    def _make_home(self, user, uid):
+        home = self.home(user)
+        keys = home / '.ssh/authorized_keys'
+        keys.parent.mkdir(parents=True)
+        keys.write_text((self.dir / 'user_key.pub').read_text())
+        for path in (home, keys.parent, keys):
+            os.chown(path, uid, uid)
+        return home

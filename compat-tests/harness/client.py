@@ -35,7 +35,8 @@ class SshClient:
 
     def _write(self):
         for name in ('user_key', 'host_key', 'stranger_key'):
-            subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', self.dir / name], check=True)
+            keygen = ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', self.dir / name]
+            subprocess.run(keygen, check=True)
         # By alias and not by address: the same key answers at every loopback address and through every proxy.
         self.known_hosts.write_text(f'hopvine-host {self.public_key("host_key")}')
         (self.dir / 'known_wrong').write_text(f'hopvine-host {self.public_key("stranger_key")}')

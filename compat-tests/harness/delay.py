@@ -1,6 +1,7 @@
-"""A TCP proxy on loopback that delays each direction and counts bytes and turns (flights of the client). One thread, one loop.
+"""A TCP proxy on loopback that delays each direction, and counts bytes and turns (flights of the client).
 
-It acknowledges at once and never waits to fill a segment, so what it adds is its delay and nothing of Nagle's.
+One thread, one loop. It acknowledges at once and never waits to fill a segment, so what it adds is its delay and
+nothing of Nagle's.
 """
 
 import collections
@@ -58,6 +59,7 @@ class DelayProxy:
                     if self._asked.recv(1) == b'q':
                         return
                     self._reset()
+                    break  # the other events of this turn are of sockets that are closed now
                 else:
                     self._read(key.data)
             self._deliver()

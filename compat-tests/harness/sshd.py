@@ -1,4 +1,4 @@
-"""A private OpenSSH server at several loopback addresses: the hosts `h1` to `h8`, and one alias for each login shell."""
+"""A private OpenSSH server at several loopback addresses: the hosts `h1` to `h8`, and an alias for each shell."""
 
 import os
 import shutil

@@ -43,8 +43,11 @@ impl Context {
         }
     }
 
-    pub(super) fn hop(&self) -> String {
-        self.target.hops.last().map(Hop::to_string).unwrap_or_default()
+    /// The hop to name in an error, unless the target's name says the same.
+    pub(super) fn failing_hop(&self) -> Option<String> {
+        let hop = self.target.hops.last().map(Hop::to_string)?;
+        let short = hop.strip_prefix("ssh:").unwrap_or(&hop).trim_end_matches(':');
+        (short != self.target.name).then_some(hop)
     }
 
     pub(super) fn connect_deadline(&self) -> Option<Instant> {
@@ -123,16 +126,12 @@ fn interpreter(hop: &Hop, settings: &Settings) -> Interpreter {
 /// have been checked before by whoever reads the command line, so this is the last resort.
 pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostError> {
     let fail = |hop: &Hop, error: String| HostError {
-        hop: hop.to_string(),
+        hop: Some(hop.to_string()),
         kind: HostErrorKind::SpawnFailed { program: hop.to_string(), error },
         said: Vec::new(),
     };
     let Some(hop) = target.hops.last() else {
-        return Err(HostError {
-            hop: target.name.clone(),
-            kind: HostErrorKind::Unreachable,
-            said: Vec::new(),
-        });
+        return Err(HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() });
     };
     let command = payload::remote_command(&interpreter(hop, settings))
         .map_err(|odd| fail(hop, format!("{odd:?} in the interpreter's path")))?;

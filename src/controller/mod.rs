@@ -340,7 +340,7 @@ impl Controller {
             }
             Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
             Meaning::Answer(Err(exception)) => {
-                self.fail(operation, HostErrorKind::Exception(exception_of(&exception)), Vec::new());
+                self.fail(operation, failure_of(&exception), Vec::new());
             }
             Meaning::Nonsense => {
                 self.fail(
@@ -373,7 +373,7 @@ impl Controller {
         let Some(running) = self.operations.remove(&operation) else { return };
         self.by_stream.remove(&running.stream);
         self.streams.reset(running.stream, ResetReason::Cancelled);
-        let hop = self.contexts.get(&running.context).map(|context| context.hop()).unwrap_or_default();
+        let hop = self.contexts.get(&running.context).and_then(Context::failing_hop);
         self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
         self.collect_frames();
     }
@@ -393,7 +393,15 @@ impl Controller {
     }
 }
 
-fn exception_of(value: &Value) -> RemoteException {
+/// What a call raised, or what of its result could not be sent.
+fn failure_of(value: &Value) -> HostErrorKind {
     let field = |name| value.get(name).and_then(|id| value.text(id)).unwrap_or_default();
-    RemoteException { class: field("type"), message: field("message"), traceback: field("traceback") }
+    if value.get("unsendable").is_some_and(|id| value.is_true(id)) {
+        return HostErrorKind::BadValue { what: format!("a result that is no value: {}", field("message")) };
+    }
+    HostErrorKind::Exception(RemoteException {
+        class: field("type"),
+        message: field("message"),
+        traceback: field("traceback"),
+    })
 }

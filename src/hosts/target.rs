@@ -114,8 +114,7 @@ impl Target {
         let path = path.iter().map(|hop| hop.split('?').next().unwrap_or(hop)).collect::<Vec<_>>().join("/");
         let name = path.strip_prefix("ssh:").unwrap_or(&path);
         let name = name.strip_suffix(':').unwrap_or(name);
-        let name = percent_decode(name).map_err(fail)?;
-        Ok(Self { name, hops })
+        Ok(Self { name: name.to_owned(), hops })
     }
 }
 

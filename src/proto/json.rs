@@ -3,6 +3,7 @@
 
 use super::value::{Builder, Node, NodeId, Value};
 use base64::display::Base64Display;
+use base64::engine::Engine;
 use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 use std::fmt::Write;
@@ -30,11 +31,33 @@ fn from_json(json: &serde_json::Value, builder: &mut Builder) -> NodeId {
         serde_json::Value::Array(items) => {
             Node::List(items.iter().map(|item| from_json(item, builder)).collect())
         }
-        serde_json::Value::Object(pairs) => Node::Dict(
-            pairs.iter().map(|(key, value)| (builder.text(key), from_json(value, builder))).collect(),
-        ),
+        serde_json::Value::Object(pairs) => match special(pairs, builder) {
+            Some(node) => node,
+            None => Node::Dict(
+                pairs.iter().map(|(key, value)| (builder.text(key), from_json(value, builder))).collect(),
+            ),
+        },
     };
     builder.add(node)
+}
+
+/// The forms that [`to_json`] writes for what JSON has no word for.
+fn special(pairs: &serde_json::Map<String, serde_json::Value>, builder: &mut Builder) -> Option<Node> {
+    let (key, value) = pairs.iter().next().filter(|_| pairs.len() == 1)?;
+    match key.as_str() {
+        "$bytes" => STANDARD.decode(value.as_str()?).ok().map(Node::Bytes),
+        "$float" => value.as_str()?.parse().ok().map(Node::Float),
+        "$int" => BigInt::parse_bytes(value.as_str()?.strip_prefix("0x")?.as_bytes(), 16).map(Node::BigInt),
+        "$set" => Some(Node::Set(value.as_array()?.iter().map(|item| from_json(item, builder)).collect())),
+        "$dict" => {
+            let pairs = value.as_array()?.iter().map(|pair| match pair.as_array()?.as_slice() {
+                [key, value] => Some((from_json(key, builder), from_json(value, builder))),
+                _ => None,
+            });
+            pairs.collect::<Option<_>>().map(Node::Dict)
+        }
+        _ => None,
+    }
 }
 
 fn number_node(number: &serde_json::Number) -> Node {
@@ -226,6 +249,12 @@ mod tests {
 
     #[test]
     fn what_json_cannot_say_has_its_own_form() {
+        for form in
+            [r#"{"$bytes":"/w=="}"#, r#"{"$set":[1]}"#, r#"{"$dict":[[null,"x"]]}"#, r#"{"$float":"-inf"}"#]
+        {
+            assert_eq!(round_trip(form), form);
+        }
+        assert_eq!(round_trip(r#"{"$set":1}"#), r#"{"$set":1}"#);
         assert_eq!(json(b"b\0\0\0\x01\xff"), r#"{"$bytes":"/w=="}"#);
         assert_eq!(json(b"S\0\0\0\x01i\0\0\0\x011"), r#"{"$set":[1]}"#);
         assert_eq!(json(b"D\0\0\0\x01ns\0\0\0\x01x"), r#"{"$dict":[[null,"x"]]}"#);

@@ -14,5 +14,8 @@ pub mod session;
 pub mod stream;
 pub mod value;
 
+#[cfg(test)]
+mod fixtures;
+
 /// The version of the protocol that both ends of a link must speak.
 pub const VERSION: u16 = 1;

@@ -105,6 +105,11 @@ impl Value {
         pairs.iter().find(|(name, _)| named(*name)).map(|(_, value)| *value)
     }
 
+    /// Whether `id` is True.
+    pub fn is_true(&self, id: NodeId) -> bool {
+        *self.node(id) == Node::Bool(true)
+    }
+
     /// Returns the text or bytes at `id`, with what is not UTF-8 replaced.
     pub fn text(&self, id: NodeId) -> Option<String> {
         match self.node(id) {

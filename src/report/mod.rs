@@ -48,11 +48,18 @@ pub enum Color {
     Never,
 }
 
+/// For each of our standard streams.
+#[derive(Clone, Copy, Debug)]
+pub struct Colors {
+    pub out: Color,
+    pub err: Color,
+}
+
 #[derive(Debug)]
 pub struct Reporter {
     layout: Layout,
     result: ResultKind,
-    color: Color,
+    colors: Colors,
     names: Vec<String>,
     out: Outlet,
     err: Outlet,
@@ -63,11 +70,11 @@ pub struct Reporter {
 
 impl Reporter {
     /// `names` are the targets by place.
-    pub fn new(layout: Layout, result: ResultKind, color: Color, names: Vec<String>) -> Self {
+    pub fn new(layout: Layout, result: ResultKind, colors: Colors, names: Vec<String>) -> Self {
         Self {
             layout,
             result,
-            color,
+            colors,
             names,
             out: Outlet::new(Stream::Out),
             err: Outlet::new(Stream::Err),
@@ -87,7 +94,7 @@ impl Reporter {
             Layout::Plain => self.outlet(to).push_remote(bytes),
             Layout::Json => self.collected.entry(place).or_default().push(stream, bytes),
             Layout::Prefixed => {
-                let prefix = self.prefix(place);
+                let prefix = self.prefix(place, to);
                 let lines = self.lines.entry((place, stream)).or_default();
                 let mut text = Vec::new();
                 lines.push(bytes, |line| {
@@ -117,13 +124,16 @@ impl Reporter {
             Ok(Answer::Value(value)) => {
                 let text = json::to_json(value, MAX_JSON_BYTES)
                     .unwrap_or_else(|| "the value is too large to be printed".to_owned());
-                let prefix = if self.layout == Layout::Prefixed { self.prefix(place) } else { String::new() };
+                let prefix = if self.layout == Layout::Prefixed {
+                    self.prefix(place, Stream::Out)
+                } else {
+                    String::new()
+                };
                 self.out.push(format!("{prefix}{text}\n").as_bytes());
             }
             Ok(Answer::Exit(0)) => {}
             Ok(Answer::Exit(status)) if self.layout == Layout::Prefixed => {
-                let text = format!("exit status {status}");
-                self.say(&format!("{}: {text}", self.names[place]));
+                self.say_of(place, &format!("exit status {status}"));
             }
             Ok(Answer::Exit(_)) => {}
             Err(error) => self.explain(place, error),
@@ -140,6 +150,12 @@ impl Reporter {
         self.err.push(format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
     }
 
+    /// A line of our own about one target.
+    fn say_of(&mut self, place: Place, text: &str) {
+        let line = format!("hopvine: {}{}\n", self.prefix(place, Stream::Err), terminal::harmless_text(text));
+        self.err.push(line.as_bytes());
+    }
+
     /// Writes what goes without waiting; tells how much waits.
     pub fn flush(&mut self) -> Pressure {
         let err = self.err.flush();
@@ -151,7 +167,7 @@ impl Reporter {
     }
 
     fn explain(&mut self, place: Place, error: &HostError) {
-        let mut text = format!("{}: {error}", self.names[place]);
+        let mut text = error.to_string();
         if let HostErrorKind::Exception(exception) = &error.kind {
             exception.traceback.trim_end().lines().for_each(|line| text += &format!("\n    {line}"));
         }
@@ -159,7 +175,7 @@ impl Reporter {
         if let Some(advice) = error.advice() {
             text += &format!("\n    try: {advice}");
         }
-        self.say(&text);
+        self.say_of(place, &text);
     }
 
     /// A last line without its newline is a line.
@@ -172,15 +188,17 @@ impl Reporter {
         }
     }
 
-    fn prefix(&self, place: Place) -> String {
-        let name = terminal::harmless_text(&self.names[place]);
-        match self.color {
-            Color::Never => format!("{name}: "),
-            Color::Always => {
-                let style = anstyle::AnsiColor::Cyan.on_default();
-                format!("{style}{name}{style:#}: ")
-            }
-        }
+    fn prefix(&self, place: Place, to: Stream) -> String {
+        let color = match to {
+            Stream::Out => self.colors.out,
+            Stream::Err => self.colors.err,
+        };
+        let style = match (to, color) {
+            (_, Color::Never) => anstyle::Style::new(),
+            (Stream::Out, Color::Always) => anstyle::AnsiColor::Cyan.on_default(),
+            (Stream::Err, Color::Always) => anstyle::AnsiColor::Red.on_default(),
+        };
+        format!("{style}{}{style:#}: ", terminal::harmless_text(&self.names[place]))
     }
 
     fn outlet(&mut self, stream: Stream) -> &mut Outlet {

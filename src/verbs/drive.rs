@@ -10,7 +10,7 @@ use crate::controller::{Command, Controller};
 use crate::error::{ExitCode, UsageError};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::report::{Color, Layout, Reporter};
+use crate::report::{Color, Colors, Layout, Reporter};
 use crate::sys::fd::Read;
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
@@ -94,7 +94,7 @@ impl Drive {
             mux,
             controller: Controller::new(prepared.settings),
             fleet: Fleet::new(prepared.targets, prepared.request, fanout),
-            reporter: Reporter::new(layout, prepared.result, color(typed.color), names),
+            reporter: Reporter::new(layout, prepared.result, colors(typed.color), names),
             verbose: typed.verbose,
             input,
             unwritten: Vec::new(),
@@ -192,6 +192,8 @@ impl Drive {
                 self.unwritten.push(source);
                 self.reporter.output(place, stream, &bytes);
             }
+            // Nobody reads any more, so nobody is told that the rest was stopped.
+            News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}
             News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
         }
     }
@@ -330,14 +332,12 @@ impl Input {
     }
 }
 
-fn color(when: cli::Color) -> Color {
-    let wanted = match when {
-        cli::Color::Always => true,
-        cli::Color::Never => false,
-        cli::Color::Auto => {
-            stdio::is_terminal(Stream::Out)
-                && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        }
+fn colors(when: cli::Color) -> Colors {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = |stream| match when {
+        cli::Color::Always => Color::Always,
+        cli::Color::Auto if stdio::is_terminal(stream) && !plain => Color::Always,
+        cli::Color::Auto | cli::Color::Never => Color::Never,
     };
-    if wanted { Color::Always } else { Color::Never }
+    Colors { out: color(Stream::Out), err: color(Stream::Err) }
 }
