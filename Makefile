@@ -32,6 +32,7 @@ demo: build
 test:
 	compat-tests/provision.sh
 	$(MAKE) --no-print-directory build
+	-$(MAKE) --no-print-directory build TARGET=aarch64-unknown-linux-musl
 	python3 compat-tests/all.py
 
 # Every interpreter found, local and over ssh, as a table; PYTHONS="/a/python2.4 ..." adds more.

@@ -1,0 +1,70 @@
+"""What contestants are started with: one site, one interpreter for everyone, the peers, and how much of everything."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import time
+
+from harness.process import Process
+
+PEERS = pathlib.Path(__file__).resolve().parent / 'peers'
+# A round of the slowest contestant, on a machine that has other work.
+PATIENCE_SECONDS = 180
+
+
+@dataclasses.dataclass
+class Scale:
+    rounds: int | None = None
+    contexts: int = 200
+    hosts: int = 50
+
+    @classmethod
+    def quick(cls):
+        return cls(rounds=2, contexts=20, hosts=8)
+
+
+class Bench:
+    def __init__(self, site, packages, scale):
+        self.site, self.packages, self.scale = site, packages, scale
+        self.hop = site.hopvine()
+        self.python = plain_python(self.hop.env['PATH'])
+
+    def start(self, *words, stdin=None):
+        return Run(words, self.hop.env, self.hop.cwd, stdin)
+
+    def hopvine(self, *words):
+        return self.start(self.hop.path, *words)
+
+    def peer(self, name, verb, *words):
+        """The script of that peer, which is told the interpreter of the far side."""
+        return self.start(self.packages.python, PEERS / f'with_{name}.py', verb, self.python, *words)
+
+
+class Run(Process):
+    """A contestant's process, from its start to its end."""
+
+    def until_lines(self, count):
+        """Read until so many lines have been printed; return the seconds since the start."""
+        while self.outputs['out'].count(b'\n') < count:
+            if not self._pump(self.started + PATIENCE_SECONDS):
+                raise AssertionError(f'fewer than {count} lines\n{self.finish(1)!r}')
+        return time.monotonic() - self.started
+
+    def well_done(self):
+        """Its result; a failure has no figures."""
+        result = self.finish(PATIENCE_SECONDS)
+        assert result.rc == 0, result
+        return result
+
+    def first_and_whole(self):
+        """Milliseconds to the first line and to the end."""
+        first = self.until_lines(1)
+        return {'first_ms': first * 1e3, 'whole_ms': self.well_done().seconds * 1e3}
+
+
+def plain_python(path):
+    usual = '/usr/bin/python3'
+    python = usual if os.access(usual, os.X_OK) else shutil.which('python3', path=path)
+    assert python, 'no python3 for the far side'
+    return python

@@ -1,0 +1,56 @@
+"""What the peers' scripts share. Light: its import is part of the time to their first result."""
+
+import sys
+import time
+
+CALLS = 2000
+# The first ones import and fill caches.
+WARM_UP_CALLS = 50
+
+
+def say(**figures):
+    """One JSON object of numbers, on a line of its own, at once."""
+    sys.stdout.write('{%s}\n' % ', '.join('"%s": %r' % pair for pair in figures.items()))
+    sys.stdout.flush()
+
+
+def calls(one, at_once):
+    """`one()` calls and waits; `at_once(n)` makes n calls and then takes their results."""
+    for _ in range(WARM_UP_CALLS):
+        one()
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        one()
+    turned = time.perf_counter()
+    at_once(CALLS)
+    ended = time.perf_counter()
+    say(sequential_us=(turned - began) / CALLS * 1e6, pipelined_us=(ended - turned) / CALLS * 1e6)
+
+
+def contexts(count, connect_and_call):
+    """`connect_and_call(count)` makes contexts, calls in each and returns their process ids; all stay until later."""
+    before = kilobytes('self', 'VmRSS')
+    pids = connect_and_call(count)
+    assert len(set(pids)) == count, pids
+    say(contexts=count)
+    peak = kilobytes('self', 'VmHWM')
+    say(controller_mb=peak / 1024, each_kb=(peak - before) / count, agent_mb=proportional_mb(pids))
+
+
+def proportional_mb(pids):
+    """The median of their shares of memory."""
+    shares = sorted(kilobytes(pid, 'Pss', 'smaps_rollup') for pid in pids)
+    return shares[len(shares) // 2] / 1024
+
+
+def kilobytes(pid, field, file='status'):
+    with open('/proc/%s/%s' % (pid, file)) as lines:
+        for line in lines:
+            if line.startswith(field + ':'):
+                return int(line.split()[1])
+    raise LookupError('%s of process %s' % (field, pid))
+
+
+def main(**verbs):
+    """with_PEER.py VERB PYTHON [ARGUMENT]: the verb is given what follows it."""
+    verbs[sys.argv[1]](*sys.argv[2:])

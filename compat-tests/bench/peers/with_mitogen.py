@@ -1,0 +1,65 @@
+"""mitogen, with its defaults."""
+
+import os
+import time
+
+import mitogen.master
+
+import measure
+
+# To connect blocks its thread; more threads than this make it no faster.
+CONNECTING_THREADS = 16
+
+
+class Session:
+    def __init__(self, python):
+        self.python = python
+        self.broker = mitogen.master.Broker()
+        self.router = mitogen.master.Router(self.broker)
+
+    def context(self, target):
+        if target == 'local':
+            return self.router.local(python_path=self.python)
+        return self.router.ssh(hostname=target, python_path=self.python)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.broker.shutdown()
+        self.broker.join()
+
+
+def connect(python, target):
+    with Session(python) as session:
+        measure.say(time=session.context(target).call(time.time))
+
+
+def calls(python):
+    def at_once(count):
+        for receiver in [there.call_async(os.getpid) for _ in range(count)]:
+            receiver.get().unpickle()
+
+    with Session(python) as session:
+        there = session.context('local')
+        measure.calls(lambda: there.call(os.getpid), at_once)
+
+
+def contexts(python, count):
+    from concurrent.futures import ThreadPoolExecutor  # not a part of what `connect` takes
+
+    def connect_and_call(count):
+        with ThreadPoolExecutor(CONNECTING_THREADS) as pool:
+            return list(pool.map(lambda _: session.context('local').call(os.getpid), range(count)))
+
+    with Session(python) as session:
+        measure.contexts(int(count), connect_and_call)
+
+
+def shell(python, command):
+    with Session(python) as session:
+        measure.say(status=session.context('local').call(os.system, command))
+
+
+if __name__ == '__main__':
+    measure.main(connect=connect, calls=calls, contexts=contexts, shell=shell)

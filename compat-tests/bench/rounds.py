@@ -1,0 +1,85 @@
+"""A job: contestants that take turns, and the table that comes of it. The first contestant is the measure of the rest."""
+
+import statistics
+
+from table import Row, Table
+
+MIN_ROUNDS = 7
+
+
+class Contestant:
+    """`run()` measures once and returns figures by name. `required`: without it the job is worth nothing."""
+
+    def __init__(self, name, run, required=False):
+        self.name, self.run, self.required = name, run, required
+
+
+class Job:
+    """`columns` are figures' names and headings; the first is compared, the others are medians only.
+
+    `contestants(bench)` makes them; `title` and `note` may name what the scale says, as `{contexts}`.
+    """
+
+    def __init__(self, title, columns, contestants, note, rounds=MIN_ROUNDS, needs_ssh=False):
+        self.title, self.columns, self.contestants, self.note = title, columns, contestants, note
+        self.rounds, self.needs_ssh = rounds, needs_ssh
+
+    def measure(self, bench):
+        contestants = self.contestants(bench)
+        rounds = bench.scale.rounds or self.rounds
+        figures, wrong = take_turns(contestants, rounds)
+        scale = vars(bench.scale)
+        (main, heading), others = self.columns[0], self.columns[1:]
+        table = Table(title=self.title.format(**scale), note=f'n = {rounds}. {self.note}'.format(**scale),
+                      headings=[heading, 'min..max', 'ratio', *(other for _, other in others)])
+        baseline = median(figures[contestants[0].name], main)
+        for contestant in contestants:
+            of = figures[contestant.name]
+            table.rows.append(Row(contestant.name, cells(of, main, baseline) + [show(median(of, name)) for name, _ in others]))
+            if contestant.name in wrong:
+                table.wrong[contestant.name] = wrong[contestant.name]
+                table.broken = table.broken or contestant.required
+        return table
+
+
+def take_turns(contestants, rounds):
+    """The figures of each contestant, by round, and what went wrong. The first round warms up and does not count."""
+    figures = {contestant.name: [] for contestant in contestants}
+    wrong = {}
+    for number in range(rounds + 1):
+        for contestant in contestants:
+            if contestant.name in wrong:
+                continue
+            try:
+                measured = contestant.run()
+            except Exception as error:  # one that cannot do it must not keep the others from it
+                wrong[contestant.name] = f'{type(error).__name__}: {error}'
+                figures[contestant.name] = []
+                continue
+            if number:
+                figures[contestant.name].append(measured)
+    return figures, wrong
+
+
+def cells(figures, name, baseline):
+    """The median, its range, and how many times the baseline it is."""
+    values = [measured[name] for measured in figures if name in measured]
+    if not values:
+        return ['n/a', '', '']
+    middle = statistics.median(values)
+    ratio = show(middle / baseline, 2) if baseline else ''
+    return [show(middle), f'{show(min(values))}..{show(max(values))}', ratio]
+
+
+def median(figures, name):
+    values = [measured[name] for measured in figures if name in measured]
+    return statistics.median(values) if values else None
+
+
+def show(value, decimals=None):
+    """Three digits that count, as far as they are left of the point at all."""
+    if value is None:
+        return ''
+    if decimals is None:
+        decimals = 0 if value >= 100 else 1 if value >= 10 else 2
+    return f'{value:.{decimals}f}'
