@@ -65,12 +65,20 @@ pub fn second_stage() -> String {
 ///
 /// The first character of a named interpreter that cannot be quoted for all these shells.
 pub fn remote_command(interpreter: &Interpreter) -> Result<String, char> {
+    Ok(format!("exec sh -c '{}'", shell_script(interpreter)?))
+}
+
+/// The same for a POSIX shell that is known to be one.
+///
+/// # Errors
+///
+/// As [`remote_command`].
+pub fn shell_script(interpreter: &Interpreter) -> Result<String, char> {
     let first = FIRST_STAGE.trim_end().replace("@SIZE@", &second_stage().len().to_string());
-    let script = match interpreter {
+    Ok(match interpreter {
         Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
         Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
-    };
-    Ok(format!("exec sh -c '{script}'"))
+    })
 }
 
 /// Quotes an interpreter for use inside `sh -c '...'`: a leading `~/` still means the home folder.

@@ -1,11 +1,14 @@
 """What contestants are started with: one site, one interpreter for everyone, the peers, and how much of everything."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import shutil
 import time
+import typing
 
+from harness.delay import DelayProxy
 from harness.process import Process
 
 PEERS = pathlib.Path(__file__).resolve().parent / 'peers'
@@ -15,13 +18,13 @@ PATIENCE_SECONDS = 180
 
 @dataclasses.dataclass
 class Scale:
-    rounds: int | None = None
+    rounds: typing.Optional[int] = None
     contexts: int = 200
     hosts: int = 50
 
     @classmethod
-    def quick(cls):
-        return cls(rounds=2, contexts=20, hosts=8)
+    def quick(cls, rounds):
+        return cls(rounds or 2, contexts=20, hosts=8)
 
 
 class Bench:
@@ -29,9 +32,11 @@ class Bench:
         self.site, self.packages, self.scale = site, packages, scale
         self.hop = site.hopvine()
         self.python = plain_python(self.hop.env['PATH'])
+        self._started, self._proxies = [], []
 
     def start(self, *words, stdin=None):
-        return Run(words, self.hop.env, self.hop.cwd, stdin)
+        self._started.append(Run(words, self.hop.env, self.hop.cwd, stdin))
+        return self._started[-1]
 
     def hopvine(self, *words):
         return self.start(self.hop.path, *words)
@@ -39,6 +44,18 @@ class Bench:
     def peer(self, name, verb, *words):
         """The script of that peer, which is told the interpreter of the far side."""
         return self.start(self.packages.python, PEERS / f'with_{name}.py', verb, self.python, *words)
+
+    def host_behind(self, name, round_trip_seconds):
+        """One more name for the server: behind a proxy that delays."""
+        proxy = DelayProxy(('127.0.0.1', self.site.sshd.port), round_trip_seconds / 2)
+        self._proxies.append(proxy)
+        return self.site.sshd.alias(name, Port=proxy.port)
+
+    def close(self):
+        for run in self._started:
+            run.stop()
+        for proxy in self._proxies:
+            proxy.close()
 
 
 class Run(Process):
@@ -56,6 +73,13 @@ class Run(Process):
         result = self.finish(PATIENCE_SECONDS)
         assert result.rc == 0, result
         return result
+
+    def stop(self):
+        """Ends one whose measuring has failed, and what it has started."""
+        if self.popen.returncode is None:
+            self.popen.terminate()
+            with contextlib.suppress(AssertionError):  # late, so killed
+                self.finish(5)
 
     def first_and_whole(self):
         """Milliseconds to the first line and to the end."""

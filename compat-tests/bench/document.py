@@ -9,20 +9,20 @@ BEGIN, END = '<!-- figures -->', '<!-- end -->'
 INTRO = f'''\
 # Benchmarks
 
-What Hopvine costs, beside what ssh, pipes and Python cost anyway (the first row of each table: no tool can be
-faster), and beside mitogen, chopsticks and execnet, all in the same run on the same machine.
+What Hopvine costs, beside what ssh, pipes and Python cost anyway (the first row of a table, which no tool can beat by
+much) and beside mitogen, chopsticks and execnet, all in one run on one machine.
 
     make bench                                          # everything, on the terminal
     python3 compat-tests/bench/run.py connect -n 11     # one job, more rounds
     python3 compat-tests/bench/run.py --write           # the tables below
 
 - The contestants of a job take turns, run by run, after a round that warms up and does not count. Figures are
-  medians; the range is the fastest and the slowest run. `ratio` is to the first row.
-- Client, server and agents share the cores of one machine, over loopback: trust ratios more than milliseconds.
-- ssh is OpenSSH at both ends, a private server with its own keys, the login shell `sh`. `near` and `far` are the same
-  server behind a proxy that delays, 0 and 100 ms there and back.
-- `PYTHON` is one plain interpreter, named to every contestant. The scripts of the peers are in
-  `compat-tests/bench/peers`; their agents run on the same interpreter.
+  medians, with the fastest and the slowest run; `ratio` is to the first row. `Budget` is what Hopvine allows itself.
+- Client, server and agents share the cores of one machine, over loopback: trust ratios more than milliseconds, and
+  neither when the machine had other work (`load before`).
+- ssh is OpenSSH at both ends: a private server, the login shell `sh`, a known key. 100 ms are added by a proxy.
+- `PYTHON` is one plain interpreter, named to every contestant, and everyone's agents run on it. The peers' own side
+  runs on the newest Python that all of them support; their scripts are in `compat-tests/bench/peers`.
 - A peer without figures (`n/a`) failed or could not be installed; the run says why.
 
 {BEGIN}

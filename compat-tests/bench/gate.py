@@ -1,6 +1,7 @@
-"""A gate that remote commands wait at, so that all of them are there at once and can be measured in peace."""
+"""A gate that commands wait at, so that all contexts are there at once and can be measured in peace."""
 
 from harness.fifo import Fifo
+from peers.measure import kilobytes, proportional_mb
 
 
 class Gate:
@@ -9,23 +10,28 @@ class Gate:
         # The parent of this shell is the agent.
         self.command = f'echo $PPID >{self.bell}; read line <{self.bolt}'
 
-    def arrivals(self, count):
-        """Waits for so many; returns the process ids of their agents."""
-        return self.bell.read_lines(count, timeout=60)
-
     def open(self, count):
         # One byte for each: they read by single bytes, so nobody takes another one's.
         self.bolt.write(b'\n' * count)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         for fifo in (self.bell, self.bolt):
             fifo.close()
             fifo.path.unlink()
 
 
-def at_the_gate(bench, count, start):
-    """`start(command)` runs the command `count` times in one controller; what it and its agents hold when all are there."""
-    from peers.measure import kilobytes, proportional_mb
+class Crowd:
+    """What a controller and its agents held while `count` of them were there."""
+
+    def __init__(self, bench, count, start, local=True):
+        """`start(command)` runs one controller that runs the command in so many contexts."""
+        gate = Gate(bench.hop.scratch)
+        try:
+            process = start(gate.command)
+            agents = gate.bell.read_lines(count, timeout=120)
+            self.controller_kb = kilobytes(process.pid, 'VmHWM')
+            self.agent_mb = proportional_mb(agents) if local else None
+            gate.open(count)
+            process.well_done()
+        finally:
+            gate.close()

@@ -8,7 +8,7 @@ import sys
 from harness.binary import REPO
 from harness.pythons import discover
 
-WANTED = ('mitogen==0.3.54', 'chopsticks==1.0', 'execnet==2.1.2')
+PEERS = {'mitogen': '0.3.54', 'chopsticks': '1.0', 'execnet': '2.1.2'}
 # chopsticks needs `imp`, which has gone after this one.
 NEWEST_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 8)
@@ -28,15 +28,15 @@ class Packages:
     def provide(cls):
         """Installed once; where that fails, their rows say that there are none."""
         packages, stamp = cls(FOLDER), FOLDER / 'requirements.txt'
-        wanted = '\n'.join(WANTED) + '\n'
-        if not (stamp.exists() and stamp.read_text() == wanted):
+        wanted = [f'{name}=={version}' for name, version in PEERS.items()]
+        if not (stamp.exists() and stamp.read_text().split() == wanted):
             shutil.rmtree(FOLDER, ignore_errors=True)
             subprocess.run([python_for_peers(), '-m', 'venv', FOLDER], check=True)
-            installed = subprocess.run([packages.python, '-m', 'pip', 'install', '-q', *WANTED])
+            installed = subprocess.run([packages.python, '-m', 'pip', 'install', '-q', *wanted])
             # Their authors' code, compiled before it is measured.
             subprocess.run([packages.python, '-m', 'compileall', '-q', FOLDER / 'lib'])
             if installed.returncode == 0:
-                stamp.write_text(wanted)
+                stamp.write_text('\n'.join(wanted))
         return packages
 
 

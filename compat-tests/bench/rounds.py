@@ -1,10 +1,10 @@
-"""A job: contestants that take turns, and the table that comes of it. The first contestant is the measure of the rest."""
+"""A job: contestants that take turns, and the table that comes of it. The first is the measure of the rest."""
 
 import statistics
 
 from table import Row, Table
 
-MIN_ROUNDS = 7
+ROUNDS = 7
 
 
 class Contestant:
@@ -20,7 +20,7 @@ class Job:
     `contestants(bench)` makes them; `title` and `note` may name what the scale says, as `{contexts}`.
     """
 
-    def __init__(self, title, columns, contestants, note, rounds=MIN_ROUNDS, needs_ssh=False):
+    def __init__(self, title, columns, contestants, note, rounds=ROUNDS, needs_ssh=False):
         self.title, self.columns, self.contestants, self.note = title, columns, contestants, note
         self.rounds, self.needs_ssh = rounds, needs_ssh
 
@@ -35,7 +35,8 @@ class Job:
         baseline = median(figures[contestants[0].name], main)
         for contestant in contestants:
             of = figures[contestant.name]
-            table.rows.append(Row(contestant.name, cells(of, main, baseline) + [show(median(of, name)) for name, _ in others]))
+            more = [show(median(of, name)) for name, _ in others]
+            table.rows.append(Row(contestant.name, cells(of, main, baseline) + more))
             if contestant.name in wrong:
                 table.wrong[contestant.name] = wrong[contestant.name]
                 table.broken = table.broken or contestant.required

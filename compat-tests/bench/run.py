@@ -19,7 +19,7 @@ from packages import Packages
 def typed():
     parser = argparse.ArgumentParser(description=__doc__, epilog='JOB: ' + ', '.join(JOBS))
     parser.add_argument('jobs', metavar='JOB', nargs='*', help='what to measure; otherwise all')
-    parser.add_argument('-n', metavar='N', type=int, dest='rounds', help='rounds that count; each job has its own number')
+    parser.add_argument('-n', metavar='N', type=int, dest='rounds', help='rounds that count')
     parser.add_argument('--quick', action='store_true', help='two rounds of small sizes: does it run at all?')
     parser.add_argument('--write', action='store_true', help=f'put the tables into {document.PATH.name}')
     options = parser.parse_args()
@@ -33,15 +33,13 @@ def typed():
     return options
 
 
-def measure(options, site):
-    """Prints the tables; returns those that failed where no one may."""
-    scale = Scale.quick() if options.quick else Scale(options.rounds)
-    bench = Bench(site, Packages.provide(), scale)
+def measure(options, bench):
+    """Prints the tables; returns the names of those that lack what they are there for."""
     failed = []
     for name in options.jobs or JOBS:
-        job = JOBS[name]
-        if job.needs_ssh and 'ssh' in site.missing:
-            print(f'{name}: not measured: {site.missing["ssh"]}\n', flush=True)
+        job, missing = JOBS[name], bench.site.missing
+        if job.needs_ssh and 'ssh' in missing:
+            print(f'{name}: not measured: {missing["ssh"]}\n', flush=True)
             continue
         load = machine.load()
         table = job.measure(bench)
@@ -58,9 +56,14 @@ def main():
     options = typed()
     if not BINARY.exists():
         sys.exit('no binary to measure: `make build` makes it, HOPVINE names another')
-    site = Site()
+    packages, site = Packages.provide(), Site()
     try:
-        failed = measure(options, site)
+        scale = Scale.quick(options.rounds) if options.quick else Scale(options.rounds)
+        bench = Bench(site, packages, scale)
+        try:
+            failed = measure(options, bench)
+        finally:
+            bench.close()
     finally:
         site.close()
     if failed:

@@ -44,7 +44,9 @@ def check(ok, *what):
 names = {'text': text, 'data': unhex, 'shared': shared, 'circular': circular}
 for encoding, expression, json in rows('values.txt'):
     value = eval(expression, names)
-    check(agent['dump'](value) == unhex(encoding), 'dump', expression, agent['dump'](value))
+    dumped = agent['dump'](value)
+    # Before 2.7 repr writes more digits of the same float.
+    check(dumped == unhex(encoding) or type(value) is float and agent['load'](dumped)[0] == value, 'dump', expression, dumped)
     loaded, end = agent['load'](unhex(encoding))
     check(end == len(unhex(encoding)) and type(loaded) in (type(value),) + agent['Int'], 'load', expression, loaded)
     if expression == 'circular()':

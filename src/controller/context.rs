@@ -133,13 +133,14 @@ pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostErr
     let Some(hop) = target.hops.last() else {
         return Err(HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() });
     };
-    let command = payload::remote_command(&interpreter(hop, settings))
-        .map_err(|odd| fail(hop, format!("{odd:?} in the interpreter's path")))?;
+    let interpreter = interpreter(hop, settings);
+    let odd = |odd: char| fail(hop, format!("{odd:?} in the interpreter's path"));
+    let command = || payload::remote_command(&interpreter).map_err(odd);
     Ok(match &hop.way {
-        Way::Local => local::plan(command),
+        Way::Local => local::plan(payload::shell_script(&interpreter).map_err(odd)?),
         Way::Exec { name } => {
             let words = settings.inventory.exec(name).map_err(|error| fail(hop, format!("{error:?}")))?;
-            exec::plan(words, command)
+            exec::plan(words, command()?)
         }
         Way::Ssh(ssh) => {
             let destination = ssh::Destination {
@@ -148,7 +149,7 @@ pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostErr
                 port: ssh.port,
                 options: &ssh.options,
             };
-            ssh::plan(&destination, command)
+            ssh::plan(&destination, command()?)
         }
     })
 }

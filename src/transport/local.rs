@@ -2,7 +2,7 @@
 
 use super::Plan;
 
-/// The shell runs the start command as a login shell elsewhere would.
-pub fn plan(command: String) -> Plan {
-    Plan { argv: vec!["/bin/sh".into(), "-c".into(), command], ..Plan::default() }
+/// `script` finds and starts the interpreter.
+pub fn plan(script: String) -> Plan {
+    Plan { argv: vec!["/bin/sh".into(), "-c".into(), script], ..Plan::default() }
 }
