@@ -19,7 +19,7 @@ much) and beside mitogen, chopsticks and execnet, all in one run on one machine.
 - The contestants of a job take turns, run by run, after a round that warms up and does not count. Figures are
   medians, with the fastest and the slowest run; `ratio` is to the first row. `Budget` is what Hopvine allows itself.
 - Client, server and agents share the cores of one machine, over loopback: trust ratios more than milliseconds, and
-  neither when the machine had other work (`load before`).
+  neither when the machine had other work (`load before`, to which the job before may add).
 - ssh is OpenSSH at both ends: a private server, the login shell `sh`, a known key. 100 ms are added by a proxy.
 - `PYTHON` is one plain interpreter, named to every contestant, and everyone's agents run on it. The peers' own side
   runs on the newest Python that all of them support; their scripts are in `compat-tests/bench/peers`.

@@ -1,7 +1,7 @@
 """A gate that commands wait at, so that all contexts are there at once and can be measured in peace."""
 
 from harness.fifo import Fifo
-from peers.measure import kilobytes, proportional_mb
+from peers.measure import kilobytes, proportional_mb, resident_kb
 
 
 class Gate:
@@ -29,7 +29,8 @@ class Crowd:
         try:
             process = start(gate.command)
             agents = gate.bell.read_lines(count, timeout=120)
-            self.controller_kb = kilobytes(process.pid, 'VmHWM')
+            self.resident_kb = resident_kb(process.pid)
+            self.peak_mb = kilobytes(process.pid, 'VmHWM') / 1024
             self.agent_mb = proportional_mb(agents) if local else None
             gate.open(count)
             process.well_done()

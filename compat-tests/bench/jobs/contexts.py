@@ -16,15 +16,15 @@ def contestants(bench):
 
     @functools.cache
     def alone_kb():
-        return Crowd(bench, 1, lambda command: call(1, 'os:system', command)).controller_kb
+        return Crowd(bench, 1, lambda command: call(1, 'os:system', command)).resident_kb
 
     def hopvine():
         process = call(count, 'os:getpid')
         seconds = process.until_lines(count)
         assert len({line.split()[-1] for line in process.well_done().lines}) == count, process.result
         crowd = Crowd(bench, count, lambda command: call(count, 'os:system', command))
-        return {'seconds': seconds, 'controller_mb': crowd.controller_kb / 1024,
-                'each_kb': (crowd.controller_kb - alone_kb()) / (count - 1), 'agent_mb': crowd.agent_mb}
+        return {'seconds': seconds, 'controller_mb': crowd.peak_mb,
+                'each_kb': (crowd.resident_kb - alone_kb()) / (count - 1), 'agent_mb': crowd.agent_mb}
 
     def script(name):
         process = bench.peer(name, 'contexts', count)

@@ -21,7 +21,7 @@ def contestants(bench):
     @functools.cache
     def each_kb():
         some, one = (Crowd(bench, n, functools.partial(run, n), local=False) for n in (count, 1))
-        return (some.controller_kb - one.controller_kb) / (count - 1)
+        return (some.resident_kb - one.resident_kb) / (count - 1)
 
     def hopvine(*options):
         return {'seconds': run(count, 'true', *options).well_done().seconds, 'each_kb': each_kb()}

@@ -29,18 +29,23 @@ def calls(one, at_once):
 
 def contexts(count, connect_and_call):
     """`connect_and_call(count)` makes contexts, calls in each and returns their process ids; all stay until later."""
-    before = kilobytes('self', 'VmRSS')
+    before = resident_kb('self')
     pids = connect_and_call(count)
     assert len(set(pids)) == count, pids
     say(contexts=count)
-    peak = kilobytes('self', 'VmHWM')
-    say(controller_mb=peak / 1024, each_kb=(peak - before) / count, agent_mb=proportional_mb(pids))
+    each = (resident_kb('self') - before) / count
+    say(controller_mb=kilobytes('self', 'VmHWM') / 1024, each_kb=each, agent_mb=proportional_mb(pids))
 
 
 def proportional_mb(pids):
     """The median of their shares of memory."""
     shares = sorted(kilobytes(pid, 'Pss', 'smaps_rollup') for pid in pids)
     return shares[len(shares) // 2] / 1024
+
+
+def resident_kb(pid):
+    """Counted page by page: what `status` says is off by some pages for each core."""
+    return kilobytes(pid, 'Rss', 'smaps_rollup')
 
 
 def kilobytes(pid, field, file='status'):
