@@ -52,7 +52,7 @@ def call(stream, body):
         except:
             pass
     lock.acquire()
-    for fd in list(taps):
+    for fd in select.select(list(taps), [], [], 0)[0]:
         tap(fd)
     current = None
     stream.put(*reply)

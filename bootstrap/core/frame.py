@@ -5,7 +5,7 @@ CALL, RUN, INPUT, PART, MODULES = range(1, 6)
 OUTPUT, ERRORS, RESULT, FAILURE, EXIT, NEED = range(17, 23)
 WINDOW = 65536
 me = 0
-outbox = EMPTY
+outbox = []
 
 
 def frame(kind, flags, to, number, body):

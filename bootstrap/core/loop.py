@@ -114,13 +114,13 @@ def guarded():
 
 def greet(kind, flags, to, source, number, body):
     """The parent's HELLO, the first frame: who we are, whom we obey, how we are called."""
-    global me, keepalive, ancestors, outbox
+    global me, keepalive, ancestors
     version, me, keepalive, nonce, count = unpack('>HII16sQ', body[:34])
     keepalive *= .001
     ancestors = unpack('>%dI' % count, body[34:34 + 4 * count])
     if not resumed:
         rename(body[42 + 4 * count:])
-    outbox = nonce[::-1] + frame(HELLO, 0, source, 0, pack('>HII', 1, os.getpid(), sys.hexversion))
+    outbox.append(nonce[::-1] + frame(HELLO, 0, source, 0, pack('>HII', 1, os.getpid(), sys.hexversion)))
 
 
 resumed = 'hello' in globals()

@@ -8,15 +8,15 @@ number = -1
 
 
 class Stream:
+    credit = WINDOW
+    taken = ends = hold = owed = 0
+    opening = OPEN
+    cancel = int
+
     def __init__(self, peer, number):
         self.peer, self.number = peer, number
-        self.credit = WINDOW
-        self.taken = self.ends = self.hold = self.owed = 0
         self.unsent = []
         self.parts = []
-        self.opening = OPEN
-        self.handle = dispatch
-        self.cancel = int
         streams[peer, number] = self
 
     def put(self, tag, body, end=0):
@@ -25,14 +25,29 @@ class Stream:
         if len(self.unsent) == 1:
             ready.append(self)
 
+    def handle(self, tag, body, end):
+        """The first message of a stream from above; who answers may take the place of this."""
+        if tag == PART:
+            exec(zlib.decompress(body, -15), globals())
+        elif tag in handlers:
+            handlers[tag](self, body)
+        else:
+            lock.acquire()
+            control(RESET, self.peer, self.number, pack('B', 2))
+            streams.pop((self.peer, self.number), 0)
+            lock.release()
+
     def grant(self, size):
-        """Gives credit for what has been used up here; the lock is held."""
+        """Gives credit for what has been used up here; only from the loop's thread."""
         self.taken += size
         if self.taken >= WINDOW // 2:
+            lock.acquire()
             control(CREDIT, self.peer, self.number, pack('>I', self.taken))
+            lock.release()
             self.taken = 0
 
     def finish(self, end):
+        """One direction has ended; the lock is held."""
         if end:
             self.ends += 1
             if self.ends == 2:
@@ -40,15 +55,13 @@ class Stream:
 
 
 def control(kind, to, number, body):
-    global outbox
-    outbox += frame(kind, 0, to, number, body)
+    outbox.append(frame(kind, 0, to, number, body))
 
 
 def pump():
     """Turns messages into frames, stream by stream, and writes what the link takes; the lock is held."""
-    global outbox
     while 1:
-        while ready and len(outbox) < WINDOW:
+        while ready and len(outbox) < 9:
             stream = ready.pop(0)
             message = stream.unsent[0]
             data, at, end = message
@@ -62,15 +75,18 @@ def pump():
                 flags = INTERACTIVE | end
                 stream.unsent.pop(0)
                 stream.finish(end)
-            outbox += frame(stream.opening, flags, stream.peer, stream.number, body)
+            outbox.append(frame(stream.opening, flags, stream.peer, stream.number, body))
             stream.opening = DATA
             if stream.unsent:
                 ready.append(stream)
         if not outbox:
             writers.pop(link_out, 0)
             return
+        outbox[:] = [EMPTY.join(outbox)]
         try:
-            outbox = outbox[os.write(link_out, outbox):]
+            outbox[0] = outbox[0][os.write(link_out, outbox[0]):]
+            if not outbox[0]:
+                del outbox[:]
         except OSError:
             if sys.exc_info()[1].errno != errno.EAGAIN:
                 leave(1)
@@ -90,41 +106,43 @@ def receive(kind, flags, to, source, number, body):
     """One frame from the link."""
     if to != me or source not in ancestors:
         raise ValueError('a frame from %d to %d' % (source, to))
-    lock.acquire()
     stream = streams.get((source, number))
+    if kind == OPEN:
+        stream = Stream(source, number)
+        stream.opening = DATA
+    if stream and kind in (OPEN, DATA):
+        stream.parts.append(body)
+        if flags & MORE:
+            stream.grant(len(body))
+            return
+        if stream.hold:
+            stream.owed += len(body)
+        else:
+            stream.grant(len(body))
+        message = EMPTY.join(stream.parts)
+        stream.parts = []
+        lock.acquire()
+        stream.finish(flags & END)
+        lock.release()
+        stream.handle(unpack('B', message[:1])[0], message[1:], flags & END)
+        return
+    lock.acquire()
     if kind == PING:
         control(PONG, source, 0, body)
     elif kind == BYE:
         leave(0)
-    elif kind == OPEN:
-        stream = Stream(source, number)
-        stream.opening = DATA
     elif stream and kind == CREDIT:
         stream.credit += unpack('>I', body)[0]
         if stream.unsent and stream not in ready:
             ready.append(stream)
     elif stream and kind == RESET:
-        streams.pop((source, number))
+        streams.pop((source, number), 0)
         if stream in ready:
             ready.remove(stream)
         stream.unsent = []
         stream.put = lambda *message: None
         stream.cancel()
     lock.release()
-    if stream and kind in (OPEN, DATA):
-        stream.parts.append(body)
-        if not flags & MORE:
-            message = EMPTY.join(stream.parts)
-            stream.parts = []
-            stream.handle(stream, unpack('B', message[:1])[0], message[1:], flags & END)
-            stream.finish(flags & END)
-        lock.acquire()
-        if stream.hold and not flags & MORE:
-            stream.owed += len(body)
-        else:
-            stream.grant(len(body))
-        lock.release()
-    flush()
 
 
 def ask(tag, body):
@@ -134,7 +152,7 @@ def ask(tag, body):
     answered = thread.allocate_lock()
     answered.acquire()
 
-    def handle(stream, *message):
+    def handle(*message):
         answer.extend(message)
         answered.release()
     lock.acquire()
@@ -153,16 +171,3 @@ def part(name):
     if name not in globals():
         exec(zlib.decompress(ask(NEED, utf8('part:' + name))[1], -15), globals())
     return globals()[name]
-
-
-def dispatch(stream, tag, body, end):
-    """The first message of a stream from above."""
-    if tag == PART:
-        exec(zlib.decompress(body, -15), globals())
-    elif tag in handlers:
-        handlers[tag](stream, body)
-    else:
-        lock.acquire()
-        control(RESET, stream.peer, stream.number, pack('B', 2))
-        streams.pop((stream.peer, stream.number))
-        lock.release()

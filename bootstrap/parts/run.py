@@ -11,7 +11,7 @@ class Input:
         stream.handle = self.take
         stream.hold = 1
 
-    def take(self, stream, tag, body, end):
+    def take(self, tag, body, end):
         self.data += body
         self.last = end
         self.open(self.fd)
@@ -36,13 +36,11 @@ class Input:
 
     def grant(self):
         """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
-        lock.acquire()
         self.stream.grant(self.stream.owed)
         self.stream.owed = 0
         if not self.stream.taken and self.window < 64 * WINDOW:
             self.stream.grant(self.window)
             self.window *= 2
-        lock.release()
 
 
 def run(stream, body, input):

@@ -50,13 +50,6 @@ impl Context {
         (short != self.target.name).then_some(hop)
     }
 
-    pub(super) fn connect_deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Connecting { until } => Some(until),
-            State::Open | State::Closing => None,
-        }
-    }
-
     /// When an operation that is asked for at `now` has taken too long; a connection's own time does not count.
     pub(super) fn deadline(&self, timeout: Option<Duration>, now: Instant) -> Option<Instant> {
         timeout.filter(|_| self.state == State::Open).and_then(|timeout| now.checked_add(timeout))

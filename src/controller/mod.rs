@@ -23,7 +23,7 @@ use crate::route::LinkId;
 use crate::sys::stdio::Stream;
 use context::{Context, State};
 use operation::{Answer, Meaning, OperationId, Report, Request, Source};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,7 @@ pub struct Controller {
     streams: Streams,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
+    deadlines: BTreeSet<(Instant, Due)>,
     next_context: u32,
     next_operation: u64,
     commands: VecDeque<Command>,
@@ -74,6 +75,14 @@ pub struct Controller {
 pub struct Note {
     pub target: String,
     pub text: String,
+}
+
+/// What happens at a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    /// A context that has not answered is given up.
+    Connection(ContextId),
+    Operation(OperationId),
 }
 
 #[derive(Debug)]
@@ -92,6 +101,7 @@ impl Controller {
             streams: Streams::new(ContextId::CONTROLLER),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
+            deadlines: BTreeSet::new(),
             next_context: 0,
             next_operation: 0,
             commands: VecDeque::new(),
@@ -122,7 +132,9 @@ impl Controller {
         payload.extend_from_slice(payload::CORE);
         let hello = greeting(id, &[ContextId::CONTROLLER], nonce, keepalive, self.settings.title.clone());
         let start = Start { argv: plan.argv, environment: plan.environment, cwd: None, payload, hello };
-        self.contexts.insert(id, Context::new(target.clone(), now + self.settings.connect_timeout));
+        let until = now + self.settings.connect_timeout;
+        self.contexts.insert(id, Context::new(target.clone(), until));
+        self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
         Ok(id)
     }
@@ -142,6 +154,7 @@ impl Controller {
         self.streams.hold(stream);
         let deadline =
             self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
+        self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
         self.operations.insert(operation, Running { context, stream, deadline });
         self.by_stream.insert(stream, operation);
         self.collect_frames();
@@ -174,11 +187,8 @@ impl Controller {
 
     /// Ends a context, with all that runs in it.
     pub fn close(&mut self, id: ContextId) {
-        if let Some(context) = self.contexts.get_mut(&id) {
-            let close = context.link.map(Command::Close);
-            context.state = State::Closing;
-            self.commands.extend(close);
-        }
+        self.leave_connecting(id, State::Closing);
+        self.commands.extend(self.contexts.get(&id).and_then(|context| context.link).map(Command::Close));
     }
 
     /// Contexts that are still there.
@@ -200,25 +210,23 @@ impl Controller {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let connecting = self.contexts.values().filter_map(Context::connect_deadline);
-        connecting.chain(self.operations.values().filter_map(|running| running.deadline)).min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        let late: Vec<_> = self
-            .operations
-            .iter()
-            .filter(|(_, running)| running.deadline.is_some_and(|due| due <= now))
-            .map(|(id, _)| *id)
-            .collect();
-        for operation in late {
-            let after = self.settings.timeout.unwrap_or_default();
-            self.fail(operation, HostErrorKind::TimedOut { after }, Vec::new());
-        }
-        for context in self.contexts.values_mut() {
-            if context.connect_deadline().is_some_and(|due| due <= now) {
-                context.state = State::Closing;
-                self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::TooSlow)));
+        while let Some((at, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            self.deadlines.remove(&(at, due));
+            match due {
+                Due::Operation(operation) => {
+                    let after = self.settings.timeout.unwrap_or_default();
+                    self.fail(operation, HostErrorKind::TimedOut { after }, Vec::new());
+                }
+                Due::Connection(context) => {
+                    if let Some(context) = self.contexts.get_mut(&context) {
+                        context.state = State::Closing;
+                        self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::TooSlow)));
+                    }
+                }
             }
         }
     }
@@ -262,13 +270,15 @@ impl Controller {
     }
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
-        let Some(context) = self.contexts.get_mut(&id) else { return };
-        if matches!(context.state, State::Connecting { .. }) {
-            context.state = State::Open;
-        }
-        let deadline = context.deadline(self.settings.timeout, now);
-        for running in self.operations.values_mut().filter(|running| running.context == id) {
-            running.deadline = deadline;
+        self.leave_connecting(id, State::Open);
+        let Some(context) = self.contexts.get(&id) else { return };
+        if let Some(deadline) = context.deadline(self.settings.timeout, now) {
+            for (operation, running) in
+                self.operations.iter_mut().filter(|(_, running)| running.context == id)
+            {
+                running.deadline = Some(deadline);
+                self.deadlines.insert((deadline, Due::Operation(*operation)));
+            }
         }
         let target = self.target_name(id);
         self.note(&target, || {
@@ -290,7 +300,19 @@ impl Controller {
             self.fail(operation, kind.clone(), said.to_vec());
         }
         self.streams.forget_peer(id);
+        self.leave_connecting(id, State::Closing);
         self.contexts.remove(&id);
+    }
+
+    /// The time to connect does not matter any more. A context that is closing stays so.
+    fn leave_connecting(&mut self, id: ContextId, next: State) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        if let State::Connecting { until } = context.state {
+            self.deadlines.remove(&(until, Due::Connection(id)));
+            context.state = next;
+        } else if next == State::Closing {
+            context.state = next;
+        }
     }
 
     fn drain_streams(&mut self) {
@@ -363,15 +385,22 @@ impl Controller {
     }
 
     fn finish(&mut self, operation: OperationId, answer: Answer) {
-        if let Some(running) = self.operations.remove(&operation) {
-            self.by_stream.remove(&running.stream);
+        if self.remove(operation).is_some() {
             self.reports.push_back(Report::Done { operation, outcome: Ok(answer) });
         }
     }
 
-    fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
-        let Some(running) = self.operations.remove(&operation) else { return };
+    fn remove(&mut self, operation: OperationId) -> Option<Running> {
+        let running = self.operations.remove(&operation)?;
         self.by_stream.remove(&running.stream);
+        if let Some(at) = running.deadline {
+            self.deadlines.remove(&(at, Due::Operation(operation)));
+        }
+        Some(running)
+    }
+
+    fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
+        let Some(running) = self.remove(operation) else { return };
         self.streams.reset(running.stream, ResetReason::Cancelled);
         let hop = self.contexts.get(&running.context).and_then(Context::failing_hop);
         self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });

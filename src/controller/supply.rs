@@ -1,6 +1,7 @@
 //! What contexts are supplied with: parts of their agent, and modules of the user's roots.
 
 use super::Controller;
+use super::context::Context;
 use crate::modules::is_stdlib;
 use crate::payload;
 use crate::proto::frame::Priority;
@@ -51,10 +52,13 @@ impl Controller {
     /// one that every Python has.
     pub(super) fn send_modules(&mut self, context: ContextId, function: &str) {
         let module = function.split(':').next().unwrap_or(function);
-        let found = self.settings.library.find(module).ok().flatten();
-        if found.is_none() && is_stdlib(module.split('.').next().unwrap_or(module)) {
+        let has_it = |known: &Context| known.knows_roots && known.modules.contains(module);
+        if is_stdlib(module.split('.').next().unwrap_or(module))
+            || self.contexts.get(&context).is_some_and(has_it)
+        {
             return;
         }
+        let found = self.settings.library.find(module).ok().flatten();
         self.send_part(context, "importer");
         let Some(known) = self.contexts.get_mut(&context) else { return };
         let fresh = found.filter(|module| known.modules.insert(module.name.clone()));

@@ -1,8 +1,10 @@
 //! Modules of the user's roots, for contexts that import them. Nothing else is ever served: not the
 //! standard library, not a file outside of a root, whatever links and names say.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 const STDLIB: &str = include_str!("stdlib.txt");
 /// A source larger than this is data.
@@ -10,7 +12,8 @@ const MAX_SOURCE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Whether some Python, from 2.4 to 3.14, has a top-level module of that name.
 pub fn is_stdlib(name: &str) -> bool {
-    STDLIB.lines().any(|known| known == name)
+    static NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| STDLIB.lines().collect());
+    NAMES.contains(name)
 }
 
 /// A module as it is sent.

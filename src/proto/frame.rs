@@ -5,7 +5,6 @@
 //! any time. Between frames such noise is skipped; within one it ends the link.
 
 use super::ids::{ContextId, StreamId};
-use flate2::Crc;
 
 /// Size of the header in bytes.
 pub const HEADER_BYTES: usize = 22;
@@ -113,9 +112,7 @@ impl Frame {
 }
 
 fn checksum(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
+    crc32fast::hash(bytes)
 }
 
 /// Why bytes are not frames. The link cannot go on.
