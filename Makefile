@@ -4,7 +4,9 @@
 ARCH := $(shell uname -m)
 MUSL := $(ARCH)-unknown-linux-musl
 # musl where rustup can add it, else glibc linked statically.
-TARGET ?= $(shell rustup target add $(MUSL) >/dev/null 2>&1 && echo $(MUSL) || echo $(ARCH)-unknown-linux-gnu)
+ifndef TARGET
+TARGET := $(shell rustup target add $(MUSL) >/dev/null 2>&1 && echo $(MUSL) || echo $(ARCH)-unknown-linux-gnu)
+endif
 CARGO ?= cargo
 PREFIX ?= /usr/local
 PYTEST := target/venv/bin/python -m pytest -q -p no:cacheprovider -c compat-tests/pytest.ini

@@ -11,6 +11,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// The longest text for `--name`.
+pub const MAX_NAME_BYTES: usize = 1000;
+
 /// The exit status of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
@@ -102,9 +105,12 @@ pub enum UsageError {
     Keyword {
         typed: String,
     },
-    Duration {
+    /// What ps shows has to fit where the arguments stood.
+    Name {
         typed: String,
     },
+    /// Standard input is a folder.
+    InputFolder,
     Interpreter {
         path: String,
         odd: char,
@@ -149,7 +155,11 @@ impl fmt::Display for UsageError {
                 write!(f, "{}: a file whose name cannot be a module's", path.display())
             }
             Self::Keyword { typed } => write!(f, "--kw {typed:?} is not NAME=VALUE"),
-            Self::Duration { typed } => write!(f, "{typed:?} is no duration, such as 10, 2s, 1m30s"),
+            Self::Name { typed } => {
+                let start: String = typed.chars().take(30).collect();
+                write!(f, "--name {start:?}: more than {MAX_NAME_BYTES} bytes, or not printable")
+            }
+            Self::InputFolder => f.write_str("standard input is a folder; -n does not read it"),
             Self::Interpreter { path, odd } => {
                 write!(
                     f,

@@ -40,8 +40,6 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Start {
     pub argv: Vec<String>,
-    pub environment: Vec<(String, String)>,
-    pub cwd: Option<String>,
     pub payload: Vec<u8>,
     pub hello: ParentHello,
 }
@@ -58,6 +56,8 @@ pub struct Mux {
     stirred: BTreeSet<LinkId>,
     events: VecDeque<Event>,
     ready: Vec<Ready>,
+    /// When the poller was last asked.
+    polled: Instant,
     buffer: Vec<u8>,
 }
 
@@ -87,6 +87,7 @@ impl Mux {
             stirred: BTreeSet::new(),
             events: VecDeque::new(),
             ready: Vec::new(),
+            polled: clock::now(),
             buffer: Vec::new(),
         })
     }
@@ -97,7 +98,7 @@ impl Mux {
     ///
     /// When the program cannot be started; nothing is left of it.
     pub fn start(&mut self, start: Start) -> io::Result<LinkId> {
-        let spawned = child::spawn(&start.argv, &start.environment, start.cwd.as_deref())?;
+        let spawned = child::spawn(&start.argv)?;
         let link = Link::new(spawned, start.payload, self.me, &start.hello, clock::now());
         let id = LinkId(self.started);
         self.started += 1;
@@ -173,23 +174,28 @@ impl Mux {
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
-            // 2. Sleep until something is ready or due.
-            let now = clock::now();
-            if deadline.is_some_and(|deadline| deadline <= now) {
+            if self.polled_after(deadline) {
                 return Ok(Event::Timeout);
             }
+            // 2. Sleep until something is ready or due; look at least once.
+            let now = clock::now();
             let due =
                 self.links.values().filter_map(|watched| watched.link.poll_timeout()).chain(deadline).min();
             self.ready.clear();
             self.poller.wait(due.map(|due| due.saturating_duration_since(now)), &mut self.ready)?;
             // 3. Read what is ready: signals first, then links, each once.
-            let now = clock::now();
+            self.polled = clock::now();
             for ready in std::mem::take(&mut self.ready) {
-                self.handle_ready(ready, now);
+                self.handle_ready(ready, self.polled);
             }
             // 4. What is due.
-            self.handle_timeouts(now);
+            self.handle_timeouts(self.polled);
         }
+    }
+
+    /// Whether the poller has been asked since the deadline, which therefore cannot starve the links.
+    fn polled_after(&self, deadline: Option<Instant>) -> bool {
+        deadline.is_some_and(|deadline| deadline <= self.polled)
     }
 
     fn settle(&mut self) {
@@ -199,7 +205,7 @@ impl Mux {
             let mut ended = false;
             while let Some(event) = watched.link.poll_event() {
                 if let LinkEvent::Frame(frame) = &event
-                    && !self.route.is_behind(frame.from, id)
+                    && !(self.route.is_behind(frame.from, id) && frame.to == self.me)
                 {
                     watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
                     continue;

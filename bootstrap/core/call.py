@@ -77,8 +77,10 @@ class Misses:
                 return None
             except ImportError:
                 pass
-        sys.meta_path.remove(self)
-        return part('importer')(name, path)
+        found = part('importer')(name, path)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        return found
     find_spec = find_module
 
 

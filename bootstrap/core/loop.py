@@ -11,7 +11,7 @@ def leave(status):
         children = {}
         for pid in os.listdir('/proc'):
             try:
-                parent = open('/proc/%s/stat' % pid).read().split(')')[-1].split()[1]
+                parent = open('/proc/%s/stat' % pid, 'rb').read().decode('latin-1').split(')')[-1].split()[1]
                 children.setdefault(parent, []).append(pid)
             except EnvironmentError:
                 pass
@@ -19,7 +19,10 @@ def leave(status):
         for pid in doomed:
             doomed += children.get(pid, [])
         for pid in doomed[1:]:
-            os.kill(int(pid), 9)
+            try:
+                os.kill(int(pid), 9)
+            except EnvironmentError:
+                pass
     finally:
         os._exit(status)
 
@@ -60,10 +63,7 @@ def take():
     """What has come over the link."""
     global data, silence
     silence = 0
-    got = os.read(link, WINDOW)
-    if not got:
-        leave(1)
-    data = frames(data + got, receive)
+    data = frames(data + (os.read(link, WINDOW) or leave(1)), receive)
 
 
 def loop():
@@ -82,8 +82,8 @@ def loop():
         try:
             readable, writable, broken = select.select(wanted, list(writers), [], pause)
         except select.error:
-            if sys.exc_info()[1].args[0] != errno.EINTR:
-                raise
+            # Interrupted, or a tap has just been closed; but without the link there is no going on.
+            os.fstat(link)
             continue
         silence += pause == keepalive and not readable + writable
         if silence > 3:
@@ -102,10 +102,18 @@ def loop():
         flush()
 
 
-def guarded():
+def calls():
+    while 1:
+        while not jobs:
+            work.acquire()
+        job, args = jobs.pop(0)
+        job(*args)
+
+
+def guarded(run):
     try:
         try:
-            loop()
+            run()
         except:
             os.write(last_words, utf8('hopvine agent: %r\n' % (sys.exc_info()[1],)))
     finally:
@@ -149,9 +157,5 @@ readers[woken] = lambda: os.read(woken, 99)
 sys.meta_path.append(Misses())
 flush()
 work.acquire()
-thread.start_new_thread(guarded, ())
-while 1:
-    while not jobs:
-        work.acquire()
-    job, args = jobs.pop(0)
-    job(*args)
+thread.start_new_thread(guarded, (loop,))
+guarded(calls)

@@ -105,7 +105,7 @@ def flush():
 def receive(kind, flags, to, source, number, body):
     """One frame from the link."""
     if to != me or source not in ancestors:
-        raise ValueError('a frame from %d to %d' % (source, to))
+        raise ValueError('broken frame', source, to)
     stream = streams.get((source, number))
     if kind == OPEN:
         stream = Stream(source, number)
@@ -159,6 +159,7 @@ def ask(tag, body):
     number += 2
     stream = Stream(ancestors[0], number)
     stream.handle = handle
+    stream.cancel = answered.release
     stream.put(tag, body, END)
     lock.release()
     flush()

@@ -13,7 +13,17 @@ def sendable(value):
         return False
 
 
-def failure(info, depth=0):
+def shown(value):
+    """The value itself, or what it says of itself, or what it is."""
+    if sendable(value):
+        return value
+    try:
+        return repr(value)
+    except:
+        return '<%s>' % type(value).__name__
+
+
+def failure(info):
     """Returns the encoded description of sys.exc_info()."""
     return dump(describe(info, 0))
 
@@ -53,7 +63,7 @@ def describe(info, depth):
         'unsendable': not trace and ours is dump_code,
         'type': name,
         'message': message,
-        'args': tuple([sendable(arg) and arg or repr(arg) for arg in args]),
+        'args': tuple([shown(arg) for arg in args]),
         'attributes': attributes,
         'traceback': text,
         'cause': cause,

@@ -54,8 +54,8 @@ class Roots:
 
     def find_module(self, name, path=None):
         if name not in sources and name.split('.')[0] in roots:
-            tag, body = ask(NEED, utf8(name))
-            sources[name] = load(body)[0]
+            answer = ask(NEED, utf8(name))
+            sources[name] = answer and load(answer[1])[0]
         if sources.get(name):
             return Loader(name)
 
@@ -73,9 +73,8 @@ class Roots:
 def importer(name, path):
     """The first miss: loads site, as a Python without -S -E would have, and looks again."""
     import site
-    for folder in os.environ.get('PYTHONPATH', '').split(os.pathsep):
-        if folder and folder not in sys.path:
-            sys.path.insert(0, folder)
+    folders = [folder for folder in os.environ.get('PYTHONPATH', '').split(os.pathsep) if folder not in sys.path]
+    sys.path[:0] = [folder for folder in folders if folder]
     if hasattr(site, 'main'):
         site.main()
     if path is None:

@@ -14,12 +14,15 @@ class Input:
     def take(self, tag, body, end):
         self.data += body
         self.last = end
-        self.open(self.fd)
+        self.wait()
 
     def open(self, fd):
         self.fd = fd
-        if fd and (self.data or self.last):
-            writers[fd] = self.feed
+        self.wait()
+
+    def wait(self):
+        if self.fd and (self.data or self.last):
+            writers[self.fd] = self.feed
 
     def feed(self):
         try:
@@ -77,14 +80,20 @@ def run(stream, body, input):
             os.execvp(program, words)
         except:
             error = sys.exc_info()[1]
-            os.write(2, utf8('hopvine: cannot run %s: %s\n' % (program, getattr(error, 'strerror', error))))
+            os.write(2, utf8('hopvine: cannot run %s: %s\n' % (native(program), getattr(error, 'strerror', error))))
             os._exit(126 + (getattr(error, 'errno', 0) == errno.ENOENT))
     for fd in stdin, out_end, err_end:
         os.close(fd)
     if order['stdin']:
         input.open(private(feed))
     outputs = private(out), private(err)
-    stream.cancel = lambda: os.killpg(pid, signal.SIGKILL)
+
+    def kill():
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    stream.cancel = kill
     lock.acquire()
     taps[outputs[0]], taps[outputs[1]] = (OUTPUT, stream), (ERRORS, stream)
     lock.release()

@@ -165,12 +165,15 @@ pub fn reference() -> String {
     text
 }
 
+/// Longer than any work, and short enough for every clock.
+const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// A number of seconds, or with units.
 fn duration(typed: &str) -> Result<Duration, String> {
     let seconds = typed.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let parsed = seconds.or_else(|| humantime::parse_duration(typed).ok());
     parsed
-        .filter(|duration| !duration.is_zero())
+        .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
         .ok_or_else(|| "not a duration, such as 10, 2s, 1m30s".to_owned())
 }
 

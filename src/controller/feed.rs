@@ -69,7 +69,10 @@ impl Feed {
         !self.ended
             && match &self.store {
                 Store::Window { bytes, .. } => bytes.len() < WINDOW_BYTES && !self.readers.is_empty(),
-                Store::Spool(_) => true,
+                Store::Spool(_) => {
+                    let fastest = self.readers.values().map(|reader| reader.at).max();
+                    fastest.is_some_and(|at| self.length - at < WINDOW_BYTES as u64)
+                }
             }
     }
 

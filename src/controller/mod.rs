@@ -131,7 +131,7 @@ impl Controller {
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
         let hello = greeting(id, &[ContextId::CONTROLLER], nonce, keepalive, self.settings.title.clone());
-        let start = Start { argv: plan.argv, environment: plan.environment, cwd: None, payload, hello };
+        let start = Start { argv: plan.argv, payload, hello };
         let until = now + self.settings.connect_timeout;
         self.contexts.insert(id, Context::new(target.clone(), until));
         self.deadlines.insert((until, Due::Connection(id)));
@@ -189,11 +189,6 @@ impl Controller {
     pub fn close(&mut self, id: ContextId) {
         self.leave_connecting(id, State::Closing);
         self.commands.extend(self.contexts.get(&id).and_then(|context| context.link).map(Command::Close));
-    }
-
-    /// Contexts that are still there.
-    pub fn contexts(&self) -> impl Iterator<Item = ContextId> {
-        self.contexts.keys().copied()
     }
 
     pub fn poll_command(&mut self) -> Option<Command> {

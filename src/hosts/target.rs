@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Where something runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// What the user sees: as typed, without options and without the default `ssh:`.
     pub name: String,
@@ -12,14 +12,14 @@ pub struct Target {
 }
 
 /// One step from a context to its child.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
     pub way: Way,
     /// The interpreter, where `?python=` names one.
     pub python: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
     Local,
     Ssh(Ssh),
@@ -29,7 +29,7 @@ pub enum Way {
     },
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ssh {
     pub host: String,
     pub user: Option<String>,

@@ -20,6 +20,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Time between SIGTERM and SIGKILL.
 const PATIENCE: Duration = Duration::from_millis(200);
 const READ_BYTES: usize = 64 * 1024;
+/// How often a process that has ended is still read: another may hold its descriptors and write on.
+const LAST_READS: usize = 16;
 
 #[derive(Debug)]
 pub enum LinkEvent {
@@ -130,7 +132,10 @@ impl Link {
     pub fn interest(&self) -> Option<Interest> {
         let writable = !self.out.rest().is_empty() || self.session.has_output();
         match self.life {
-            Life::Starting(_) | Life::Open => Some(Interest { readable: true, writable }),
+            // A child that asks and does not read the answers is not listened to either.
+            Life::Starting(_) | Life::Open => {
+                Some(Interest { readable: !self.session.is_backlogged(), writable })
+            }
             Life::Ending { cause: Cause::Asked, .. } if writable => {
                 Some(Interest { readable: false, writable })
             }
@@ -241,12 +246,16 @@ impl Link {
         }
         let Some(exit) = self.child.poll_exit() else { return };
         let mut buffer = Vec::new();
-        while matches!(self.life, Life::Starting(_) | Life::Open)
-            && matches!(self.handle_readable(&mut buffer, now), Read::Data(_))
-        {}
+        for _ in 0..LAST_READS {
+            let reads = matches!(self.life, Life::Starting(_) | Life::Open);
+            if !reads || !matches!(self.handle_readable(&mut buffer, now), Read::Data(_)) {
+                break;
+            }
+        }
         self.end(Cause::Eof, now);
         // A background process may hold the other end open for ever: what is there now is all.
-        while self.stderr_has_more(&mut buffer) {}
+        let mut reads = 0..LAST_READS;
+        while reads.next().is_some() && self.stderr_has_more(&mut buffer) {}
         if let Life::Ending { cause, .. } = self.enter(Life::Over) {
             let stderr = std::mem::take(&mut self.stderr_tail).into_lines();
             let noise = std::mem::take(&mut self.noise);

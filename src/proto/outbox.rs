@@ -10,6 +10,7 @@ type Flow = (ContextId, ContextId, StreamId);
 #[derive(Debug, Default)]
 pub struct Outbox {
     classes: [Class; Priority::ALL.len()],
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -23,8 +24,9 @@ impl Outbox {
     pub fn push(&mut self, frame: Frame) {
         let flow = (frame.from, frame.to, frame.stream);
         if frame.kind == Kind::Reset {
-            self.classes.iter_mut().for_each(|class| class.forget(flow));
+            self.bytes -= self.classes.iter_mut().map(|class| class.forget(flow)).sum::<usize>();
         }
+        self.bytes += frame.body.len();
         let class = &mut self.classes[frame.priority as usize];
         let queue = class.flows.entry(flow).or_default();
         if queue.is_empty() {
@@ -35,7 +37,14 @@ impl Outbox {
 
     /// Takes the frame whose turn it is.
     pub fn pop(&mut self) -> Option<Frame> {
-        self.classes.iter_mut().find_map(Class::pop)
+        let frame = self.classes.iter_mut().find_map(Class::pop)?;
+        self.bytes -= frame.body.len();
+        Some(frame)
+    }
+
+    /// The size of all bodies that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub fn is_empty(&self) -> bool {
@@ -56,10 +65,11 @@ impl Class {
         frame
     }
 
-    fn forget(&mut self, flow: Flow) {
-        if self.flows.remove(&flow).is_some() {
-            self.turns.retain(|turn| *turn != flow);
-        }
+    /// Returns the size of what is forgotten.
+    fn forget(&mut self, flow: Flow) -> usize {
+        let Some(gone) = self.flows.remove(&flow) else { return 0 };
+        self.turns.retain(|turn| *turn != flow);
+        gone.iter().map(|frame| frame.body.len()).sum()
     }
 }
 

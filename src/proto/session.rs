@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// A link is lost when this many keepalives in a row go without any answer.
 pub const MAX_MISSED: u32 = 3;
+/// More than all windows of a link together: only answers to questions can exceed it.
+const MAX_BACKLOG_BYTES: usize = 32 * 1024 * 1024;
 /// About how many bytes are handed out for one write.
 const TRANSMIT_BYTES: usize = 64 * 1024;
 
@@ -69,6 +71,8 @@ pub struct Session {
     keepalive: Duration,
     heard: Instant,
     missed: u32,
+    /// BYE goes out behind all that is queued.
+    leaving: bool,
 }
 
 impl Session {
@@ -97,6 +101,7 @@ impl Session {
             keepalive,
             heard: now,
             missed: 0,
+            leaving: false,
         }
     }
 
@@ -109,9 +114,12 @@ impl Session {
 
     /// Says goodbye after all that is queued.
     pub fn close(&mut self) {
-        let mut bye = Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new());
-        bye.priority = super::frame::Priority::Bulk;
-        self.send(bye);
+        self.leaving = self.state != State::Closed;
+    }
+
+    /// Whether so much waits to be sent that no more questions should be taken.
+    pub fn is_backlogged(&self) -> bool {
+        self.outbox.bytes() > MAX_BACKLOG_BYTES
     }
 
     /// Answers a parent's hello; the marker has been written before.
@@ -168,13 +176,19 @@ impl Session {
     /// Appends frames to `out` until it holds about 64 KiB or nothing waits.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) {
         while out.len() < TRANSMIT_BYTES {
-            let Some(frame) = self.outbox.pop() else { return };
+            let frame = match self.outbox.pop() {
+                Some(frame) => frame,
+                None if std::mem::take(&mut self.leaving) => {
+                    Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new())
+                }
+                None => return,
+            };
             frame.encode(out);
         }
     }
 
     pub fn has_output(&self) -> bool {
-        !self.outbox.is_empty()
+        !self.outbox.is_empty() || self.leaving
     }
 
     pub fn poll_event(&mut self) -> Option<Event> {

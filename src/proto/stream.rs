@@ -13,9 +13,9 @@ use std::collections::{HashMap, VecDeque};
 pub const WINDOW_BYTES: u32 = 64 * 1024;
 /// What the window of a bulk stream that keeps draining grows to.
 pub const MAX_WINDOW_BYTES: u32 = 64 * WINDOW_BYTES;
-/// What all grown windows of a context may take beyond [`WINDOW_BYTES`] each.
+/// What all grown windows of a peer may take beyond [`WINDOW_BYTES`] each.
 const MAX_GROWTH_BYTES: u32 = 4 * MAX_WINDOW_BYTES;
-/// Largest message: a value, or a chunk of output.
+/// Largest message: a value, or a chunk of output. All unfinished ones of a peer have this together.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Streams that another context may have open here.
 const MAX_STREAMS_OF_PEER: usize = 4096;
@@ -49,8 +49,7 @@ pub struct Streams {
     me: ContextId,
     table: HashMap<StreamKey, Stream>,
     opened: u32,
-    /// What is left of [`MAX_GROWTH_BYTES`].
-    growth_room_bytes: u32,
+    peers: HashMap<ContextId, Budget>,
     frames: VecDeque<Frame>,
     events: VecDeque<StreamEvent>,
 }
@@ -60,6 +59,19 @@ struct Stream {
     send: SendHalf,
     receive: ReceiveHalf,
     priority: Priority,
+}
+
+/// What is left of what one peer's streams may take together.
+#[derive(Debug)]
+struct Budget {
+    growth_bytes: u32,
+    partial_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { growth_bytes: MAX_GROWTH_BYTES, partial_bytes: MAX_MESSAGE_BYTES }
+    }
 }
 
 impl Stream {
@@ -74,7 +86,7 @@ impl Streams {
             me,
             table: HashMap::new(),
             opened: 0,
-            growth_room_bytes: MAX_GROWTH_BYTES,
+            peers: HashMap::new(),
             frames: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -119,7 +131,8 @@ impl Streams {
     fn give_credit(&mut self, key: StreamKey, bytes: usize, grows: bool) {
         let Some(stream) = self.table.get_mut(&key) else { return };
         let mut none = 0;
-        let room = if grows { &mut self.growth_room_bytes } else { &mut none };
+        let budget = self.peers.entry(key.peer).or_default();
+        let room = if grows { &mut budget.growth_bytes } else { &mut none };
         if let Some(bytes) = stream.receive.credit_for(bytes, room) {
             self.control(Kind::Credit, key, Record::encode(&Credit { bytes }));
         }
@@ -138,6 +151,7 @@ impl Streams {
         for key in gone {
             self.forget(key);
         }
+        self.peers.remove(&peer);
         self.frames.retain(|frame| frame.to != peer);
     }
 
@@ -188,7 +202,8 @@ impl Streams {
         let Some(stream) = self.table.get_mut(&key) else { return };
         // A message of many frames is bulk, whatever its stream is for.
         let (end, grows) = (frame.end, frame.more || stream.priority == Priority::Bulk);
-        let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame) else {
+        let room = &mut self.peers.entry(key.peer).or_default().partial_bytes;
+        let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame, room) else {
             return self.break_off(key, ResetReason::TooMuch);
         };
         if let Some((message, opens)) = message {
@@ -226,7 +241,9 @@ impl Streams {
     fn forget(&mut self, key: StreamKey) -> bool {
         let gone = self.table.remove(&key);
         if let Some(stream) = &gone {
-            self.growth_room_bytes += stream.receive.growth_bytes();
+            let budget = self.peers.entry(key.peer).or_default();
+            budget.growth_bytes += stream.receive.growth_bytes();
+            budget.partial_bytes += stream.receive.partial_bytes();
         }
         gone.is_some()
     }
@@ -349,10 +366,13 @@ mod tests {
         }
         let back = StreamKey { peer: PARENT, id: key.id };
         assert_eq!(pair.child.table[&back].receive.window_bytes, MAX_WINDOW_BYTES);
-        assert_eq!(pair.child.growth_room_bytes, MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES));
+        assert_eq!(
+            pair.child.peers[&PARENT].growth_bytes,
+            MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES)
+        );
         pair.parent.reset(key, ResetReason::Cancelled);
         pair.drive();
-        assert_eq!(pair.child.growth_room_bytes, MAX_GROWTH_BYTES);
+        assert_eq!(pair.child.peers[&PARENT].growth_bytes, MAX_GROWTH_BYTES);
     }
 
     #[test]
@@ -375,6 +395,23 @@ mod tests {
         };
         assert_eq!(streams.poll_event(), Some(reset));
         assert!(streams.table.is_empty());
+    }
+
+    #[test]
+    fn unfinished_messages_of_a_peer_have_one_limit_together() {
+        let mut streams = Streams::new(PARENT);
+        let piece = |kind, stream| Frame {
+            priority: Priority::Interactive,
+            more: true,
+            ..Frame::control(kind, CHILD, PARENT, StreamId(stream), vec![0; MAX_BODY_BYTES])
+        };
+        let rounds = MAX_MESSAGE_BYTES / MAX_BODY_BYTES / 8;
+        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1)));
+        for _ in 0..rounds + 1 {
+            (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1)));
+        }
+        let reset = std::iter::from_fn(|| streams.poll_event()).next();
+        assert!(matches!(reset, Some(StreamEvent::Reset { reason: ResetReason::TooMuch, .. })), "{reset:?}");
     }
 
     #[test]

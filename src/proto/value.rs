@@ -6,6 +6,8 @@
 use num_bigint::BigInt;
 use std::collections::HashMap;
 
+/// Values of more parts than this are refused here: each takes some tens of bytes.
+pub const MAX_NODES: usize = 4_000_000;
 /// Containers nested deeper than this are refused, by this code and by the agent.
 pub const MAX_DEPTH: usize = 100;
 
@@ -47,6 +49,8 @@ pub enum ValueError {
     BadReference,
     BadNumber,
     TooDeep,
+    /// More parts than [`MAX_NODES`].
+    TooMany,
 }
 
 /// Builds a [`Value`] from the leaves up.
@@ -99,7 +103,7 @@ impl Value {
     }
 
     /// The same for another dict of this value.
-    pub fn get_in(&self, dict: NodeId, key: &str) -> Option<NodeId> {
+    fn get_in(&self, dict: NodeId, key: &str) -> Option<NodeId> {
         let Node::Dict(pairs) = self.node(dict) else { return None };
         let named = |id: NodeId| matches!(self.node(id), Node::Text(text) if text == key.as_bytes());
         pairs.iter().find(|(name, _)| named(*name)).map(|(_, value)| *value)
@@ -257,6 +261,9 @@ impl Decoder<'_> {
 
     /// Reads one leaf or an empty container, or opens a container (`None`).
     fn item(&mut self) -> Result<Option<NodeId>, ValueError> {
+        if self.nodes.len() >= MAX_NODES {
+            return Err(ValueError::TooMany);
+        }
         let code = self.take(1)?[0];
         let node = match code {
             code::NONE => Node::None,

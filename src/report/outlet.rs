@@ -1,7 +1,7 @@
 //! One of our standard streams: what waits for it, and where it has gone.
 
 use super::terminal;
-use crate::sys::fd::Write;
+use crate::sys::fd::{Errno, Write};
 use crate::sys::stdio::{self, Stream};
 use std::collections::VecDeque;
 
@@ -17,6 +17,8 @@ pub struct Pressure {
     pub high: bool,
     /// Nobody reads our standard output any more.
     pub closed: bool,
+    /// Our standard output cannot be written; told once.
+    pub failed: Option<Errno>,
 }
 
 impl Pressure {
@@ -24,6 +26,7 @@ impl Pressure {
         self.full.extend(other.full);
         self.high |= other.high;
         self.closed |= other.closed;
+        self.failed = self.failed.or(other.failed);
         self
     }
 }
@@ -54,11 +57,13 @@ impl Outlet {
     }
 
     pub(super) fn flush(&mut self) -> Pressure {
+        let mut failed = None;
         while !self.waiting.is_empty() {
             match self.stream.write(self.waiting.as_slices().0) {
                 Write::Done(count) => drop(self.waiting.drain(..count)),
                 Write::WouldBlock => break,
-                Write::Closed | Write::Failed(_) => {
+                end @ (Write::Closed | Write::Failed(_)) => {
+                    failed = if let Write::Failed(errno) = end { Some(errno) } else { None };
                     self.closed = true;
                     self.waiting.clear();
                 }
@@ -68,6 +73,7 @@ impl Outlet {
             full: if self.waiting.is_empty() { Vec::new() } else { vec![self.stream] },
             high: self.waiting.len() > LOW_BYTES,
             closed: self.closed && self.stream == Stream::Out,
+            failed: failed.filter(|_| self.stream == Stream::Out),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Child processes: started in a session of their own, talked to over a socket pair, always reaped.
 
 use super::fd::set_nonblocking;
+use super::limits::restore_open_files;
 use super::signals;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -10,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,27 +36,24 @@ pub struct Spawned {
     pub stderr: OwnedFd,
 }
 
-/// Starts `argv`, with `environment` added to ours, in the folder `cwd` (or ours).
+/// Starts `argv`.
 ///
 /// # Errors
 ///
 /// As exec(2) and fork(2); `NotFound` names a program that is not there.
-pub fn spawn(argv: &[String], environment: &[(String, String)], cwd: Option<&str>) -> io::Result<Spawned> {
+pub fn spawn(argv: &[String]) -> io::Result<Spawned> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let (ours, theirs) = UnixStream::pair()?;
     let (stderr, their_stderr) = UnixStream::pair()?;
     let mut command = Command::new(program);
-    command.args(args).envs(environment.iter().map(|(name, value)| (name, value)));
-    command
-        .stdin(OwnedFd::from(theirs.try_clone()?))
-        .stdout(OwnedFd::from(theirs))
-        .stderr(OwnedFd::from(their_stderr));
-    if let Some(cwd) = cwd {
-        command.current_dir(cwd);
-    }
-    // SAFETY: setsid is async-signal-safe, and nothing else happens between fork and exec.
+    command.args(args).stdin(OwnedFd::from(theirs.try_clone()?));
+    command.stdout(OwnedFd::from(theirs)).stderr(OwnedFd::from(their_stderr));
+    // SAFETY: both system calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
-        command.pre_exec(|| nix::unistd::setsid().map(drop).map_err(io::Error::from));
+        command.pre_exec(|| {
+            restore_open_files();
+            nix::unistd::setsid().map(drop).map_err(io::Error::from)
+        });
     }
     let pid = command.spawn()?.id();
     let (link, stderr) = (OwnedFd::from(ours), OwnedFd::from(stderr));
@@ -65,25 +63,7 @@ pub fn spawn(argv: &[String], environment: &[(String, String)], cwd: Option<&str
     Ok(Spawned { child: Child { pid, exit: None }, link, stderr })
 }
 
-/// Runs a local program to its end and returns its standard output; nothing is read from us.
-///
-/// # Errors
-///
-/// As [`spawn`].
-pub fn output(program: &str, args: &[&str]) -> io::Result<Vec<u8>> {
-    Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map(|output| output.stdout)
-}
-
 impl Child {
-    pub fn pid(&self) -> i32 {
-        self.pid
-    }
-
     /// Returns how the process ended, once it has.
     pub fn poll_exit(&mut self) -> Option<Exit> {
         if self.exit.is_none() {

@@ -1,6 +1,6 @@
 //! Reading and writing of descriptors that do not block, with four outcomes.
 
-use nix::errno::Errno;
+pub use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -2,6 +2,7 @@
 
 use super::fd::{self, Read, Write};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::SFlag;
 use std::io::IsTerminal;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -14,6 +15,8 @@ pub enum Input {
     Terminal,
     /// Closed when the program started, or the null device.
     Nothing,
+    /// Cannot be read.
+    Folder,
     /// A pipe, a socket, a file.
     Piped,
 }
@@ -26,6 +29,9 @@ pub fn input() -> Input {
     }
     let null = nix::sys::stat::stat("/dev/null").map(|stat| stat.st_rdev);
     match nix::sys::stat::fstat(&stdin) {
+        Ok(stat) if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR => {
+            Input::Folder
+        }
         Ok(stat) if Ok(stat.st_rdev) != null || stat.st_rdev == 0 => Input::Piped,
         Ok(_) | Err(_) => Input::Nothing,
     }
@@ -38,7 +44,7 @@ pub fn is_terminal(stream: Stream) -> bool {
     }
 }
 
-/// Reads what standard input has; blocks only where [`is_ready`] was not asked.
+/// Reads what standard input has; waits where it has nothing yet.
 pub fn read_input(buffer: &mut [u8]) -> Read {
     fd::read(std::io::stdin().as_fd(), buffer)
 }

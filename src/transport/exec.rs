@@ -12,7 +12,7 @@ pub fn plan(mut words: Vec<String>, command: String) -> Plan {
     } else {
         words.extend(["sh".into(), "-c".into(), command]);
     }
-    Plan { argv: words, ..Plan::default() }
+    Plan { argv: words }
 }
 
 #[cfg(test)]

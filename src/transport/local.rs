@@ -4,5 +4,5 @@ use super::Plan;
 
 /// `script` finds and starts the interpreter.
 pub fn plan(script: String) -> Plan {
-    Plan { argv: vec!["/bin/sh".into(), "-c".into(), script], ..Plan::default() }
+    Plan { argv: vec!["/bin/sh".into(), "-c".into(), script] }
 }

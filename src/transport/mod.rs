@@ -6,9 +6,7 @@ pub mod local;
 pub mod ssh;
 
 /// What to run for one hop.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub argv: Vec<String>,
-    /// Added to our own environment.
-    pub environment: Vec<(String, String)>,
 }

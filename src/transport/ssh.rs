@@ -18,7 +18,8 @@ pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
     for option in destination.options {
         argv.extend(["-o".into(), option.clone()]);
     }
-    argv.extend(["-o".into(), "BatchMode=yes".into()]);
+    // An open master is used, but we never become one: it would have to outlive us.
+    argv.extend(["-o".into(), "BatchMode=yes".into(), "-o".into(), "ControlMaster=no".into()]);
     if let Some(user) = destination.user {
         argv.extend(["-l".into(), user.into()]);
     }
@@ -26,7 +27,7 @@ pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
         argv.extend(["-p".into(), port.to_string()]);
     }
     argv.extend(["--".into(), destination.host.into(), command]);
-    Plan { argv, ..Plan::default() }
+    Plan { argv }
 }
 
 #[cfg(test)]
@@ -38,8 +39,14 @@ mod tests {
         let options = ["StrictHostKeyChecking=no".to_owned()];
         let full = Destination { host: "web1", user: Some("me"), port: Some(2222), options: &options };
         let argv = plan(&full, "COMMAND".into()).argv.join(" ");
-        assert_eq!(argv, "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -l me -p 2222 -- web1 COMMAND");
+        assert_eq!(
+            argv,
+            "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
+        );
         let bare = Destination { host: "web1", ..Destination::default() };
-        assert_eq!(plan(&bare, "COMMAND".into()).argv.join(" "), "ssh -T -o BatchMode=yes -- web1 COMMAND");
+        assert_eq!(
+            plan(&bare, "COMMAND".into()).argv.join(" "),
+            "ssh -T -o BatchMode=yes -o ControlMaster=no -- web1 COMMAND"
+        );
     }
 }

@@ -7,7 +7,7 @@ use crate::controller::feed::Feed;
 use crate::controller::fleet::{Fleet, News};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Command, Controller};
-use crate::error::{ExitCode, UsageError};
+use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::report::{Color, Colors, Layout, Reporter};
@@ -105,11 +105,12 @@ impl Drive {
 
     fn run(mut self) -> io::Result<ExitCode> {
         loop {
-            // 1. Start what there is room for, feed what can read.
-            self.start_targets()?;
+            // 1. Start what there is room for; do what the controller wants and tell what it has to tell,
+            //    until it is content.
+            while self.start_targets()? | self.execute() | self.tell() {}
+            // 2. Feed what can read.
             self.feed_commands()?;
-            // 2. Do what the controller wants and tell what it has to tell, until it is content.
-            while self.execute() | self.tell() {}
+            self.execute();
             // 3. Write; let sources go on as far as that went.
             self.write();
             if let Some(code) = self.over() {
@@ -121,8 +122,10 @@ impl Drive {
         }
     }
 
-    fn start_targets(&mut self) -> io::Result<()> {
+    fn start_targets(&mut self) -> io::Result<bool> {
+        let mut worked = false;
         while self.fleet.wants_to_start() {
+            worked = true;
             match self.fleet.start_next(&mut self.controller, random::bytes()?, clock::now()) {
                 Ok(operation) => {
                     if let Some(input) = &mut self.input {
@@ -132,7 +135,7 @@ impl Drive {
                 Err(news) => self.show(news),
             }
         }
-        Ok(())
+        Ok(worked)
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
@@ -205,7 +208,10 @@ impl Drive {
                 self.watched_outputs.insert(stream);
             }
         }
-        if pressure.closed {
+        if let Some(errno) = pressure.failed {
+            self.reporter.say(&format!("standard output cannot be written: {errno}"));
+            self.stop(ExitCode::Failed);
+        } else if pressure.closed {
             self.stop(ExitCode::Success);
         }
         if !pressure.high {
@@ -282,7 +288,10 @@ impl Drive {
     fn stop(&mut self, code: ExitCode) {
         if !matches!(self.ending, Ending::At { .. }) {
             self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
-            self.fleet.stop(&mut self.controller);
+            for place in self.fleet.stop(&mut self.controller) {
+                let never = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
+                self.show(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO });
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::cli;
 use crate::controller::Settings;
 use crate::controller::operation::{Feed, Request, Run, Words};
-use crate::error::UsageError;
+use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
 use crate::hosts::target::{Target, Way};
@@ -38,7 +38,10 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
     if words.iter().any(|word| word.contains(&0)) {
         return Err(UsageError::CommandNul);
     }
-    let piped = !typed.no_input && stdio::input() == Input::Piped;
+    let piped = match stdio::input() {
+        Input::Folder if !typed.no_input => return Err(UsageError::InputFolder),
+        input => input == Input::Piped && !typed.no_input,
+    };
     let request = Request::Run(Run {
         words,
         interpreter: if typed.argv { Words::Exact } else { Words::Shell },
@@ -60,6 +63,9 @@ fn prepare(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let targets = targets(&typed.hosts)?;
+    if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
+        return Err(UsageError::Name { typed: name.clone() });
+    }
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
     let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
@@ -89,7 +95,7 @@ fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
         }
         for name in nodeset::expand(pattern).map_err(UsageError::Nodeset)? {
             let target = Target::parse(&name).map_err(UsageError::Target)?;
-            if seen.insert(name) {
+            if seen.insert(target.clone()) {
                 targets.push(target);
             }
         }
@@ -166,6 +172,10 @@ fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
     let here = Library::new(vec![PathBuf::from(".")]).ok();
     let lives_here = here.is_some_and(|here| matches!(here.find(module), Ok(Some(_))));
     Ok((format!("{module}:{name}"), lives_here.then(|| PathBuf::from("."))))
+}
+
+fn is_title(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }
 
 /// Identifiers joined by dots.

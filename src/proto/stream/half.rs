@@ -1,6 +1,6 @@
 //! The two halves of a stream: what waits for the peer's credit, and what the peer may still send.
 
-use super::{MAX_MESSAGE_BYTES, MAX_WINDOW_BYTES, WINDOW_BYTES};
+use super::{MAX_WINDOW_BYTES, WINDOW_BYTES};
 use crate::proto::frame::{Frame, Kind, MAX_BODY_BYTES};
 use std::collections::VecDeque;
 
@@ -117,14 +117,16 @@ impl ReceiveHalf {
         self.held = true;
     }
 
-    /// Takes a frame; `None` when it breaks the rules: no credit, no end, too long a message.
-    pub(super) fn take(&mut self, frame: Frame) -> Option<Received> {
+    /// Takes a frame; `None` when it breaks the rules: no credit, after the end, more unfinished
+    /// bytes than the `room` that all streams of the peer share.
+    pub(super) fn take(&mut self, frame: Frame, room: &mut usize) -> Option<Received> {
         let length = frame.body.len();
-        if self.ended || self.partial.len() + length > MAX_MESSAGE_BYTES {
+        if self.ended {
             return None;
         }
         self.granted_bytes = self.granted_bytes.checked_sub(u32::try_from(length).ok()?)?;
         if frame.more {
+            *room = room.checked_sub(length)?;
             self.partial.extend(frame.body);
             return Some(Received { message: None, used_bytes: length, owed_bytes: 0 });
         }
@@ -132,6 +134,7 @@ impl ReceiveHalf {
             frame.body
         } else {
             let mut message = std::mem::take(&mut self.partial);
+            *room += message.len();
             message.extend(frame.body);
             message
         };
@@ -156,6 +159,11 @@ impl ReceiveHalf {
         self.used_bytes = 0;
         self.granted_bytes += credit;
         Some(credit)
+    }
+
+    /// What has come of a message that is not whole yet.
+    pub(super) fn partial_bytes(&self) -> usize {
+        self.partial.len()
     }
 
     /// What the window has grown by.
