@@ -3,7 +3,7 @@
 //! `calls [PYTHON] [--ssh HOST]` prints one JSON object, in microseconds per call.
 
 use hopvine::controller::operation::{Report, Request};
-use hopvine::controller::{Command, Controller, Settings};
+use hopvine::controller::{Controller, Settings};
 use hopvine::error::HostError;
 use hopvine::hosts::inventory::Inventory;
 use hopvine::hosts::target::{Target, TargetError};
@@ -144,18 +144,7 @@ impl Tunnel {
     }
 
     fn execute(&mut self) {
-        while let Some(command) = self.controller.poll_command() {
-            match command {
-                Command::Start { context, start } => {
-                    let program = start.argv.first().cloned().unwrap_or_default();
-                    let started = self.mux.start(start);
-                    self.controller.handle_started(context, started, &program);
-                }
-                Command::Send(frame) => self.mux.send(frame),
-                Command::Close(link) => self.mux.close(link),
-                Command::Abort(link, cause) => self.mux.abort(link, cause),
-            }
-        }
+        self.controller.execute(&mut self.mux);
     }
 
     fn turn(&mut self) -> Result<(), Failure> {

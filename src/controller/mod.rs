@@ -7,12 +7,15 @@ pub mod fleet;
 pub mod operation;
 mod supply;
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::{HostError, HostErrorKind, RemoteException};
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::Target;
 use crate::link::{Cause, End, LinkEvent};
 use crate::modules::Library;
-use crate::mux::Start;
+use crate::mux::{Mux, Start};
 use crate::payload::{self, Interpreter};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
@@ -41,10 +44,10 @@ pub struct Settings {
     pub inventory: Inventory,
 }
 
-/// What the owner is to do, in order.
+/// What is to be done, in order: by [`Controller::execute`], or by whoever only wants to look.
 #[derive(Debug)]
 pub enum Command {
-    /// Start a child; then tell [`Controller::handle_started`].
+    /// Start a child.
     Start {
         context: ContextId,
         start: Start,
@@ -195,6 +198,25 @@ impl Controller {
         self.commands.pop_front()
     }
 
+    /// Carries out what is to be done; whether that was anything.
+    pub fn execute(&mut self, mux: &mut Mux) -> bool {
+        let mut worked = false;
+        while let Some(command) = self.poll_command() {
+            worked = true;
+            match command {
+                Command::Start { context, start } => {
+                    let program = start.argv.first().cloned().unwrap_or_default();
+                    let started = mux.start(start);
+                    self.handle_started(context, started, &program);
+                }
+                Command::Send(frame) => mux.send(frame),
+                Command::Close(link) => mux.close(link),
+                Command::Abort(link, cause) => mux.abort(link, cause),
+            }
+        }
+        worked
+    }
+
     pub fn poll_report(&mut self) -> Option<Report> {
         self.reports.pop_front()
     }
@@ -226,8 +248,8 @@ impl Controller {
         }
     }
 
-    /// Answers [`Command::Start`].
-    pub fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>, program: &str) {
+    /// How [`Command::Start`] went.
+    fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>, program: &str) {
         match (started, self.contexts.get_mut(&id)) {
             (Ok(link), Some(context)) => {
                 context.link = Some(link);

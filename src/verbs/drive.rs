@@ -3,10 +3,10 @@
 
 use super::prepare::Prepared;
 use crate::cli;
+use crate::controller::Controller;
 use crate::controller::feed::Feed;
 use crate::controller::fleet::{Fleet, News};
 use crate::controller::operation::{Report, Source as OutputSource};
-use crate::controller::{Command, Controller};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
@@ -153,21 +153,7 @@ impl Drive {
     }
 
     fn execute(&mut self) -> bool {
-        let mut worked = false;
-        while let Some(command) = self.controller.poll_command() {
-            worked = true;
-            match command {
-                Command::Start { context, start } => {
-                    let program = start.argv.first().cloned().unwrap_or_default();
-                    let started = self.mux.start(start);
-                    self.controller.handle_started(context, started, &program);
-                }
-                Command::Send(frame) => self.mux.send(frame),
-                Command::Close(link) => self.mux.close(link),
-                Command::Abort(link, cause) => self.mux.abort(link, cause),
-            }
-        }
-        worked
+        self.controller.execute(&mut self.mux)
     }
 
     fn tell(&mut self) -> bool {

@@ -1,0 +1,40 @@
+"""An agent that lies harms its own host's result and nobody else's."""
+
+import pathlib
+import shlex
+import sys
+
+import pytest
+
+LIAR = pathlib.Path(__file__).with_name('harness') / 'liar.py'
+LOST = ['another source', 'a sibling as destination', 'a wrong checksum', 'an unknown kind', 'a second hello',
+        'another version']
+REFUSED = ['an unknown message', 'no message', 'a request as an answer', 'a value cut short', 'a deep value',
+           'a reference to nothing', 'too much credit']
+
+
+def call_with(hop, how):
+    line = shlex.join([sys.executable, str(LIAR), how])
+    hop.write('hopvine.toml', f"[exec]\nliar = '''{line}'''\n")
+    result = hop('call', '-w', 'exec:liar,local:', '--json', '-t', '5', 'time:time', timeout=20)
+    assert 'panicked' not in result.said and result.json['local']['ok'], result
+    return result.json['exec:liar']
+
+
+def test_an_honest_stand_in_is_believed(hop):
+    assert call_with(hop, 'honest')['value'] is None
+
+
+@pytest.mark.parametrize('how', LOST)
+def test_a_link_that_breaks_the_protocol_is_ended(hop, how):
+    assert call_with(hop, how)['error']['kind'] == 'link_lost'
+
+
+@pytest.mark.parametrize('how', REFUSED)
+def test_an_answer_that_is_none_fails_its_call(hop, how):
+    assert call_with(hop, how)['error']['kind'] == 'bad_value'
+
+
+@pytest.mark.parametrize('how', ['noise', 'more than was granted'])
+def test_a_flood_ends_in_an_error(hop, how):
+    assert call_with(hop, how)['error']['kind'] in ('bad_value', 'link_lost', 'timed_out')

@@ -1,0 +1,105 @@
+//! The controller without processes: commands and reports, and a clock that jumps.
+
+use super::operation::{Request, Run, Words};
+use super::*;
+use crate::hosts::target::Target;
+use crate::link::LinkEvent;
+use crate::proto::frame::Kind;
+use crate::proto::message::ChildHello;
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn controller() -> Controller {
+    Controller::new(Settings {
+        title: "title".into(),
+        interpreter: Interpreter::Probe,
+        keepalive: Duration::from_secs(15),
+        connect_timeout: Duration::from_secs(30),
+        timeout: Some(TIMEOUT),
+        library: Library::default(),
+        inventory: Inventory::default(),
+    })
+}
+
+fn run() -> Request {
+    Request::Run(Run {
+        words: vec![b"true".to_vec()],
+        interpreter: Words::Shell,
+        stdin: operation::Feed::Nothing,
+    })
+}
+
+/// A context whose child has been started as link 7, and an operation of it.
+fn started(controller: &mut Controller, now: Instant) -> (ContextId, OperationId) {
+    let target = Target::parse("ssh:web1").expect("a target");
+    let context = controller.connect(&target, [0; NONCE_BYTES], now).expect("a plan");
+    let operation = controller.submit(context, &run(), now);
+    controller.handle_started(context, Ok(LinkId(7)), "ssh");
+    (context, operation)
+}
+
+fn failure(controller: &mut Controller) -> Option<(OperationId, HostErrorKind)> {
+    match controller.poll_report()? {
+        Report::Done { operation, outcome: Err(error) } => Some((operation, error.kind)),
+        report => panic!("{report:?}"),
+    }
+}
+
+#[test]
+fn what_is_asked_leaves_with_the_start() {
+    let mut controller = controller();
+    started(&mut controller, crate::sys::clock::now());
+    let commands: Vec<_> = std::iter::from_fn(|| controller.poll_command()).collect();
+    assert!(matches!(commands[0], Command::Start { .. }));
+    let opened =
+        commands.iter().filter(|command| matches!(command, Command::Send(frame) if frame.kind == Kind::Open));
+    assert_eq!(opened.count(), 2, "the part that runs commands, and the command");
+}
+
+#[test]
+fn a_child_that_does_not_answer_in_time_is_given_up() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let (_, operation) = started(&mut controller, now);
+    assert_eq!(controller.poll_timeout(), Some(now + Duration::from_secs(30)));
+    while controller.poll_command().is_some() {}
+    controller.handle_timeout(now + Duration::from_secs(30));
+    assert!(matches!(controller.poll_command(), Some(Command::Abort(LinkId(7), Cause::TooSlow))));
+    let (stderr, noise) = (vec!["last words".into()], Vec::new());
+    let end = End { cause: Cause::TooSlow, started: false, exit: None, stderr, noise };
+    controller.handle_link(LinkId(7), LinkEvent::Ended(end), now);
+    let Some((failed, HostErrorKind::ConnectTimeout { .. })) = failure(&mut controller) else {
+        panic!("no error")
+    };
+    assert_eq!((failed, controller.poll_timeout()), (operation, None));
+}
+
+#[test]
+fn the_time_for_the_work_begins_when_the_context_is_open() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let (_, operation) = started(&mut controller, now);
+    let open = now + Duration::from_secs(20);
+    let hello = ChildHello { version: 1, pid: 1, python: 0 };
+    controller.handle_link(LinkId(7), LinkEvent::Ready(hello), open);
+    assert_eq!(controller.poll_timeout(), Some(open + TIMEOUT));
+    controller.handle_timeout(open + TIMEOUT);
+    assert!(
+        matches!(failure(&mut controller), Some((late, HostErrorKind::TimedOut { .. })) if late == operation)
+    );
+    let reset = std::iter::from_fn(|| controller.poll_command());
+    assert!(
+        reset.into_iter().any(|command| matches!(command, Command::Send(frame) if frame.kind == Kind::Reset))
+    );
+}
+
+#[test]
+fn a_program_that_cannot_be_run_fails_what_was_asked() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let target = Target::parse("local:").expect("a target");
+    let context = controller.connect(&target, [0; NONCE_BYTES], now).expect("a plan");
+    let operation = controller.submit(context, &run(), now);
+    controller.handle_started(context, Err(io::ErrorKind::NotFound.into()), "/bin/sh");
+    assert!(
+        matches!(failure(&mut controller), Some((failed, HostErrorKind::SpawnFailed { .. })) if failed == operation)
+    );
+    assert_eq!(controller.poll_timeout(), None);
+}
