@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import time
 
 import pytest
 
@@ -71,3 +72,12 @@ def test_hosts_that_were_never_started_are_told_of_at_an_interrupt(hop, fifo):
 def test_a_title_that_cannot_be_shown_is_refused(hop, value):
     result = hop('call', '-w', 'local:', '--name', value, 'os:getpid')
     assert result.rc == 2 and '--name' in result.said, result
+
+
+def test_an_interrupt_while_hundreds_are_being_started_is_heard(hop):
+    live = hop.start('run', '-w', 'local:c[1-200]', '-f', '200', '-n', '--', 'echo up; exec sleep 1000')
+    live.until(b'up')
+    sent = time.monotonic()
+    live.signal(signal.SIGINT)
+    result = live.finish(10)
+    assert result.rc == 130 and time.monotonic() - sent < 2, result

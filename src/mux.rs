@@ -68,6 +68,13 @@ struct Watched {
     interest: Option<Interest>,
 }
 
+/// Kills all children at once; each is then reaped as its link is dropped.
+impl Drop for Mux {
+    fn drop(&mut self) {
+        self.links.values().for_each(|watched| watched.link.kill());
+    }
+}
+
 impl Mux {
     /// # Errors
     ///
@@ -160,6 +167,11 @@ impl Mux {
     pub fn watch_output(&mut self, stream: Stream) -> io::Result<()> {
         let writable = Interest { readable: false, writable: true };
         stream.with_fd(|fd| self.poller.add(fd, Self::output_key(stream), writable))
+    }
+
+    /// Returns what the last look at the poller has brought beside the event that was returned.
+    pub fn queued_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     /// Waits for the next event, at the latest until `deadline`.

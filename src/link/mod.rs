@@ -196,6 +196,11 @@ impl Link {
         self.end(cause, now);
     }
 
+    /// Ends the process without a word; dropping the link reaps it.
+    pub fn kill(&self) {
+        self.child.kill();
+    }
+
     /// Reads once, if there is anything.
     pub fn handle_readable(&mut self, buffer: &mut Vec<u8>, now: Instant) -> Read {
         buffer.resize(READ_BYTES, 0);

@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const MAX_UNREAD_BYTES: usize = 128 * 1024;
 /// After an interrupt, this is all the time that an orderly end gets.
 const LAST_WAIT: Duration = Duration::from_millis(900);
+/// Children started between two looks at signals and links: each takes some milliseconds.
+const STARTS_AT_ONCE: usize = 16;
 const MAX_NAMES_SHOWN: usize = 10;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
@@ -105,9 +107,10 @@ impl Drive {
 
     fn run(mut self) -> io::Result<ExitCode> {
         loop {
-            // 1. Start what there is room for; do what the controller wants and tell what it has to tell,
-            //    until it is content.
-            while self.start_targets()? | self.execute() | self.tell() {}
+            // 1. Start some of what there is room for; do what the controller wants and tell what it has
+            //    to tell, until it is content.
+            self.start_targets()?;
+            while self.execute() | self.tell() {}
             // 2. Feed what can read.
             self.feed_commands()?;
             self.execute();
@@ -116,16 +119,20 @@ impl Drive {
             if let Some(code) = self.over() {
                 return Ok(code);
             }
-            // 4. Wait for what happens next.
+            // 4. Wait for what happens next, and handle all of it before anything more is started.
             let event = self.mux.next_event(self.deadline())?;
             self.handle(event)?;
+            while let Some(event) = self.mux.queued_event() {
+                self.handle(event)?;
+            }
         }
     }
 
-    fn start_targets(&mut self) -> io::Result<bool> {
-        let mut worked = false;
-        while self.fleet.wants_to_start() {
-            worked = true;
+    fn start_targets(&mut self) -> io::Result<()> {
+        for _ in 0..STARTS_AT_ONCE {
+            if !self.fleet.wants_to_start() {
+                break;
+            }
             match self.fleet.start_next(&mut self.controller, random::bytes()?, clock::now()) {
                 Ok(operation) => {
                     if let Some(input) = &mut self.input {
@@ -135,7 +142,7 @@ impl Drive {
                 Err(news) => self.show(news),
             }
         }
-        Ok(worked)
+        Ok(())
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
@@ -229,7 +236,8 @@ impl Drive {
         };
         let ready =
             self.input.as_ref().is_some_and(|input| input.source == Source::Ready && input.feed.wants_more());
-        [self.controller.poll_timeout(), ending, ready.then(clock::now)].into_iter().flatten().min()
+        let hurry = (ready || self.fleet.wants_to_start()).then(clock::now);
+        [self.controller.poll_timeout(), ending, hurry].into_iter().flatten().min()
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
