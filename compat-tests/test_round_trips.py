@@ -1,13 +1,13 @@
-"""Round trips and bytes, seen from a proxy that delays: from an open channel to the first result there are two.
+"""Flights and bytes, seen from a proxy that delays.
 
-ssh itself, asked to run Python, is the measure: its own steps and ours up to the first line are the same.
+ssh itself, asked to run Python, is the measure: up to the first line it sends as often as we do. How long a flight has
+to wait for sshd's first window is not seen here; that is a matter of time, which docs/BENCHMARKS.md measures.
 """
 
 import pytest
 
 from harness.process import Process
 
-MODULES = 60
 # what encryption and packet headers add to the bytes of `bootstrap sizes`
 WRAPPING_BYTES = 600
 

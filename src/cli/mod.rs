@@ -1,6 +1,6 @@
 //! What was typed, as types: no environment, no I/O. The help texts are the reference.
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -154,17 +154,6 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     }
 }
 
-/// The help of the program and of every verb, as the documentation shows it.
-pub fn reference() -> String {
-    let mut command = Cli::command();
-    command.build();
-    let mut text = command.render_long_help().to_string();
-    for verb in command.get_subcommands_mut().filter(|verb| verb.get_name() != "help") {
-        text += &format!("\n# hopvine {}\n\n{}", verb.get_name().to_owned(), verb.render_long_help());
-    }
-    text
-}
-
 /// Longer than any work, and short enough for every clock.
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
 
@@ -180,6 +169,7 @@ fn duration(typed: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     fn parsed(line: &str) -> Parsed {
         parse(line.split(' ').map(OsString::from))
