@@ -1,5 +1,7 @@
-//! Joins, strips and compresses the agent's Python (bootstrap/) for `src/payload.rs`.
+//! Joins, strips and compresses the agent's Python (bootstrap/) for `src/payload.rs`: the core as the
+//! beginning of a deflate stream that does not end, each part as one way in which it goes on.
 
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::num::NonZeroU64;
 use std::{env, fs, path::Path};
 
@@ -19,7 +21,9 @@ fn main() {
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let (bootstrap, out) = (Path::new(&root).join("bootstrap"), Path::new(&out));
     let core: String = CORE.iter().map(|name| read(&bootstrap.join(format!("core/{name}.py")))).collect();
-    emit(out, "core", &core);
+    let packed_core = open_ended(&core);
+    write(&out.join("core.py"), core.as_bytes());
+    write(&out.join("core.z"), &packed_core);
     let mut parts: Vec<_> = fs::read_dir(bootstrap.join("parts"))
         .expect("bootstrap/parts can be listed")
         .map(|entry| entry.expect("an entry of bootstrap/parts").path())
@@ -29,7 +33,9 @@ fn main() {
     let mut table = String::from("&[\n");
     for path in &parts {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a part's name is plain text");
-        emit(out, name, &read(path));
+        let text = read(path);
+        write(&out.join(format!("{name}.py")), text.as_bytes());
+        write(&out.join(format!("{name}.z")), &continuation(&core, &packed_core, &text));
         table += &format!(
             "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")), text: include_str!(concat!(env!(\"OUT_DIR\"), \"/{name}.py\")) }},\n"
         );
@@ -41,13 +47,47 @@ fn read(path: &Path) -> String {
     strip::strip(&fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-fn emit(out: &Path, name: &str, text: &str) {
+/// Compresses the core into one block, without the mark of a last block, up to a byte's border.
+fn open_ended(core: &str) -> Vec<u8> {
     let mut packed = Vec::new();
-    let options = zopfli::Options { iteration_count: ITERATIONS, ..zopfli::Options::default() };
-    zopfli::compress(options, zopfli::Format::Deflate, text.as_bytes(), &mut packed)
+    let options = zopfli::Options {
+        iteration_count: ITERATIONS,
+        maximum_block_splits: 1,
+        ..zopfli::Options::default()
+    };
+    zopfli::compress(options, zopfli::Format::Deflate, core.as_bytes(), &mut packed)
         .expect("memory takes all that is written");
-    write(&out.join(format!("{name}.py")), text.as_bytes());
-    write(&out.join(format!("{name}.z")), &packed);
+    assert_eq!(packed[0] & 1, 1, "the first block is the last");
+    packed[0] &= !1;
+    // An empty stored block: three bits, which may fit the last byte's padding, then its length.
+    let ends = [&[0, 0, 0xff, 0xff][..], &[0, 0, 0, 0xff, 0xff]];
+    let candidates = ends.map(|end| [&packed, end].concat());
+    let probe = candidates
+        .iter()
+        .find(|packed| inflated(packed, &continuation_of(core, "x")) == Some(format!("{core}x")));
+    probe.expect("one of both ends is right").clone()
+}
+
+fn continuation(core: &str, packed_core: &[u8], text: &str) -> Vec<u8> {
+    let packed = continuation_of(core, text);
+    assert_eq!(inflated(packed_core, &packed).as_deref(), Some(&*[core, text].concat()));
+    packed
+}
+
+fn continuation_of(core: &str, text: &str) -> Vec<u8> {
+    let mut deflate = Compress::new(Compression::best(), false);
+    deflate.set_dictionary(core.as_bytes()).expect("a dictionary before the first byte");
+    let mut packed = Vec::with_capacity(text.len() + 1024);
+    deflate.compress_vec(text.as_bytes(), &mut packed, FlushCompress::Finish).expect("memory is enough");
+    packed
+}
+
+fn inflated(core: &[u8], continuation: &[u8]) -> Option<String> {
+    let mut text = Vec::with_capacity(1 << 20);
+    Decompress::new(false)
+        .decompress_vec(&[core, continuation].concat(), &mut text, FlushDecompress::Finish)
+        .ok()?;
+    String::from_utf8(text).ok()
 }
 
 fn write(path: &Path, bytes: &[u8]) {

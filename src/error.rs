@@ -5,6 +5,7 @@
 
 use crate::hosts::nodeset::NodesetError;
 use crate::hosts::target::TargetError;
+use crate::proto::value::Value;
 use crate::sys::child::Exit;
 use std::fmt;
 use std::io;
@@ -99,6 +100,10 @@ pub enum UsageError {
     ScriptMissing {
         path: PathBuf,
     },
+    Script {
+        path: PathBuf,
+        error: io::Error,
+    },
     ModuleName {
         path: PathBuf,
     },
@@ -151,6 +156,7 @@ impl fmt::Display for UsageError {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")
             }
             Self::ScriptMissing { path } => write!(f, "{}: no such file", path.display()),
+            Self::Script { path, error } => write!(f, "{}: {error}", path.display()),
             Self::ModuleName { path } => {
                 write!(f, "{}: a file whose name cannot be a module's", path.display())
             }
@@ -224,7 +230,7 @@ pub enum HostErrorKind {
     TimedOut {
         after: Duration,
     },
-    Exception(RemoteException),
+    Exception(Box<RemoteException>),
     /// What the context sent cannot be understood.
     BadValue {
         what: String,
@@ -235,21 +241,31 @@ pub enum HostErrorKind {
 /// Why a link that worked does not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    Ended { exit: Option<Exit> },
-    Silent { quiet: Duration },
+    Ended {
+        exit: Option<Exit>,
+    },
+    Silent {
+        quiet: Duration,
+    },
     Corrupt,
-    Version { theirs: u16 },
+    Version {
+        theirs: u16,
+    },
     Rules,
     Forged,
+    /// It did not stop what it was told to stop, and was ended.
+    Stuck,
 }
 
 /// An exception that remote code raised.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RemoteException {
     /// With its module, unless built in.
     pub class: String,
     pub message: String,
     pub traceback: String,
+    /// All that was told of it: a dict, among others of `args`, `attributes`, `cause`.
+    pub details: Value,
 }
 
 impl HostError {
@@ -279,8 +295,52 @@ impl HostError {
         match &self.kind {
             HostErrorKind::TimedOut { .. } => Outcome::TimedOut,
             HostErrorKind::Exception(_) | HostErrorKind::BadValue { .. } => Outcome::Failed,
-            _ => Outcome::Unreachable,
+            HostErrorKind::UnknownHost
+            | HostErrorKind::Refused
+            | HostErrorKind::Unreachable
+            | HostErrorKind::AuthenticationFailed
+            | HostErrorKind::HostKeyUnknown
+            | HostErrorKind::HostKeyChanged
+            | HostErrorKind::NoPython { .. }
+            | HostErrorKind::StartFailed { .. }
+            | HostErrorKind::Noise
+            | HostErrorKind::ConnectTimeout { .. }
+            | HostErrorKind::SpawnFailed { .. }
+            | HostErrorKind::LinkLost { .. }
+            | HostErrorKind::Interrupted => Outcome::Unreachable,
         }
+    }
+
+    /// What it says about the way there, where the short words do not.
+    pub fn meaning(&self) -> Option<&'static str> {
+        Some(match &self.kind {
+            HostErrorKind::UnknownHost => "no resolver of this machine knows the name",
+            HostErrorKind::Refused => {
+                "the machine is there, and nothing listens at this port (or a firewall says so)"
+            }
+            HostErrorKind::Unreachable => {
+                "no way leads there, or it closes the connection before anybody can log in"
+            }
+            HostErrorKind::AuthenticationFailed => {
+                "the server is there, and takes nothing of what ssh can show it"
+            }
+            HostErrorKind::HostKeyUnknown => "known_hosts has no key for this server, and ssh may not ask",
+            HostErrorKind::HostKeyChanged => {
+                "the server shows another key than known_hosts has: it was set up anew, or it is another machine"
+            }
+            HostErrorKind::NoPython { .. } => "the login works, and no interpreter is where we look",
+            HostErrorKind::StartFailed { .. } => {
+                "the way in ends by itself: a command of its own, a shell that lets nobody in, a start file that exits"
+            }
+            HostErrorKind::Noise => "what runs there is no shell, or a start file that never ends printing",
+            HostErrorKind::ConnectTimeout { .. } => "nothing came, not even an error",
+            HostErrorKind::SpawnFailed { .. } => "the program is not on this machine, or not in PATH",
+            HostErrorKind::LinkLost { .. }
+            | HostErrorKind::TimedOut { .. }
+            | HostErrorKind::Exception(_)
+            | HostErrorKind::BadValue { .. }
+            | HostErrorKind::Interrupted => return None,
+        })
     }
 
     /// What to try, where we know.
@@ -290,7 +350,7 @@ impl HostError {
             HostErrorKind::Refused => "is sshd running there, and on this port? (?port=N)",
             HostErrorKind::Unreachable => "is the host up, and does `ssh HOST true` reach it?",
             HostErrorKind::AuthenticationFailed => {
-                "try `ssh HOST true`: a key or an agent must log in without a question"
+                "`ssh HOST true` must log in without a question, by a key or an agent"
             }
             HostErrorKind::HostKeyUnknown => {
                 "compare and accept the key once with `ssh HOST`, or add it to known_hosts"
@@ -305,6 +365,12 @@ impl HostError {
             HostErrorKind::Noise => "this does not look like a shell that runs our command",
             HostErrorKind::ConnectTimeout { .. } => {
                 "a slow host needs --connect-timeout; a start file that waits for input never ends"
+            }
+            HostErrorKind::Exception(exception) if exception.message.starts_with("No module named") => {
+                "modules of yours are sent from --path DIR; others must be installed on the host"
+            }
+            HostErrorKind::LinkLost { why: Loss::Ended { exit: Some(Exit::Signal(9)) } } => {
+                "was it out of memory? `dmesg` on the host tells; or somebody killed it"
             }
             HostErrorKind::LinkLost { why: Loss::Corrupt } => {
                 "does a background job of a login script write to standard output?"
@@ -346,6 +412,9 @@ impl fmt::Display for HostError {
             HostErrorKind::TimedOut { after } => {
                 write!(f, "timed out after {}", humantime::format_duration(*after))
             }
+            HostErrorKind::Exception(exception) if exception.message.is_empty() => {
+                f.write_str(&exception.class)
+            }
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
@@ -357,12 +426,18 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ended { exit } => f.write_str(&ended(*exit)),
-            Self::Silent { quiet } => write!(f, "silent for {}", humantime::format_duration(*quiet)),
+            Self::Silent { quiet } => {
+                let rounded = Duration::from_millis(u64::try_from(quiet.as_millis()).unwrap_or(u64::MAX));
+                write!(f, "silent for {}", humantime::format_duration(rounded))
+            }
             Self::Corrupt => write!(f, "other bytes came within ours"),
             Self::Version { theirs } => {
                 write!(f, "speaks protocol {theirs}, this is {}", crate::proto::VERSION)
             }
             Self::Rules => write!(f, "broke the protocol"),
+            Self::Stuck => {
+                f.write_str("what was cancelled went on; the agent was ended and its state is lost")
+            }
             Self::Forged => write!(f, "sent a frame in the name of a context that is not behind it"),
         }
     }
@@ -371,9 +446,34 @@ impl fmt::Display for Loss {
 fn ended(exit: Option<Exit>) -> String {
     match exit {
         Some(Exit::Status(status)) => format!("ended with status {status}"),
-        Some(Exit::Signal(signal)) => format!("was killed by signal {signal}"),
+        Some(Exit::Signal(signal)) => match signal_name(signal) {
+            Some(name) => format!("was killed by signal {signal} ({name})"),
+            None => format!("was killed by signal {signal}"),
+        },
         None => "ended".to_owned(),
     }
+}
+
+/// Of the signals that end programs, with the numbers that Linux has on nearly all its machines.
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

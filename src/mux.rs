@@ -22,6 +22,7 @@ use std::time::Instant;
 const FIRST_LINK_KEY: usize = 16;
 const INPUT_KEY: usize = 8;
 const OUTPUT_KEYS: [(Stream, usize); 2] = [(Stream::Out, 9), (Stream::Err, 10)];
+const ERRAND_KEYS: [(Stream, usize); 2] = [(Stream::Out, 11), (Stream::Err, 12)];
 const READABLE: Interest = Interest { readable: true, writable: false };
 
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub enum Event {
     Input,
     /// A standard stream takes more.
     Writable(Stream),
+    /// What the owner watches beside links is ready.
+    Errand(Stream),
     /// The owner's deadline has come.
     Timeout,
 }
@@ -71,7 +74,7 @@ struct Watched {
 /// Kills all children at once; each is then reaped as its link is dropped.
 impl Drop for Mux {
     fn drop(&mut self) {
-        self.links.values().for_each(|watched| watched.link.kill());
+        self.links.values_mut().for_each(|watched| watched.link.kill());
     }
 }
 
@@ -166,7 +169,24 @@ impl Mux {
     /// `PermissionDenied` where it always does.
     pub fn watch_output(&mut self, stream: Stream) -> io::Result<()> {
         let writable = Interest { readable: false, writable: true };
-        stream.with_fd(|fd| self.poller.add(fd, Self::output_key(stream), writable))
+        stream.with_fd(|fd| self.poller.add(fd, Self::key_of(stream, &OUTPUT_KEYS), writable))
+    }
+
+    /// Watches an output of the one errand that the owner may have beside its links, until
+    /// [`Self::forget_errand`]. A child's end comes as [`Signal::Child`].
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor cannot be watched.
+    pub fn watch_errand(&mut self, fd: &impl AsFd, output: Stream, interest: Interest) -> io::Result<()> {
+        self.poller.add(fd.as_fd(), Self::key_of(output, &ERRAND_KEYS), interest)
+    }
+
+    /// Must come before the descriptor is closed; one that is not watched is left alone.
+    pub fn forget_errand(&mut self, fd: &impl AsFd) {
+        self.poller.remove(fd).ok();
+        // What is still watched will be ready again.
+        self.events.retain(|event| !matches!(event, Event::Errand(_)));
     }
 
     /// Returns what the last look at the poller has brought beside the event that was returned.
@@ -266,13 +286,14 @@ impl Mux {
         match ready.key {
             INPUT_KEY => self.events.push_back(Event::Input),
             key if key >= FIRST_LINK_KEY => self.handle_link(ready, now),
-            key => match OUTPUT_KEYS.iter().find(|(_, output)| *output == key) {
-                Some((stream, _)) => {
+            key => match (Self::stream_of(key, &OUTPUT_KEYS), Self::stream_of(key, &ERRAND_KEYS)) {
+                (Some(stream), _) => {
                     // Told once: whoever wants more asks again.
                     stream.with_fd(|fd| self.poller.remove(&fd)).ok();
-                    self.events.push_back(Event::Writable(*stream));
+                    self.events.push_back(Event::Writable(stream));
                 }
-                None => self.handle_signals(now),
+                (None, Some(output)) => self.events.push_back(Event::Errand(output)),
+                (None, None) => self.handle_signals(now),
             },
         }
     }
@@ -284,9 +305,8 @@ impl Mux {
                     watched.link.handle_child(now);
                     self.stirred.insert(*id);
                 }
-            } else {
-                self.events.push_back(Event::Signal(signal));
             }
+            self.events.push_back(Event::Signal(signal));
         }
     }
 
@@ -327,7 +347,11 @@ impl Mux {
         FIRST_LINK_KEY + 2 * id.0
     }
 
-    fn output_key(stream: Stream) -> usize {
-        OUTPUT_KEYS.iter().find(|(known, _)| *known == stream).map_or(OUTPUT_KEYS[0].1, |(_, key)| *key)
+    fn key_of(stream: Stream, keys: &[(Stream, usize); 2]) -> usize {
+        keys.iter().find(|(known, _)| *known == stream).map_or(keys[0].1, |(_, key)| *key)
+    }
+
+    fn stream_of(key: usize, keys: &[(Stream, usize); 2]) -> Option<Stream> {
+        keys.iter().find(|(_, known)| *known == key).map(|(stream, _)| *stream)
     }
 }

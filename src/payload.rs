@@ -13,7 +13,12 @@ pub const CORE_TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/core.py"));
 /// All parts, by name.
 pub const PARTS: &[Part] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 
+/// What the agent itself is called among the modules of its interpreter.
+pub const AGENT_MODULE: &str = "hopvine_core";
+
 const PROBE: &str = include_str!("../bootstrap/probe.sh");
+/// What the probe does with each candidate.
+const PROBE_STEP: &str = "type python$n&&p=python$n";
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
 const PROBED: &str =
@@ -65,7 +70,12 @@ pub fn second_stage() -> String {
 ///
 /// The first character of a named interpreter that cannot be quoted for all these shells.
 pub fn remote_command(interpreter: &Interpreter) -> Result<String, char> {
-    Ok(format!("exec sh -c '{}'", shell_script(interpreter)?))
+    Ok(through_sh(&shell_script(interpreter)?))
+}
+
+/// The command line that runs a script by `sh` under any login shell; the script holds no `'`.
+pub fn through_sh(script: &str) -> String {
+    format!("exec sh -c '{script}'")
 }
 
 /// The same for a POSIX shell that is known to be one.
@@ -79,6 +89,27 @@ pub fn shell_script(interpreter: &Interpreter) -> Result<String, char> {
         Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
         Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
     })
+}
+
+/// A script that tells what the start of an agent would meet, in lines that begin with `mark`:
+/// `input LINE` (the first of standard input), `shell $SHELL|$PATH`, `found` each candidate of the
+/// probe, and `chosen` the one that it takes, as `COMMAND|PATH|VERSION`.
+///
+/// # Errors
+///
+/// As [`remote_command`].
+pub fn survey_script(interpreter: &Interpreter, mark: &str) -> Result<String, char> {
+    let choose = match interpreter {
+        Interpreter::Probe => PROBE
+            .split(";exec ")
+            .next()
+            .unwrap_or(PROBE)
+            .replace(PROBE_STEP, "type python$n>/dev/null 2>&1&&{ p=python$n;s found;}"),
+        Interpreter::Named(name) => format!("p={}", quoted(name)?),
+    };
+    let say = format!("s(){{ w=$(command -v \"$p\");v=$(\"$p\" -V 2>&1);echo \"{mark} $1 $p|$w|$v\";}}");
+    let told = format!("read a;echo \"{mark} input $a\";echo \"{mark} shell $SHELL|$PATH\"");
+    Ok(format!("{say};{told};{choose};s chosen"))
 }
 
 /// Quotes an interpreter for use inside `sh -c '...'`: a leading `~/` still means the home folder.
@@ -112,6 +143,15 @@ mod tests {
             assert!(!command.contains(odd), "{odd:?} in {command}");
         }
         assert_eq!(command.matches('\'').count(), 2);
+    }
+
+    #[test]
+    fn the_survey_follows_the_probe_and_survives_every_login_shell() {
+        let survey = survey_script(&Interpreter::Probe, "MARK").expect("the probe is plain");
+        assert!(survey.contains("s found") && !survey.contains("@FIRST@"), "{survey}");
+        for odd in ['!', '\n', '\\', '`', '\''] {
+            assert!(!survey.contains(odd), "{odd:?} in {survey}");
+        }
     }
 
     #[test]

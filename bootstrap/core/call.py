@@ -1,7 +1,7 @@
 """Calls, in the main thread, and what user code writes meanwhile."""
 jobs = []
 work = thread.allocate_lock()
-current = log = None
+current = inside = log = None
 taps = {}
 
 
@@ -32,9 +32,8 @@ def tap(fd):
         target(fd).put(taps[fd][0], data)
 
 
-def call(stream, body):
-    global current
-    current = stream
+def outcome(stream, body):
+    """Calls what body names; returns the message that tells what came of it."""
     size = 8 + unpack('>Q', body[:8])[0]
     try:
         module, path = native(body[8:size]).split(':')
@@ -43,17 +42,40 @@ def call(stream, body):
         for name in path.split('.'):
             function = getattr(function, name)
         (args, named), size = load(body, size)
-        reply = RESULT, dump(function(*args, **named)), END
+        result = function(*args, **named)
+        if type(result).__name__ == 'generator':
+            return part('produce')(stream, result)
+        return RESULT, dump(result), END
     except:
-        reply = FAILURE, part('failure')(sys.exc_info()), END
+        return FAILURE, part('failure')(sys.exc_info()), END
+
+
+def written():
+    """What user code has written so far is on its way; the lock is held from here on."""
     for output in sys.stdout, sys.stderr:
         try:
             output.flush()
         except:
             pass
     lock.acquire()
-    for fd in select.select(list(taps), [], [], 0)[0]:
+    for fd in readable(list(taps), 0):
         tap(fd)
+
+
+def call(stream, body):
+    """Calls in the main thread; while it is inside of user code it may be interrupted."""
+    global current, inside
+    reply = 0, EMPTY, END
+    current = stream
+    if begin(stream):
+        try:
+            inside = stream
+            reply = outcome(stream, body)
+        except KeyboardInterrupt:
+            pass
+        inside = None
+    settle(stream)
+    written()
     current = None
     stream.put(*reply)
     lock.release()
@@ -69,7 +91,8 @@ class Misses:
         while 'importlib' in caller.f_code.co_filename:
             caller = caller.f_back
         source = caller.f_code.co_filename
-        if source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source:
+        # At the top of a module only: in a function it may well look for something of the user's.
+        if caller.f_code.co_name == '<module>' and (source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source):
             return None
         if legacy:
             try:
@@ -77,10 +100,7 @@ class Misses:
                 return None
             except ImportError:
                 pass
-        found = part('importer')(name, path)
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
-        return found
+        return part('importer')(name, path)
     find_spec = find_module
 
 

@@ -50,6 +50,15 @@ def private(fd):
     return copy
 
 
+def readable(fds, seconds):
+    """Those of fds that can be read by then; before Python 3.5 a signal would end the wait with an error."""
+    while 1:
+        try:
+            return select.select(fds, [], [], seconds)[0]
+        except select.error:
+            pass
+
+
 def lines(fd):
     """A text file that writes each line at once."""
     if Text is str:

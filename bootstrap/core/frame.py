@@ -1,8 +1,10 @@
 """Frames: a header of 22 bytes and a body (docs/PROTOCOL.md, "Frames")."""
 HELLO, PING, PONG, BYE, OPEN, DATA, CREDIT, RESET = range(1, 9)
 INTERACTIVE, MORE, END = 1, 4, 8
-CALL, RUN, INPUT, PART, MODULES = range(1, 6)
-OUTPUT, ERRORS, RESULT, FAILURE, EXIT, NEED = range(17, 23)
+# The messages that the core knows; each part names its own.
+CALL, PART = 1, 4
+OUTPUT, ERRORS, RESULT, FAILURE = range(17, 21)
+NEED = 22
 WINDOW = 65536
 me = 0
 outbox = []

@@ -1,28 +1,13 @@
 """The start, the loop and the end of an agent."""
 data = EMPTY
-silence = 0
 
 
 def leave(status):
-    """Ends this process and every descendant."""
+    """Ends this process; the watchdog ends all that descends from it."""
     try:
-        # This raises where there is no child.
-        os.waitpid(-1, os.WNOHANG)
-        children = {}
-        for pid in os.listdir('/proc'):
-            try:
-                parent = open('/proc/%s/stat' % pid, 'rb').read().decode('latin-1').split(')')[-1].split()[1]
-                children.setdefault(parent, []).append(pid)
-            except EnvironmentError:
-                pass
-        doomed = [str(os.getpid())]
-        for pid in doomed:
-            doomed += children.get(pid, [])
-        for pid in doomed[1:]:
-            try:
-                os.kill(int(pid), 9)
-            except EnvironmentError:
-                pass
+        tell('end(%d)', status)
+        os.kill(os.getppid(), 18)
+        readable([], 9)
     finally:
         os._exit(status)
 
@@ -33,6 +18,12 @@ def exactly(size):
     while len(data) < size:
         data += os.read(0, size - len(data)) or leave(1)
     return data
+
+
+def first():
+    """The next frame, before there is a loop."""
+    header = exactly(22)
+    return header + exactly(unpack('>H', header[2:4])[0])
 
 
 def rename(title):
@@ -46,29 +37,28 @@ def rename(title):
         os.close(memory)
     except (EnvironmentError, IndexError):
         feed, saved = os.pipe()
-        os.write(saved, start_core + hello)
+        os.write(saved, started.s + hello)
         os.dup2(feed, 9)
         os.execv(sys.executable, [title, '-SEc', '''import sys
 del sys.path[0]
 import os,zlib
 s=os.read(9,%d)
-c=sys.modules['hopvine_core']=type(sys)('hopvine_core')
+c=type(sys)('hopvine_core')
 c.hello=os.read(9,99999)
 os.close(9)
 sys.executable=%r
-exec(zlib.decompress(s,-15),c.__dict__)''' % (len(start_core), sys.executable)])
+t=zlib.decompressobj(-15).decompress(s)
+exec(t,c.__dict__)''' % (len(started.s), sys.executable)])
 
 
 def take():
     """What has come over the link."""
-    global data, silence
-    silence = 0
+    global data
     data = frames(data + (os.read(link, WINDOW) or leave(1)), receive)
 
 
 def loop():
     """All but the calls: the link, the standard streams, and what parts watch."""
-    global silence
     while 1:
         wanted = list(readers)
         lock.acquire()
@@ -76,7 +66,7 @@ def loop():
             if not target(fd) or not target(fd).unsent:
                 wanted.append(fd)
         lock.release()
-        pause = keepalive
+        pause = None
         if jobs:
             pause = .002
         try:
@@ -85,9 +75,6 @@ def loop():
             # Interrupted, or a tap has just been closed; but without the link there is no going on.
             os.fstat(link)
             continue
-        silence += pause == keepalive and not readable + writable
-        if silence > 3:
-            leave(1)
         for fd in readable:
             if fd in readers:
                 readers[fd]()
@@ -104,8 +91,12 @@ def loop():
 
 def calls():
     while 1:
-        while not jobs:
-            work.acquire()
+        try:
+            while not jobs:
+                work.acquire()
+        except:
+            # A signal handler of user code, in our own time.
+            continue
         job, args = jobs.pop(0)
         job(*args)
 
@@ -122,27 +113,27 @@ def guarded(run):
 
 def greet(kind, flags, to, source, number, body):
     """The parent's HELLO, the first frame: who we are, whom we obey, how we are called."""
-    global me, keepalive, ancestors
-    version, me, keepalive, nonce, count = unpack('>HII16sQ', body[:34])
+    global me, keepalive, log_level, ancestors
+    version, me, keepalive, log_level, nonce, count = unpack('>HIIB16sQ', body[:35])
     keepalive *= .001
-    ancestors = unpack('>%dI' % count, body[34:34 + 4 * count])
+    ancestors = unpack('>%dI' % count, body[35:35 + 4 * count])
     if not resumed:
-        rename(body[42 + 4 * count:])
+        rename(body[43 + 4 * count:])
     outbox.append(nonce[::-1] + frame(HELLO, 0, source, 0, pack('>HII', 1, os.getpid(), sys.hexversion)))
 
 
 resumed = 'hello' in globals()
 if not resumed:
-    start_core = sys.modules['__main__'].s
-    hello = exactly(22)
-    hello += exactly(unpack('>H', hello[2:4])[0])
+    hello = first()
 frames(hello, greet)
+guard = first()
 link, link_out = private(0), private(1)
 null = 0
 while null < 3:
     null = os.open('/dev/null', os.O_RDWR)
 last_words = private(2)
 os.dup2(null, 0)
+frames(guard, receive)
 for fd, tag in (1, OUTPUT), (2, ERRORS):
     got, feed = os.pipe()
     os.dup2(feed, fd)

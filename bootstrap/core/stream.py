@@ -4,14 +4,17 @@ readers = {}
 writers = {}
 ready = []
 lock = thread.allocate_lock()
+fetching = thread.allocate_lock()
 number = -1
+# The second stage: its s is the core as it came, its t the text of that.
+started = sys.modules['__main__']
+sys.modules[__name__] = started.c
 
 
 class Stream:
     credit = WINDOW
-    taken = ends = hold = owed = 0
+    taken = ends = hold = owed = gone = 0
     opening = OPEN
-    cancel = int
 
     def __init__(self, peer, number):
         self.peer, self.number = peer, number
@@ -19,16 +22,24 @@ class Stream:
         self.parts = []
         streams[peer, number] = self
 
-    def put(self, tag, body, end=0):
+    def put(self, tag=0, body=EMPTY, end=0):
         """Queues a message; the lock is held."""
-        self.unsent.append([pack('B', tag) + body, 0, end])
-        if len(self.unsent) == 1:
-            ready.append(self)
+        if not self.gone:
+            self.unsent.append([pack('B', tag) + body, 0, end])
+            if len(self.unsent) == 1:
+                ready.append(self)
+        elif end:
+            self.over()
+
+    def over(self):
+        """Tells whoever has cancelled this that nothing goes on; the lock is held."""
+        control(RESET, self.peer, self.number, pack('B', 1))
+    cancel = over
 
     def handle(self, tag, body, end):
         """The first message of a stream from above; who answers may take the place of this."""
         if tag == PART:
-            exec(zlib.decompress(body, -15), globals())
+            exec(inflate(body), globals())
         elif tag in handlers:
             handlers[tag](self, body)
         else:
@@ -52,6 +63,11 @@ class Stream:
             self.ends += 1
             if self.ends == 2:
                 streams.pop((self.peer, self.number), 0)
+
+
+def inflate(data):
+    """The text of a part, which is compressed as the continuation of the core."""
+    return zlib.decompressobj(-15).decompress(started.s + data)[len(started.t):]
 
 
 def control(kind, to, number, body):
@@ -105,7 +121,7 @@ def flush():
 def receive(kind, flags, to, source, number, body):
     """One frame from the link."""
     if to != me or source not in ancestors:
-        raise ValueError('broken frame', source, to)
+        raise ValueError('broken frame')
     stream = streams.get((source, number))
     if kind == OPEN:
         stream = Stream(source, number)
@@ -129,6 +145,7 @@ def receive(kind, flags, to, source, number, body):
     lock.acquire()
     if kind == PING:
         control(PONG, source, 0, body)
+        tell('heard = os.times()[4]')
     elif kind == BYE:
         leave(0)
     elif stream and kind == CREDIT:
@@ -140,7 +157,7 @@ def receive(kind, flags, to, source, number, body):
         if stream in ready:
             ready.remove(stream)
         stream.unsent = []
-        stream.put = lambda *message: None
+        stream.gone = 1
         stream.cancel()
     lock.release()
 
@@ -169,6 +186,11 @@ def ask(tag, body):
 
 def part(name):
     """Returns the function of that name, once the part of that name has been fetched."""
-    if name not in globals():
-        exec(zlib.decompress(ask(NEED, utf8('part:' + name))[1], -15), globals())
+    astray()
+    fetching.acquire()
+    try:
+        if name not in globals():
+            exec(inflate(ask(NEED, utf8('part:' + name))[1]), globals())
+    finally:
+        fetching.release()
     return globals()[name]

@@ -10,7 +10,8 @@ def dump(value, out=None, seen=None, depth=0):
         return EMPTY.join(out)
     kind = type(value)
     if value is None or kind is bool:
-        out.append(pack('B', {None: 110, True: 116, False: 102}[value]))
+        # n, t or f.
+        out.append(utf8(repr(value)[0].lower()))
     elif kind in NESTED:
         if id(value) in seen:
             out.append(pack('>BI', 114, seen[id(value)][0]))
@@ -32,7 +33,7 @@ def dump(value, out=None, seen=None, depth=0):
         elif kind is Text:
             value = utf8(value)
         elif kind is not Bytes:
-            raise TypeError('cannot send a value of type ' + kind.__name__)
+            return part('rich')(value, out, seen, depth)
         elif not is_text(value):
             code = 98
         out.append(pack('>BI', code, len(value)) + value)
@@ -50,6 +51,9 @@ def load(data, at=0, seen=None):
     at += 4
     if code == 114:
         return seen[size], at
+    if code == 120:
+        part('rich')
+        return restore(data, at, size, seen)
     if code in (98, 100, 105, 115):
         data = data[at:at + size]
         if code == 100:

@@ -1,66 +1,75 @@
 """An exception as a value: what it is, what it says, where it was, what caused it."""
 
 
-# What raised is in the agent itself only where a result cannot be sent.
 dump_code = getattr(dump, 'func_code', None) or dump.__code__
 
 
-def sendable(value):
+def attempt(otherwise, action, *args):
+    """What user code's own objects do when they are looked at is theirs: whatever it is, it must not matter."""
     try:
-        dump(value)
-        return True
-    except (TypeError, ValueError):
-        return False
+        return action(*args)
+    except:
+        return otherwise
+
+
+def sendable(value):
+    return attempt(None, dump, value) is not None
 
 
 def shown(value):
     """The value itself, or what it says of itself, or what it is."""
     if sendable(value):
         return value
-    try:
-        return repr(value)
-    except:
-        return '<%s>' % type(value).__name__
+    return attempt('<%s>' % name_of(type(value)), repr, value)
+
+
+def name_of(kind):
+    """Its name with its module, unless built in; an exception of Python 2.4 may be a text."""
+    name = attempt(None, lambda: str(kind.__name__)) or attempt('?', str, kind)
+    module = attempt(None, lambda: kind.__module__)
+    if type(module) is str and module not in ('builtins', 'exceptions', '__builtin__'):
+        name = module + '.' + name
+    return name
 
 
 def failure(info):
     """Returns the encoded description of sys.exc_info()."""
-    return dump(describe(info, 0))
+    told = describe(info, 0)
+    trace = info[2]
+    while trace.tb_next:
+        trace = trace.tb_next
+    # What raised is in the agent itself only where a result cannot be sent.
+    ours = trace.tb_frame.f_globals is globals()
+    told['unsendable'] = ours and (trace.tb_frame.f_code is dump_code or hasattr(info[1], 'unsendable'))
+    return attempt(None, dump, told) or dump({'type': told['type'], 'message': 'it cannot be described'})
+
+
+def said(error):
+    """Its message; Python 2 cannot make a str of every text."""
+    try:
+        return str(error)
+    except UnicodeError:
+        return Text(error)
 
 
 def describe(info, depth):
-    import traceback
     kind, error, trace = info
-    try:
-        message = str(error)
-    except:
-        message = '<str() of %s failed: %r>' % (kind.__name__, sys.exc_info()[0].__name__)
-    ours = None
+    name = name_of(kind)
+    message = attempt(None, said, error)
+    if not isinstance(message, (str, Text)):
+        message = '<str() of %s failed>' % name
     while trace and trace.tb_frame.f_globals is globals():
-        ours = trace.tb_frame.f_code
         trace = trace.tb_next
-    name = kind.__name__
-    if kind.__module__ not in ('builtins', 'exceptions', None):
-        name = kind.__module__ + '.' + name
-    try:
-        text = ''.join(traceback.format_exception(kind, error, trace))
-    except:
-        text = '%s: %s\n' % (name, message)
+    text = attempt('%s: %s\n' % (name, message), formatted, kind, error, trace)
     attributes = {}
-    for key, value in getattr(error, '__dict__', {}).items():
-        if sendable(value):
+    for key, value in attempt([], lambda: list(error.__dict__.items())):
+        if sendable((key, value)):
             attributes[key] = value
-    args = getattr(error, 'args', ())
-    cause = getattr(error, '__cause__', None)
-    if cause is None and not getattr(error, '__suppress_context__', False):
-        cause = getattr(error, '__context__', None)
+    args = attempt((), lambda: tuple(error.args))
+    cause = attempt(None, caused_by, error)
     if cause is not None:
-        if depth < 8:
-            cause = describe((type(cause), cause, cause.__traceback__), depth + 1)
-        else:
-            cause = None
+        cause = depth < 8 and describe((type(cause), cause, cause.__traceback__), depth + 1) or None
     return {
-        'unsendable': not trace and ours is dump_code,
         'type': name,
         'message': message,
         'args': tuple([shown(arg) for arg in args]),
@@ -68,3 +77,15 @@ def describe(info, depth):
         'traceback': text,
         'cause': cause,
     }
+
+
+def formatted(kind, error, trace):
+    import traceback
+    return ''.join(traceback.format_exception(kind, error, trace))
+
+
+def caused_by(error):
+    cause = getattr(error, '__cause__', None)
+    if cause is None and not getattr(error, '__suppress_context__', False):
+        cause = getattr(error, '__context__', None)
+    return cause

@@ -1,55 +1,13 @@
 """Commands: started in the main thread, then served by the loop."""
-
-
-class Input:
-    """The standard input of a command; credit is given as the command reads."""
-
-    def __init__(self, stream):
-        self.stream = stream
-        self.fd, self.data, self.last = None, EMPTY, 0
-        self.window = WINDOW
-        stream.handle = self.take
-        stream.hold = 1
-
-    def take(self, tag, body, end):
-        self.data += body
-        self.last = end
-        self.wait()
-
-    def open(self, fd):
-        self.fd = fd
-        self.wait()
-
-    def wait(self):
-        if self.fd and (self.data or self.last):
-            writers[self.fd] = self.feed
-
-    def feed(self):
-        try:
-            self.data = self.data[os.write(self.fd, self.data):]
-        except OSError:
-            if sys.exc_info()[1].errno == errno.EAGAIN:
-                return
-            self.data = EMPTY
-        if not self.data:
-            writers.pop(self.fd)
-            self.grant()
-            if self.last:
-                os.close(self.fd)
-
-    def grant(self):
-        """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
-        self.stream.grant(self.stream.owed)
-        self.stream.owed = 0
-        if not self.stream.taken and self.window < 64 * WINDOW:
-            self.stream.grant(self.window)
-            self.window *= 2
+RUN = 2
 
 
 def run(stream, body, input):
     """Starts {'words': [bytes], 'shell': bool, 'stdin': bool}; its output and end become messages."""
     import pwd
-    import signal
+    if not begin(stream):
+        finish(stream)
+        return stream.put(end=END)
     order = load(body)[0]
     words = order['words']
     program = words[0]
@@ -88,12 +46,8 @@ def run(stream, body, input):
         input.open(private(feed))
     outputs = private(out), private(err)
 
-    def kill():
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except OSError:
-            pass
-    stream.cancel = kill
+    tell('spared[%d] = 1', pid)
+    stream.cancel = lambda: tell('spared.pop(%d, 0); purge([%d], %r, %d); kill(%d)', pid, pid, stream.begun, pid, pid)
     lock.acquire()
     taps[outputs[0]], taps[outputs[1]] = (OUTPUT, stream), (ERRORS, stream)
     lock.release()
@@ -111,8 +65,9 @@ def follow(stream, pid, outputs):
             if sys.exc_info()[1].errno == errno.EINTR:
                 continue
         break
-    stream.cancel = int
+    tell('spared.pop(%d, 0)', pid)
     lock.acquire()
+    finish(stream)
     for fd in outputs:
         if fd in taps:
             tap(fd)

@@ -17,7 +17,7 @@ const EXIT_HELP: &str = "\
 Targets: HOST or ssh:[USER@]HOST[?user=&port=&python=&opt=], local:[NAME], exec:NAME (a command line
 of hopvine.toml). Lists and ranges: web[1-20],db[01-04/2]. Odd characters are written as %XX.
 
-Exit status, one host: the remote status (call: 0 or 1), 255 cannot connect, 124 timed out.
+Exit status, one host: the remote status (call: 0 or 1), 255 no connection, or lost, 124 timed out.
 Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.
 Always: 2 wrong usage, 130 interrupted.";
 
@@ -27,10 +27,29 @@ pub enum Command {
     Run(Run),
     /// Call a Python function on each host and print what it returns
     Call(Call),
+    /// Run a whole Python script on each host, as its __main__, without a file there
+    Script(Script),
+    /// What is there: system, kernel, user, addresses, Python
+    #[command(after_help = FACTS_HELP)]
+    Facts(Facts),
+    /// Why a host does not connect: each step, what it brought, what to try
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// What goes over the wire to start an agent
     #[command(subcommand)]
     Bootstrap(Bootstrap),
 }
+
+const FACTS_HELP: &str = "\
+One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
+docs/GUIDE.md has the keys. --json prints them as the `value` of the host's object.";
+
+const DOCTOR_HELP: &str = "\
+One line for each step: ok, warn or FAIL; beside the last two what was run, what came back, what it
+means and what to try (-v: beside all). One target after the other, each until a step fails that the next ones
+need. Nothing is asked and nothing is changed. --json prints one object for each step.
+
+Exit status: 0 all well, 255 cannot connect; many hosts: 4 some cannot.";
 
 #[derive(Debug, Args)]
 pub struct Run {
@@ -60,35 +79,78 @@ pub struct Call {
     /// A keyword argument; VALUE is JSON, else text
     #[arg(long = "kw", value_name = "NAME=VALUE")]
     pub keywords: Vec<String>,
+    /// Give each call a thread or a process of its own, instead of its turn in the agent's main thread
+    #[arg(long, value_name = "WHAT", value_enum)]
+    pub own: Option<Own>,
     /// Accepted for symmetry with run: a call never reads standard input
     #[arg(short = 'n')]
     pub no_input: bool,
 }
 
-/// Options of all verbs that work on hosts.
+#[derive(Debug, Args)]
+pub struct Script {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// Do not copy standard input to the hosts
+    #[arg(short = 'n')]
+    pub no_input: bool,
+    /// The script; its folder is a root of modules. `-` reads it from standard input
+    #[arg(value_name = "FILE.py")]
+    pub file: PathBuf,
+    /// Its sys.argv[1:]
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Facts {
+    #[command(flatten)]
+    pub fleet: Fleet,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// Options of all verbs that work on many hosts at once.
 #[derive(Debug, Args)]
 pub struct Fleet {
-    /// The hosts: names, lists, ranges, targets; may be repeated
-    #[arg(short = 'w', value_name = "HOSTS", required = true)]
-    pub hosts: Vec<String>,
+    #[command(flatten)]
+    pub reach: Reach,
     /// How many hosts at once
     #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub fanout: u32,
     /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
     #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// A folder whose modules remote code may import; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub path: Vec<PathBuf>,
+    /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<u8>,
+}
+
+/// Options of all verbs that connect.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// The hosts: names, lists, ranges, targets; may be repeated
+    #[arg(short = 'w', value_name = "HOSTS", required = true)]
+    pub hosts: Vec<String>,
     /// Time to connect
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub connect_timeout: Duration,
     /// The remote interpreter; otherwise the newest Python 3 there, else Python 2
     #[arg(long, value_name = "PATH")]
     pub python: Option<String>,
-    /// A folder whose modules remote code may import; may be repeated
-    #[arg(long, value_name = "DIR")]
-    pub path: Vec<PathBuf>,
     /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
     #[arg(short = 'i', long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
+    /// A silent host is lost after three of these without a sign of life
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub keepalive: Duration,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
@@ -101,6 +163,12 @@ pub struct Fleet {
     /// Tell what is done, for each hop
     #[arg(short = 'v', long)]
     pub verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Own {
+    Thread,
+    Process,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -152,6 +220,18 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Err(error) if error.use_stderr() => Parsed::Wrong(error.render().to_string()),
         Err(error) => Parsed::Answer(error.render().to_string()),
     }
+}
+
+/// A name or number of Python's `logging`.
+fn log_level(typed: &str) -> Result<u8, String> {
+    Ok(match typed.to_ascii_lowercase().as_str() {
+        "debug" => 10,
+        "info" => 20,
+        "warning" | "warn" => 30,
+        "error" => 40,
+        "critical" | "fatal" => 50,
+        other => other.parse().ok().filter(|level| *level > 0).ok_or("not a level of Python's logging")?,
+    })
 }
 
 /// Longer than any work, and short enough for every clock.

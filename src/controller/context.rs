@@ -5,12 +5,13 @@ use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::link::{Cause, End};
 use crate::payload::{self, Interpreter};
+use crate::proto::ids::StreamId;
 use crate::proto::session::Closed;
 use crate::route::LinkId;
 use crate::sys::child::Exit;
 use crate::transport::diagnosis::{self, Diagnosis, Speaker};
 use crate::transport::{Plan, exec, local, ssh};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub(super) struct Context {
     pub(super) parts: HashSet<&'static str>,
     pub(super) modules: HashSet<String>,
     pub(super) knows_roots: bool,
+    /// How often the user has been told of what it should not have asked for.
+    pub(super) warned: u32,
+    /// What has been cancelled and may still be running.
+    pub(super) stopping: HashMap<StreamId, Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +45,15 @@ impl Context {
             parts: HashSet::new(),
             modules: HashSet::new(),
             knows_roots: false,
+            warned: 0,
+            stopping: HashMap::new(),
         }
     }
 
     /// The hop to name in an error, unless the target's name says the same.
     pub(super) fn failing_hop(&self) -> Option<String> {
-        let hop = self.target.hops.last().map(Hop::to_string)?;
+        let last = self.target.hops.last().filter(|hop| hop.way != Way::Local)?;
+        let hop = last.to_string();
         let short = hop.strip_prefix("ssh:").unwrap_or(&hop).trim_end_matches(':');
         (short != self.target.name).then_some(hop)
     }
@@ -62,6 +70,7 @@ impl Context {
             Cause::TooNoisy => HostErrorKind::Noise,
             Cause::Asked => HostErrorKind::Interrupted,
             _ if !end.started => self.start_failure(end, settings),
+            Cause::Stuck => HostErrorKind::LinkLost { why: Loss::Stuck },
             Cause::Forged { .. } => HostErrorKind::LinkLost { why: Loss::Forged },
             Cause::Session(Closed::Silent { quiet }) => {
                 HostErrorKind::LinkLost { why: Loss::Silent { quiet } }
@@ -74,66 +83,81 @@ impl Context {
                 HostErrorKind::LinkLost { why: Loss::Rules }
             }
             Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => {
-                HostErrorKind::LinkLost { why: Loss::Ended { exit: end.exit } }
+                HostErrorKind::LinkLost { why: Loss::Ended { exit: end.exit.map(as_a_shell_reads_it) } }
             }
         }
     }
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
-        let last = self.target.hops.last();
-        let speaker = if last.is_some_and(|hop| matches!(hop.way, Way::Ssh(_))) {
-            Speaker::Ssh
-        } else {
-            Speaker::Other
-        };
-        let status = match end.exit {
-            Some(Exit::Status(status)) => Some(status),
-            Some(Exit::Signal(_)) | None => None,
-        };
-        match diagnosis::diagnose(speaker, status, &end.stderr) {
-            Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
-            Diagnosis::Refused => HostErrorKind::Refused,
-            Diagnosis::Unreachable => HostErrorKind::Unreachable,
-            Diagnosis::AuthenticationFailed => HostErrorKind::AuthenticationFailed,
-            Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
-            Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,
-            Diagnosis::NoPython => {
-                let tried =
-                    last.map_or_else(|| settings.interpreter.clone(), |hop| interpreter(hop, settings));
-                HostErrorKind::NoPython { tried: tried.tried().to_owned() }
-            }
-            Diagnosis::Ended => HostErrorKind::StartFailed { exit: end.exit },
-        }
+        self.target.hops.last().map_or(HostErrorKind::StartFailed { exit: end.exit }, |hop| {
+            start_failure(hop, end.exit, &end.stderr, settings)
+        })
     }
 }
 
-fn interpreter(hop: &Hop, settings: &Settings) -> Interpreter {
+/// A watchdog, a shell, sudo and ssh all pass on a signal as 128 and its number.
+fn as_a_shell_reads_it(exit: Exit) -> Exit {
+    match exit {
+        Exit::Status(status @ 129..=192) => Exit::Signal(status - 128),
+        other => other,
+    }
+}
+
+/// What it means that a hop's process has ended before an agent ran.
+pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings: &Settings) -> HostErrorKind {
+    let speaker = if matches!(hop.way, Way::Ssh(_)) { Speaker::Ssh } else { Speaker::Other };
+    let status = match exit {
+        Some(Exit::Status(status)) => Some(status),
+        Some(Exit::Signal(_)) | None => None,
+    };
+    match diagnosis::diagnose(speaker, status, stderr) {
+        Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
+        Diagnosis::Refused => HostErrorKind::Refused,
+        Diagnosis::Unreachable => HostErrorKind::Unreachable,
+        Diagnosis::AuthenticationFailed => HostErrorKind::AuthenticationFailed,
+        Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
+        Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,
+        Diagnosis::NoPython => {
+            HostErrorKind::NoPython { tried: interpreter(hop, settings).tried().to_owned() }
+        }
+        Diagnosis::Ended => HostErrorKind::StartFailed { exit },
+    }
+}
+
+/// Which interpreter a hop is to start.
+pub fn interpreter(hop: &Hop, settings: &Settings) -> Interpreter {
     hop.python.clone().map_or_else(|| settings.interpreter.clone(), Interpreter::Named)
 }
 
-/// The command line that starts a target's only hop.
+/// The command line that starts an agent at a target's only hop.
 ///
 /// # Errors
 ///
 /// When the interpreter cannot be quoted, or the inventory does not know the command line: both
 /// have been checked before by whoever reads the command line, so this is the last resort.
-pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostError> {
-    let fail = |hop: &Hop, error: String| HostError {
-        hop: Some(hop.to_string()),
-        kind: HostErrorKind::SpawnFailed { program: hop.to_string(), error },
-        said: Vec::new(),
-    };
+pub fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostError> {
     let Some(hop) = target.hops.last() else {
         return Err(HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() });
     };
     let interpreter = interpreter(hop, settings);
-    let odd = |odd: char| fail(hop, format!("{odd:?} in the interpreter's path"));
-    let command = || payload::remote_command(&interpreter).map_err(odd);
+    let odd = |odd: char| cannot_run(hop, format!("{odd:?} in the interpreter's path"));
+    let script = payload::shell_script(&interpreter).map_err(odd)?;
+    plan_with(hop, settings, payload::remote_command(&interpreter).map_err(odd)?, script)
+}
+
+/// The command line that runs something else over the same way: `command` by whatever shell the
+/// way leads to, `script` where that is a POSIX shell of this machine.
+///
+/// # Errors
+///
+/// When the inventory does not know the command line.
+pub fn plan_with(hop: &Hop, settings: &Settings, command: String, script: String) -> Result<Plan, HostError> {
     Ok(match &hop.way {
-        Way::Local => local::plan(payload::shell_script(&interpreter).map_err(odd)?),
+        Way::Local => local::plan(script),
         Way::Exec { name } => {
-            let words = settings.inventory.exec(name).map_err(|error| fail(hop, format!("{error:?}")))?;
-            exec::plan(words, command()?)
+            let words =
+                settings.inventory.exec(name).map_err(|error| cannot_run(hop, format!("{error:?}")))?;
+            exec::plan(words, command)
         }
         Way::Ssh(ssh) => {
             let destination = ssh::Destination {
@@ -142,7 +166,12 @@ pub(super) fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostErr
                 port: ssh.port,
                 options: &ssh.options,
             };
-            ssh::plan(&destination, command()?)
+            ssh::plan(&destination, command)
         }
     })
+}
+
+fn cannot_run(hop: &Hop, error: String) -> HostError {
+    let kind = HostErrorKind::SpawnFailed { program: hop.to_string(), error };
+    HostError { hop: Some(hop.to_string()), kind, said: Vec::new() }
 }

@@ -1,11 +1,12 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
 use super::Controller;
-use super::operation::{Answer, OperationId, Report, Request, Source};
+use super::operation::{Answer, OperationId, Record, Report, Request, Source};
 use crate::error::HostError;
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
 use crate::proto::message::NONCE_BYTES;
+use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -33,6 +34,8 @@ struct Slot {
 #[derive(Debug)]
 pub enum News {
     Output { place: Place, source: Source, stream: Stream, bytes: Vec<u8> },
+    Item { place: Place, source: Source, value: Value },
+    Record { place: Place, source: Source, record: Record },
     Done { place: Place, outcome: Result<Answer, Box<HostError>>, took: Duration },
 }
 
@@ -81,6 +84,14 @@ impl Fleet {
                 let slot = self.running.get(&operation)?;
                 Some(News::Output { place: slot.place, source, stream, bytes })
             }
+            Report::Item { operation, source, value } => {
+                let slot = self.running.get(&operation)?;
+                Some(News::Item { place: slot.place, source, value })
+            }
+            Report::Record { operation, source, record } => {
+                let slot = self.running.get(&operation)?;
+                Some(News::Record { place: slot.place, source, record })
+            }
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
@@ -110,8 +121,8 @@ impl Fleet {
     }
 
     /// Starts nothing more and stops what runs; returns the targets that were never started.
-    pub fn stop(&mut self, controller: &mut Controller) -> std::ops::Range<Place> {
-        self.running.keys().for_each(|operation| controller.cancel(*operation));
+    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> std::ops::Range<Place> {
+        self.running.keys().for_each(|operation| controller.cancel(*operation, now));
         let never = self.next..self.targets.len();
         self.next = self.targets.len();
         never

@@ -1,7 +1,9 @@
 //! The root of the tree: contexts, and the operations that are asked of them. Events go in,
 //! commands and reports come out; the owner brings both to a [`crate::mux::Mux`].
 
+mod answers;
 mod context;
+mod ending;
 pub mod feed;
 pub mod fleet;
 pub mod operation;
@@ -10,7 +12,7 @@ mod supply;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{HostError, HostErrorKind, RemoteException};
+use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::Target;
 use crate::link::{Cause, End, LinkEvent};
@@ -19,16 +21,18 @@ use crate::mux::{Mux, Start};
 use crate::payload::{self, Interpreter};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
-use crate::proto::message::{FromAgent, NONCE_BYTES, ResetReason, ToAgent, greeting};
-use crate::proto::stream::{StreamEvent, StreamKey, Streams};
-use crate::proto::value::Value;
+use crate::proto::message::{NONCE_BYTES, ToAgent, greeting};
+use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
-use crate::sys::stdio::Stream;
 use context::{Context, State};
-use operation::{Answer, Meaning, OperationId, Report, Request, Source};
+pub use context::{interpreter, plan, plan_with, start_failure};
+use operation::{OperationId, Report, Request, Source};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
+use supply::Pack;
+
+const MAX_WARNINGS: u32 = 20;
 
 /// What holds for all contexts.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ pub struct Settings {
     pub title: String,
     pub interpreter: Interpreter,
     pub keepalive: Duration,
+    /// For Python's `logging` there; 0 leaves it to user code.
+    pub log_level: u8,
     pub connect_timeout: Duration,
     /// For each operation, from the moment its context is open.
     pub timeout: Option<Duration>,
@@ -68,16 +74,28 @@ pub struct Controller {
     deadlines: BTreeSet<(Instant, Due)>,
     next_context: u32,
     next_operation: u64,
+    /// Answers to requests that may not have been taken yet.
+    supplies: Vec<StreamKey>,
+    /// What the last call brought along.
+    pack: Option<Pack>,
     commands: VecDeque<Command>,
     reports: VecDeque<Report>,
     notes: Vec<Note>,
 }
 
-/// Something to tell a user who asked for more (`-v`).
+/// Something to tell beside the results.
 #[derive(Clone, Debug)]
 pub struct Note {
+    pub weight: Weight,
     pub target: String,
     pub text: String,
+}
+
+/// Whether everybody is told, or only those who asked for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    Detail,
+    Warning,
 }
 
 /// What happens at a deadline.
@@ -86,11 +104,15 @@ enum Due {
     /// A context that has not answered is given up.
     Connection(ContextId),
     Operation(OperationId),
+    /// A context whose cancelled work goes on is given up.
+    Stop(StreamKey),
 }
 
 #[derive(Debug)]
 struct Running {
     context: ContextId,
+    /// A script ends with its process where it ends that itself.
+    script: bool,
     stream: StreamKey,
     deadline: Option<Instant>,
 }
@@ -107,6 +129,8 @@ impl Controller {
             deadlines: BTreeSet::new(),
             next_context: 0,
             next_operation: 0,
+            supplies: Vec::new(),
+            pack: None,
             commands: VecDeque::new(),
             reports: VecDeque::new(),
             notes: Vec::new(),
@@ -124,7 +148,7 @@ impl Controller {
         nonce: [u8; NONCE_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        let plan = context::plan(target, &self.settings)?;
+        let plan = plan(target, &self.settings)?;
         self.next_context += 1;
         let id = ContextId(self.next_context);
         self.note(&target.name, || {
@@ -133,12 +157,22 @@ impl Controller {
         let keepalive = u32::try_from(self.settings.keepalive.as_millis()).unwrap_or(u32::MAX);
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
-        let hello = greeting(id, &[ContextId::CONTROLLER], nonce, keepalive, self.settings.title.clone());
+        let hello = greeting(
+            id,
+            &[ContextId::CONTROLLER],
+            nonce,
+            keepalive,
+            self.settings.log_level,
+            self.settings.title.clone(),
+        );
         let start = Start { argv: plan.argv, payload, hello };
         let until = now + self.settings.connect_timeout;
         self.contexts.insert(id, Context::new(target.clone(), until));
         self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
+        // An agent waits for it before it listens to anything else.
+        self.send_part(id, "guard");
+        self.collect_frames();
         Ok(id)
     }
 
@@ -146,11 +180,11 @@ impl Controller {
     pub fn submit(&mut self, context: ContextId, request: &Request, now: Instant) -> OperationId {
         self.next_operation += 1;
         let operation = OperationId(self.next_operation);
-        if let Some(part) = request.part() {
+        for part in request.parts() {
             self.send_part(context, part);
         }
-        if let Request::Call { function, .. } = request {
-            self.send_modules(context, function);
+        if let Some(imports) = request.imports() {
+            self.send_modules(context, imports, now);
         }
         let message = request.message().encode();
         let stream = self.streams.open(context, request.priority(), message, !request.takes_input());
@@ -158,7 +192,10 @@ impl Controller {
         let deadline =
             self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
         self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
-        self.operations.insert(operation, Running { context, stream, deadline });
+        self.operations.insert(
+            operation,
+            Running { context, script: matches!(request, Request::Script(_)), stream, deadline },
+        );
         self.by_stream.insert(stream, operation);
         self.collect_frames();
         operation
@@ -184,8 +221,8 @@ impl Controller {
     }
 
     /// Stops an operation; it is reported as interrupted.
-    pub fn cancel(&mut self, operation: OperationId) {
-        self.fail(operation, HostErrorKind::Interrupted, Vec::new());
+    pub fn cancel(&mut self, operation: OperationId, now: Instant) {
+        self.stop(operation, HostErrorKind::Interrupted, now);
     }
 
     /// Ends a context, with all that runs in it.
@@ -236,8 +273,9 @@ impl Controller {
             match due {
                 Due::Operation(operation) => {
                     let after = self.settings.timeout.unwrap_or_default();
-                    self.fail(operation, HostErrorKind::TimedOut { after }, Vec::new());
+                    self.stop(operation, HostErrorKind::TimedOut { after }, now);
                 }
+                Due::Stop(key) => self.give_up(key),
                 Due::Connection(context) => {
                     if let Some(context) = self.contexts.get_mut(&context) {
                         context.state = State::Closing;
@@ -288,6 +326,8 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
+        // Has gone before where it could matter at once.
+        self.send_part(id, "adopt");
         let Some(context) = self.contexts.get(&id) else { return };
         if let Some(deadline) = context.deadline(self.settings.timeout, now) {
             for (operation, running) in
@@ -306,19 +346,13 @@ impl Controller {
     fn ended(&mut self, id: ContextId, end: &End) {
         let Some(context) = self.contexts.get(&id) else { return };
         let kind = context.failure(end, &self.settings);
-        let said: Vec<String> = end.stderr.iter().chain(&end.noise).cloned().collect();
-        self.lose(id, &kind, &said);
-    }
-
-    /// A context is gone, and all operations in it have failed.
-    fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
-        let running = self.operations.iter().filter(|(_, running)| running.context == id);
-        for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
-            self.fail(operation, kind.clone(), said.to_vec());
+        if let HostErrorKind::LinkLost { why: Loss::Ended { exit: Some(exit) } } = kind {
+            self.scripts_ended(id, exit);
         }
-        self.streams.forget_peer(id);
-        self.leave_connecting(id, State::Closing);
-        self.contexts.remove(&id);
+        // What login files printed explains a failed start, and nothing later.
+        let noise = end.noise.iter().filter(|_| !end.started);
+        let said: Vec<String> = end.stderr.iter().chain(noise).cloned().collect();
+        self.lose(id, &kind, &said);
     }
 
     /// The time to connect does not matter any more. A context that is closing stays so.
@@ -332,98 +366,6 @@ impl Controller {
         }
     }
 
-    fn drain_streams(&mut self) {
-        while let Some(event) = self.streams.poll_event() {
-            match event {
-                StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
-                    self.handle_message(Source { key, owed_bytes }, &message, opens);
-                }
-                StreamEvent::Reset { key, reason } => {
-                    if let Some(operation) = self.by_stream.get(&key).copied() {
-                        let what = match reason {
-                            ResetReason::TooMuch => "a message that is too large",
-                            ResetReason::Cancelled
-                            | ResetReason::UnknownMessage
-                            | ResetReason::TooManyStreams => "a refusal",
-                        };
-                        self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
-                    }
-                }
-            }
-        }
-    }
-
-    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool) {
-        let key = source.key;
-        match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
-            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
-            (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
-            // Output that belongs to no call: a background process goes on writing.
-            (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
-            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
-            (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
-            (Err(error), operation) => {
-                if let Some(operation) = operation {
-                    let what = format!("a message that cannot be read ({error:?})");
-                    self.fail(operation, HostErrorKind::BadValue { what }, Vec::new());
-                }
-                self.streams.reset(key, ResetReason::UnknownMessage);
-            }
-        }
-    }
-
-    fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {
-        match Meaning::of(message) {
-            Meaning::Output(stream, bytes) => {
-                self.reports.push_back(Report::Output { operation, source, stream, bytes });
-            }
-            Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
-            Meaning::Answer(Err(exception)) => {
-                self.fail(operation, failure_of(&exception), Vec::new());
-            }
-            Meaning::Nonsense => {
-                self.fail(
-                    operation,
-                    HostErrorKind::BadValue { what: "a request in the place of an answer".to_owned() },
-                    Vec::new(),
-                );
-            }
-        }
-    }
-
-    /// Goes to whatever runs there, as a terminal would mix them.
-    fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>) {
-        self.streams.hold(source.key);
-        let running = self.operations.iter().find(|(_, running)| running.context == source.key.peer);
-        match running.map(|(operation, _)| *operation) {
-            Some(operation) => self.reports.push_back(Report::Output { operation, source, stream, bytes }),
-            None => self.streams.grant(source.key, source.owed_bytes),
-        }
-    }
-
-    fn finish(&mut self, operation: OperationId, answer: Answer) {
-        if self.remove(operation).is_some() {
-            self.reports.push_back(Report::Done { operation, outcome: Ok(answer) });
-        }
-    }
-
-    fn remove(&mut self, operation: OperationId) -> Option<Running> {
-        let running = self.operations.remove(&operation)?;
-        self.by_stream.remove(&running.stream);
-        if let Some(at) = running.deadline {
-            self.deadlines.remove(&(at, Due::Operation(operation)));
-        }
-        Some(running)
-    }
-
-    fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
-        let Some(running) = self.remove(operation) else { return };
-        self.streams.reset(running.stream, ResetReason::Cancelled);
-        let hop = self.contexts.get(&running.context).and_then(Context::failing_hop);
-        self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
-        self.collect_frames();
-    }
-
     fn collect_frames(&mut self) {
         while let Some(frame) = self.streams.poll_frame() {
             self.commands.push_back(Command::Send(frame));
@@ -435,19 +377,19 @@ impl Controller {
     }
 
     fn note(&mut self, target: &str, text: impl FnOnce() -> String) {
-        self.notes.push(Note { target: target.to_owned(), text: text() });
+        self.notes.push(Note { weight: Weight::Detail, target: target.to_owned(), text: text() });
     }
-}
 
-/// What a call raised, or what of its result could not be sent.
-fn failure_of(value: &Value) -> HostErrorKind {
-    let field = |name| value.get(name).and_then(|id| value.text(id)).unwrap_or_default();
-    if value.get("unsendable").is_some_and(|id| value.is_true(id)) {
-        return HostErrorKind::BadValue { what: format!("a result that is no value: {}", field("message")) };
+    /// A context can cause so many warnings, and no more.
+    fn warn(&mut self, id: ContextId, text: impl FnOnce() -> String) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        context.warned += 1;
+        let target = context.target.name.clone();
+        let (weight, text) = match context.warned {
+            ..MAX_WARNINGS => (Weight::Warning, text()),
+            MAX_WARNINGS => (Weight::Warning, format!("{}; more of that kind is not told", text())),
+            _ => return,
+        };
+        self.notes.push(Note { weight, target, text });
     }
-    HostErrorKind::Exception(RemoteException {
-        class: field("type"),
-        message: field("message"),
-        traceback: field("traceback"),
-    })
 }

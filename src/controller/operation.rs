@@ -1,8 +1,9 @@
 //! What can be asked of a context, and what comes of it.
 
 use crate::error::HostError;
+use crate::payload::AGENT_MODULE;
 use crate::proto::frame::Priority;
-use crate::proto::message::{FromAgent, ToAgent};
+use crate::proto::message::{FromAgent, Own, ToAgent};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::sys::stdio::Stream;
@@ -18,8 +19,22 @@ pub enum Request {
         function: String,
         /// A tuple of a tuple and a dict.
         arguments: Value,
+        own: Own,
     },
     Run(Run),
+    Script(Script),
+    /// A function of the agent's own, without arguments: from the part of that name, by that name.
+    Builtin(&'static str),
+}
+
+/// A whole Python script.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// What its tracebacks and `sys.argv[0]` call it.
+    pub name: String,
+    pub source: Vec<u8>,
+    pub words: Vec<String>,
+    pub stdin: Feed,
 }
 
 /// A command.
@@ -50,6 +65,8 @@ pub enum Feed {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Value(Value),
+    /// A generator has ended; what it yielded has been reported.
+    Exhausted,
     /// How the command ended: 0 to 255, or 128 and the signal.
     Exit(i32),
 }
@@ -64,10 +81,40 @@ pub enum Report {
         stream: Stream,
         bytes: Vec<u8>,
     },
+    /// What a generator has yielded; `source` as for output.
+    Item {
+        operation: OperationId,
+        source: Source,
+        value: Value,
+    },
+    /// A record of `logging`; `source` as for output.
+    Record {
+        operation: OperationId,
+        source: Source,
+        record: Record,
+    },
     Done {
         operation: OperationId,
         outcome: Result<Answer, HostError>,
     },
+}
+
+/// What user code has said by Python's `logging`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub logger: String,
+    /// The level's name: WARNING.
+    pub level: String,
+    pub text: String,
+}
+
+impl Record {
+    /// From a tuple of logger, level number, level name and text.
+    pub fn of(value: &Value) -> Option<Self> {
+        let Node::Tuple(fields) = value.node(value.root()) else { return None };
+        let [logger, _, level, text] = fields[..] else { return None };
+        Some(Self { logger: value.text(logger)?, level: value.text(level)?, text: value.text(text)? })
+    }
 }
 
 /// Where output came from, and the credit that its stream is owed for it.
@@ -81,32 +128,93 @@ impl Request {
     /// A command's input and output may be of any size; a call's answer is waited for.
     pub fn priority(&self) -> Priority {
         match self {
-            Self::Call { .. } => Priority::Interactive,
-            Self::Run(_) => Priority::Bulk,
+            Self::Call { .. } | Self::Builtin(_) => Priority::Interactive,
+            Self::Run(_) | Self::Script(_) => Priority::Bulk,
         }
     }
 
-    /// The part of the agent without which it cannot be served.
-    pub fn part(&self) -> Option<&'static str> {
+    /// The parts of the agent without which it cannot be served, each behind those that it uses.
+    pub fn parts(&self) -> &[&'static str] {
         match self {
-            Self::Call { .. } => None,
-            Self::Run(_) => Some("run"),
+            Self::Call { own: Own::Nothing, .. } => &[],
+            Self::Call { own: Own::Thread, .. } => &["threaded"],
+            Self::Call { own: Own::Process, .. } => &["process"],
+            Self::Builtin(name) => std::slice::from_ref(name),
+            Self::Run(_) => &["adopt", "input", "run"],
+            Self::Script(_) => &["adopt", "input", "importer", "script"],
+        }
+    }
+
+    /// What of the user's modules it will import; a command imports none.
+    pub fn imports(&self) -> Option<Imports<'_>> {
+        match self {
+            Self::Call { function, .. } => {
+                Some(Imports::Module(function.split(':').next().unwrap_or(function)))
+            }
+            Self::Script(script) => Some(Imports::Script(&script.source)),
+            Self::Run(_) | Self::Builtin(_) => None,
         }
     }
 
     pub fn message(&self) -> ToAgent {
         match self {
-            Self::Call { function, arguments } => {
-                ToAgent::Call { function: function.clone(), arguments: arguments.clone() }
+            Self::Call { function, arguments, own } => {
+                ToAgent::Call { function: function.clone(), arguments: arguments.clone(), own: *own }
             }
             Self::Run(run) => ToAgent::Run(run.order()),
+            Self::Script(script) => ToAgent::Script(script.order()),
+            Self::Builtin(name) => ToAgent::Call {
+                function: format!("{AGENT_MODULE}:{name}"),
+                arguments: no_arguments(),
+                own: Own::Nothing,
+            },
         }
     }
 
     /// Whether more follows on the stream after the first message.
     pub fn takes_input(&self) -> bool {
-        matches!(self, Self::Run(Run { stdin: Feed::Piped, .. }))
+        match self {
+            Self::Run(Run { stdin, .. }) | Self::Script(Script { stdin, .. }) => *stdin == Feed::Piped,
+            Self::Call { .. } | Self::Builtin(_) => false,
+        }
     }
+}
+
+/// Where imports begin.
+#[derive(Clone, Copy, Debug)]
+pub enum Imports<'a> {
+    Module(&'a str),
+    /// The source of a script.
+    Script(&'a [u8]),
+}
+
+impl Script {
+    fn order(&self) -> Value {
+        let mut builder = Builder::default();
+        let words = self.words.iter().map(|word| builder.text(word)).collect();
+        let fields = [
+            ("name", Node::Text(self.name.clone().into_bytes())),
+            ("source", Node::Bytes(self.source.clone())),
+            ("words", Node::List(words)),
+            ("stdin", Node::Bool(self.stdin == Feed::Piped)),
+        ];
+        dict(builder, fields)
+    }
+}
+
+/// A dict of those fields.
+fn dict<const N: usize>(mut builder: Builder, fields: [(&str, Node); N]) -> Value {
+    let pairs = fields.map(|(name, node)| (builder.text(name), builder.add(node))).to_vec();
+    let root = builder.add(Node::Dict(pairs));
+    builder.finish(root)
+}
+
+/// What a call is given that takes nothing.
+pub fn no_arguments() -> Value {
+    let mut builder = Builder::default();
+    let pair = vec![builder.add(Node::Tuple(Vec::new())), builder.add(Node::Dict(Vec::new()))];
+    let root = builder.add(Node::Tuple(pair));
+    builder.finish(root)
 }
 
 impl Run {
@@ -122,9 +230,7 @@ impl Run {
             ("shell", Node::Bool(self.interpreter == Words::Shell)),
             ("stdin", Node::Bool(self.stdin == Feed::Piped)),
         ];
-        let pairs = fields.map(|(name, node)| (builder.text(name), builder.add(node))).to_vec();
-        let root = builder.add(Node::Dict(pairs));
-        builder.finish(root)
+        dict(builder, fields)
     }
 }
 
@@ -132,6 +238,8 @@ impl Run {
 #[derive(Debug)]
 pub enum Meaning {
     Output(Stream, Vec<u8>),
+    Item(Value),
+    Record(Record),
     Answer(Result<Answer, Box<Value>>),
     /// Something that does not belong there.
     Nonsense,
@@ -145,6 +253,9 @@ impl Meaning {
             FromAgent::Result(value) => Self::Answer(Ok(Answer::Value(value))),
             FromAgent::Failure(value) => Self::Answer(Err(Box::new(value))),
             FromAgent::Exit(status) => Self::Answer(Ok(Answer::Exit(exit_status(status)))),
+            FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
+            FromAgent::Item(value) => Self::Item(value),
+            FromAgent::Log(value) => Record::of(&value).map_or(Self::Nonsense, Self::Record),
             FromAgent::Need(_) => Self::Nonsense,
         }
     }

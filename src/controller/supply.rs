@@ -1,119 +1,312 @@
-//! What contexts are supplied with: parts of their agent, and modules of the user's roots.
+//! What contexts are supplied with: parts of their agent, modules and data files of the user's roots.
 
 use super::Controller;
-use crate::modules::{Module, is_stdlib};
+use super::operation::Imports;
+use crate::modules::{Closure, Found, Kind, Library, Limit, Module, Resource, is_stdlib};
 use crate::payload;
 use crate::proto::frame::Priority;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{ResetReason, ToAgent};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, NodeId, Value};
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use std::io::Write;
+use std::time::{Duration, Instant};
 
-/// A larger source is fetched when it is imported: with its path it would not fit a stream's window.
-const PUSHED_BYTES: usize = 48 * 1024;
+/// What a call brings along of the modules that it will import; more is fetched when it is imported.
+const CLOSURE: Limit = Limit { bytes: 4 * 1024 * 1024, modules: 2000 };
+/// A pushed message fits one frame, and with it the window of a new stream: no call overtakes it.
+const PUSHED_BYTES: usize = 60 * 1024;
+/// About what compresses to that.
+const PACKED_AT_ONCE: usize = 4 * PUSHED_BYTES;
 /// Names are at most 255 bytes long.
 const NAMES_AT_ONCE: usize = 200;
+/// For so long a fleet's hosts are given the same modules without another look at the disk.
+const FRESH: Duration = Duration::from_secs(2);
+/// What Python calls a script.
+const SCRIPT_MODULE: &str = "__main__";
+/// What one context may have asked for and not yet read.
+const MAX_OWED_BYTES: usize = 512 * 1024 * 1024;
+
+/// What a call of one module brings along, as messages.
+#[derive(Debug)]
+pub(super) struct Pack {
+    module: String,
+    made: Instant,
+    messages: Vec<Vec<u8>>,
+    names: Vec<String>,
+    logs: bool,
+}
+
+/// A module as it is told.
+enum Told {
+    /// With the names that a package holds: no other needs a request.
+    Module(Module, Vec<String>),
+    /// Compiled, and where.
+    Extension(String, String),
+    Missing(String),
+}
 
 impl Controller {
-    /// Answers a context's request for a module, or for a part of its agent.
-    pub(super) fn serve(&mut self, key: StreamKey, name: &str) {
-        let answer = match name.strip_prefix("part:") {
-            Some(part) => match payload::part(part) {
+    /// Answers a context's request: a part of its agent, a data file, or a module.
+    pub(super) fn serve(&mut self, key: StreamKey, request: &str) {
+        if self.owed_bytes(key) > MAX_OWED_BYTES {
+            return self.streams.reset(key, ResetReason::TooMuch);
+        }
+        let answer = match request.split_once(':') {
+            Some(("part", name)) => match payload::part(name) {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
                 None => return self.streams.reset(key, ResetReason::UnknownMessage),
             },
-            None => ToAgent::Modules(self.answer_module(key.peer, name)),
+            Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),
+            Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };
+        self.supplies.push(key);
         self.streams.send(key, answer.encode(), true);
     }
 
-    fn answer_module(&mut self, context: ContextId, name: &str) -> Value {
+    /// What the context has asked for and has not taken yet.
+    fn owed_bytes(&mut self, key: StreamKey) -> usize {
+        let streams = &self.streams;
+        self.supplies.retain(|supply| streams.unsent_bytes(*supply) > 0);
+        let of_context = self.supplies.iter().filter(|supply| supply.peer == key.peer);
+        of_context.map(|supply| streams.unsent_bytes(*supply)).sum()
+    }
+
+    /// The module, with what it imports in turn.
+    fn module(&mut self, context: ContextId, name: &str) -> Vec<u8> {
+        let target = self.target_name(context);
+        let Some(known) = self.contexts.get_mut(&context) else { return Vec::new() };
+        let Closure { modules, .. } = self.settings.library.closure(name, &known.modules, CLOSURE);
+        known.modules.extend(modules.iter().map(|module| module.name.clone()));
+        let has_it = modules.iter().any(|module| module.name == name);
+        let library = &self.settings.library;
+        let mut told: Vec<Told> = modules.into_iter().map(|module| Told::of(module, library)).collect();
+        if !has_it {
+            told.push(match self.settings.library.find(name) {
+                Ok(Found::Module(module)) => Told::of(module, &self.settings.library),
+                Ok(Found::Extension(path)) => {
+                    Told::Extension(name.to_owned(), path.to_string_lossy().into_owned())
+                }
+                Ok(Found::Missing) => {
+                    self.note(&target, || format!("asked for module {name}, which no root has"));
+                    Told::Missing(name.to_owned())
+                }
+                Ok(Found::Refused) => {
+                    self.warn(context, || format!("asked for module {name:?}: refused, not in the roots"));
+                    Told::Missing(name.to_owned())
+                }
+                Err(error) => {
+                    self.warn(context, || format!("module {name} cannot be read: {error}"));
+                    Told::Missing(name.to_owned())
+                }
+            });
+        }
+        pack(&[], &told)
+    }
+
+    /// A file's bytes, a folder's entries, or None.
+    fn data(&mut self, context: ContextId, request: &str) -> Value {
+        let (package, path) = request.split_once(':').unwrap_or((request, ""));
         let mut builder = Builder::default();
-        let root = match self.settings.library.find(name) {
-            Ok(Some(module)) => {
-                let fields = [
-                    builder.add(Node::Bool(module.package)),
-                    builder.text(&module.path.to_string_lossy()),
-                    builder.add(Node::Bytes(module.source)),
-                ];
-                builder.add(Node::Tuple(fields.to_vec()))
+        let root = match self.settings.library.data(package, path) {
+            Ok(Resource::Bytes(bytes)) => builder.add(Node::Bytes(bytes)),
+            Ok(Resource::Entries(entries)) => {
+                let entries = entries.into_iter().map(|(name, folder)| {
+                    let pair = vec![builder.text(&name), builder.add(Node::Bool(folder))];
+                    builder.add(Node::Tuple(pair))
+                });
+                let entries = entries.collect();
+                builder.add(Node::List(entries))
             }
-            Ok(None) => {
-                let target = self.target_name(context);
-                self.note(&target, || format!("asked for module {name}, which no root has"));
+            Ok(Resource::Missing) => builder.add(Node::None),
+            Ok(Resource::Refused) => {
+                self.warn(context, || {
+                    format!("asked for {path:?} of package {package:?}: refused, not in the package")
+                });
                 builder.add(Node::None)
             }
             Err(error) => {
-                let target = self.target_name(context);
-                self.note(&target, || format!("module {name} cannot be read: {error}"));
+                self.warn(context, || format!("{path} of package {package} cannot be read: {error}"));
                 builder.add(Node::None)
             }
         };
         builder.finish(root)
     }
 
-    /// Sends ahead what a call will import: the names that the user's roots hold, its module where
-    /// that is small enough to arrive before the call, and the importer where either is of use or
-    /// the module is not one that every Python has.
-    pub(super) fn send_modules(&mut self, context: ContextId, function: &str) {
+    /// Sends ahead what a call will need: the names that the user's roots hold, its module and all that
+    /// this imports, the importer where it is of use, the handler of `logging` where somebody may log.
+    pub(super) fn send_modules(&mut self, context: ContextId, imports: Imports<'_>, now: Instant) {
         let Some(known) = self.contexts.get_mut(&context) else { return };
-        let module = function.split(':').next().unwrap_or(function);
-        let stdlib = is_stdlib(module.split('.').next().unwrap_or(module));
-        let names = if known.knows_roots { Vec::new() } else { self.settings.library.names() };
-        let found = if stdlib || known.modules.contains(module) {
-            None
-        } else {
-            self.settings
-                .library
-                .find(module)
-                .ok()
-                .flatten()
-                .filter(|found| found.source.len() <= PUSHED_BYTES)
+        let top = match imports {
+            Imports::Module(module) => module.split('.').next().unwrap_or(module),
+            Imports::Script(_) => SCRIPT_MODULE,
         };
+        let names = if known.knows_roots { Vec::new() } else { self.settings.library.names() };
         known.knows_roots = true;
-        known.modules.extend(found.iter().map(|found| found.name.clone()));
-        if !stdlib || !names.is_empty() {
+        let ours = is_stdlib(top) || top == payload::AGENT_MODULE;
+        if !ours || !names.is_empty() {
+            self.send_part(context, "adopt");
             self.send_part(context, "importer");
         }
         for names in names.chunks(NAMES_AT_ONCE) {
-            self.push_modules(context, names, None);
+            self.push(context, ToAgent::Modules(pack(names, &[])));
         }
-        if found.is_some() {
-            self.push_modules(context, &[], found);
+        let logs = if ours { top == "logging" } else { self.send_closure(context, imports, now) };
+        if logs || !ours || self.settings.log_level > 0 {
+            self.send_part(context, "offer");
+            self.send_part(context, "logs");
         }
     }
 
-    /// One message that fits the window of a new stream, so that the call cannot overtake it.
-    fn push_modules(&mut self, context: ContextId, names: &[String], module: Option<Module>) {
-        let mut builder = Builder::default();
-        let names: Vec<NodeId> = names.iter().map(|name| builder.text(name)).collect();
-        let module: Vec<NodeId> = module
-            .into_iter()
-            .map(|module| {
-                let fields = [
-                    builder.text(&module.name),
-                    builder.add(Node::Bool(module.package)),
-                    builder.text(&module.path.to_string_lossy()),
-                    builder.add(Node::Bytes(module.source)),
-                ];
-                builder.add(Node::Tuple(fields.to_vec()))
-            })
-            .collect();
-        let pair = vec![builder.add(Node::List(names)), builder.add(Node::List(module))];
-        let root = builder.add(Node::Tuple(pair));
-        let message = ToAgent::Modules(builder.finish(root)).encode();
-        self.streams.open(context, Priority::Interactive, message, true);
+    /// Sends a module and what it imports; returns whether any of that logs.
+    fn send_closure(&mut self, context: ContextId, imports: Imports<'_>, now: Instant) -> bool {
+        let Some(known) = self.contexts.get_mut(&context) else { return false };
+        let library = &self.settings.library;
+        let (module, script) = match imports {
+            Imports::Module(module) => (module.to_owned(), None),
+            Imports::Script(source) => {
+                (format!("{SCRIPT_MODULE} {:08x}", crc32fast::hash(source)), Some(source))
+            }
+        };
+        if known.modules.contains(&module) {
+            return false;
+        }
+        let fresh = |pack: &Pack| pack.module == module && now.duration_since(pack.made) < FRESH;
+        let reusable = known.modules.is_empty();
+        let pack = match self.pack.take().filter(|pack| reusable && fresh(pack)) {
+            Some(pack) => pack,
+            None => {
+                let closure = match script {
+                    Some(source) => library.closure_of_script(source, &known.modules, CLOSURE),
+                    None => library.closure(&module, &known.modules, CLOSURE),
+                };
+                Pack::new(&module, closure, library, now)
+            }
+        };
+        known.modules.extend(pack.names.iter().cloned());
+        let logs = pack.logs;
+        for message in &pack.messages {
+            self.push(context, ToAgent::Modules(message.clone()));
+        }
+        self.pack = Some(pack).filter(|_| reusable);
+        logs
     }
 
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {
         let fresh = self.contexts.get_mut(&context).is_some_and(|context| context.parts.insert(name));
         if let Some(part) = payload::part(name).filter(|_| fresh) {
-            self.streams.open(
-                context,
-                Priority::Interactive,
-                ToAgent::Part(part.packed.to_vec()).encode(),
-                true,
-            );
+            self.push(context, ToAgent::Part(part.packed.to_vec()));
         }
     }
+
+    fn push(&mut self, context: ContextId, message: ToAgent) {
+        self.streams.open(context, Priority::Interactive, message.encode(), true);
+    }
+}
+
+impl Pack {
+    fn new(module: &str, closure: Closure, library: &Library, now: Instant) -> Self {
+        let mut messages = Vec::new();
+        let mut names = Vec::new();
+        let mut batch: Vec<Told> = Vec::new();
+        let mut bytes = 0;
+        for module in closure.modules {
+            bytes += module.source.len();
+            if bytes > PACKED_AT_ONCE && !batch.is_empty() {
+                bytes = module.source.len();
+                put(std::mem::take(&mut batch), &mut messages, &mut names);
+            }
+            batch.push(Told::of(module, library));
+        }
+        put(batch, &mut messages, &mut names);
+        let logs = closure.stdlib.contains("logging");
+        Self { module: module.to_owned(), made: now, messages, names, logs }
+    }
+}
+
+impl Told {
+    fn of(module: Module, library: &Library) -> Self {
+        if module.kind == Kind::Module {
+            return Self::Module(module, Vec::new());
+        }
+        let stem = |(name, _): (String, bool)| name.split('.').next().unwrap_or_default().to_owned();
+        let names = match library.data(&module.name, "") {
+            Ok(Resource::Entries(entries)) => entries.into_iter().map(stem).collect(),
+            Ok(Resource::Bytes(_) | Resource::Missing | Resource::Refused) | Err(_) => Vec::new(),
+        };
+        Self::Module(module, names)
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Module(module, _) => &module.name,
+            Self::Extension(name, _) | Self::Missing(name) => name,
+        }
+    }
+
+    /// As a tuple of name, kind, path, source and names.
+    fn add_to(&self, builder: &mut Builder) -> NodeId {
+        let (kind, path, source, names) = match self {
+            Self::Module(module, names) => {
+                (number(module.kind), module.path.to_string_lossy(), &module.source[..], &names[..])
+            }
+            Self::Extension(_, path) => (3, path.into(), &[][..], &[][..]),
+            Self::Missing(_) => (4, "".into(), &[][..], &[][..]),
+        };
+        let names = names.iter().map(|name| builder.text(name)).collect();
+        let fields = [
+            builder.text(self.name()),
+            builder.add(Node::Int(kind)),
+            builder.text(&path),
+            builder.add(Node::Bytes(source.to_vec())),
+            builder.add(Node::Tuple(names)),
+        ];
+        builder.add(Node::Tuple(fields.to_vec()))
+    }
+}
+
+fn number(kind: Kind) -> i64 {
+    match kind {
+        Kind::Module => 0,
+        Kind::Package => 1,
+        Kind::Namespace => 2,
+    }
+}
+
+/// Makes messages of modules; one that is too large even alone is left to be asked for.
+fn put(mut batch: Vec<Told>, messages: &mut Vec<Vec<u8>>, names: &mut Vec<String>) {
+    if batch.is_empty() {
+        return;
+    }
+    let packed = pack(&[], &batch);
+    if packed.len() <= PUSHED_BYTES {
+        messages.push(packed);
+        names.extend(batch.into_iter().map(|told| told.name().to_owned()));
+    } else if batch.len() > 1 {
+        let rest = batch.split_off(batch.len() / 2);
+        put(batch, messages, names);
+        put(rest, messages, names);
+    }
+}
+
+/// The body of a Modules message: raw deflate of a value, (names and kinds, modules).
+fn pack(names: &[(String, Kind)], modules: &[Told]) -> Vec<u8> {
+    let mut builder = Builder::default();
+    let names = names.iter().map(|(name, kind)| {
+        let pair = vec![builder.text(name), builder.add(Node::Int(number(*kind)))];
+        builder.add(Node::Tuple(pair))
+    });
+    let names: Vec<NodeId> = names.collect();
+    let modules: Vec<NodeId> = modules.iter().map(|told| told.add_to(&mut builder)).collect();
+    let pair = vec![builder.add(Node::List(names)), builder.add(Node::List(modules))];
+    let root = builder.add(Node::Tuple(pair));
+    let mut plain = Vec::new();
+    builder.finish(root).encode(&mut plain);
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    encoder
+        .write_all(&plain)
+        .and_then(|()| encoder.finish())
+        .unwrap_or_else(|_| unreachable!("memory takes all that is written"))
 }

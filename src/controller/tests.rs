@@ -14,6 +14,7 @@ fn controller() -> Controller {
         title: "title".into(),
         interpreter: Interpreter::Probe,
         keepalive: Duration::from_secs(15),
+        log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: Some(TIMEOUT),
         library: Library::default(),
@@ -53,7 +54,11 @@ fn what_is_asked_leaves_with_the_start() {
     assert!(matches!(commands[0], Command::Start { .. }));
     let opened =
         commands.iter().filter(|command| matches!(command, Command::Send(frame) if frame.kind == Kind::Open));
-    assert_eq!(opened.count(), 2, "the part that runs commands, and the command");
+    assert_eq!(
+        opened.count(),
+        5,
+        "the watchdog, what makes it a subreaper, the part that reads input, the part that runs commands, and the command"
+    );
 }
 
 #[test]
@@ -101,5 +106,44 @@ fn a_program_that_cannot_be_run_fails_what_was_asked() {
     assert!(
         matches!(failure(&mut controller), Some((failed, HostErrorKind::SpawnFailed { .. })) if failed == operation)
     );
+    assert_eq!(controller.poll_timeout(), None);
+}
+
+#[test]
+fn a_context_that_goes_on_with_what_was_cancelled_is_ended() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let (context, operation) = started(&mut controller, now);
+    let hello = ChildHello { version: 1, pid: 1, python: 0 };
+    controller.handle_link(LinkId(7), LinkEvent::Ready(hello), now);
+    let other = controller.submit(context, &run(), now);
+    controller.cancel(operation, now);
+    assert!(matches!(failure(&mut controller), Some((_, HostErrorKind::Interrupted))));
+    while controller.poll_command().is_some() {}
+    let late = controller.poll_timeout().expect("patience has an end");
+    controller.handle_timeout(late);
+    assert!(matches!(controller.poll_command(), Some(Command::Abort(LinkId(7), Cause::Stuck))));
+    assert!(controller.take_notes().iter().any(|note| note.weight == Weight::Warning));
+    let (stderr, noise) = (Vec::new(), Vec::new());
+    let end = End { cause: Cause::Stuck, started: true, exit: None, stderr, noise };
+    controller.handle_link(LinkId(7), LinkEvent::Ended(end), late);
+    let lost = failure(&mut controller);
+    assert!(matches!(lost, Some((lost, HostErrorKind::LinkLost { why: Loss::Stuck })) if lost == other));
+}
+
+#[test]
+fn a_context_that_stops_what_was_cancelled_goes_on() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let (context, operation) = started(&mut controller, now);
+    let hello = ChildHello { version: 1, pid: 1, python: 0 };
+    controller.handle_link(LinkId(7), LinkEvent::Ready(hello), now);
+    controller.cancel(operation, now);
+    let commands: Vec<_> = std::iter::from_fn(|| controller.poll_command()).collect();
+    let reset = commands.into_iter().find_map(|command| match command {
+        Command::Send(frame) if frame.kind == Kind::Reset => Some(frame),
+        _ => None,
+    });
+    let reset = reset.expect("the agent is told");
+    let settled = Frame { to: ContextId::CONTROLLER, from: context, ..reset };
+    controller.handle_link(LinkId(7), LinkEvent::Frame(settled), now);
     assert_eq!(controller.poll_timeout(), None);
 }

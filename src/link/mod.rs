@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_millis(500);
 /// Time between SIGTERM and SIGKILL.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// The same for one with a watchdog, which has processes to find and to end before it goes.
+const WATCHDOG_PATIENCE: Duration = Duration::from_secs(4);
 const READ_BYTES: usize = 64 * 1024;
 /// How often a process that has ended is still read: another may hold its descriptors and write on.
 const LAST_READS: usize = 16;
@@ -57,6 +59,8 @@ pub enum Cause {
     },
     /// Nothing answered within the time to connect.
     TooSlow,
+    /// What it was told to stop went on.
+    Stuck,
     Failed,
 }
 
@@ -170,7 +174,8 @@ impl Link {
                     Step::Terminate => self.child.terminate(),
                     Step::Kill => self.child.kill(),
                 }
-                (*step, *next) = (Step::Kill, now + PATIENCE);
+                let patience = if self.started { WATCHDOG_PATIENCE } else { PATIENCE };
+                (*step, *next) = (Step::Kill, now + patience);
                 self.handle_child(now);
             }
             Life::Ending { .. } | Life::Starting(_) | Life::Over => {}
@@ -196,9 +201,10 @@ impl Link {
         self.end(cause, now);
     }
 
-    /// Ends the process without a word; dropping the link reaps it.
-    pub fn kill(&self) {
-        self.child.kill();
+    /// Ends the process without a word. A watchdog has still to end what it watches; all else is
+    /// reaped as the link is dropped.
+    pub fn kill(&mut self) {
+        if self.started { self.child.dismiss() } else { self.child.kill() }
     }
 
     /// Reads once, if there is anything.
@@ -320,7 +326,7 @@ impl Link {
     fn end(&mut self, cause: Cause, now: Instant) {
         let next = match cause {
             Cause::Asked | Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => now + GRACE,
-            Cause::Session(_) | Cause::TooNoisy | Cause::Forged { .. } | Cause::TooSlow => now,
+            Cause::Session(_) | Cause::TooNoisy | Cause::Forged { .. } | Cause::TooSlow | Cause::Stuck => now,
         };
         if matches!(self.life, Life::Starting(_) | Life::Open) {
             self.enter(Life::Ending { cause, next, step: Step::Terminate });

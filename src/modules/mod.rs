@@ -1,14 +1,30 @@
 //! Modules of the user's roots, for contexts that import them. Nothing else is ever served: not the
-//! standard library, not a file outside of a root, whatever links and names say.
+//! standard library, not a file outside of a root, whatever links and names say. Nothing is remembered
+//! between two questions: users edit their modules while a session lasts.
 
-use std::collections::HashSet;
+mod archive;
+mod closure;
+mod root;
+mod scan;
+mod search;
+
+pub use closure::{Closure, Limit};
+
+use closure::Walk;
+use root::{Place, Root, below};
+use scan::is_identifier;
+use search::{Located, Search, module_stem};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 const STDLIB: &str = include_str!("stdlib.txt");
 /// A source larger than this is data.
 const MAX_SOURCE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A data file is sent as one value.
+const MAX_DATA_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Whether some Python, from 2.4 to 3.14, has a top-level module of that name.
 pub fn is_stdlib(name: &str) -> bool {
@@ -16,133 +32,189 @@ pub fn is_stdlib(name: &str) -> bool {
     NAMES.contains(name)
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Module,
+    Package,
+    /// A folder without `__init__.py` (PEP 420).
+    Namespace,
+}
+
 /// A module as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
     pub name: String,
-    pub package: bool,
-    /// Where it is here: what tracebacks show.
+    pub kind: Kind,
+    /// Where it is here: what tracebacks show. In a zip file, as if that were a folder; of a namespace
+    /// package, its first folder.
     pub path: PathBuf,
+    /// Empty for a namespace package.
     pub source: Vec<u8>,
 }
 
-/// The folders whose modules remote code may import.
+/// What the roots have under a dotted name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Module(Module),
+    /// Only a C extension or bytecode, which are not sent.
+    Extension(PathBuf),
+    Missing,
+    /// No name of a module, or a link that leads out of its root.
+    Refused,
+}
+
+/// What the roots have under a path of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resource {
+    Bytes(Vec<u8>),
+    /// The names in a folder, in order, and whether each is a folder.
+    Entries(Vec<(String, bool)>),
+    Missing,
+    /// A path, or a link, that leads out.
+    Refused,
+}
+
+/// The folders and zip files whose modules remote code may import.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
-    roots: Vec<PathBuf>,
+    roots: Vec<Root>,
 }
 
 impl Library {
     /// # Errors
     ///
-    /// The root that is no folder, and why.
+    /// The root that is neither a folder nor a zip file, and why.
     pub fn new(roots: Vec<PathBuf>) -> Result<Self, (PathBuf, io::Error)> {
-        let resolve = |root: PathBuf| match root.canonicalize() {
-            Ok(path) if path.is_dir() => Ok(path),
-            Ok(_) => Err((root, io::ErrorKind::NotADirectory.into())),
-            Err(error) => Err((root, error)),
-        };
-        Ok(Self { roots: roots.into_iter().map(resolve).collect::<Result<_, _>>()? })
+        let open = |path: PathBuf| Root::open(&path).map_err(|error| (path, error));
+        Ok(Self { roots: roots.into_iter().map(open).collect::<Result<_, _>>()? })
     }
 
-    /// Returns the module of that dotted name, from the first root that has it.
+    /// Returns the module of that dotted name, from the first root that has it; a namespace package only
+    /// if no root has a module or package of that name.
+    ///
+    /// # Errors
+    ///
+    /// When it is there but cannot be read, or is too large.
+    pub fn find(&self, name: &str) -> io::Result<Found> {
+        let located = Search::new(&self.roots).locate(name)?;
+        self.load(name, &located, MAX_SOURCE_BYTES)
+    }
+
+    /// The top-level names that the roots hold, in order: all others need no request. Those that
+    /// [`Library::find`] refuses, or has only compiled, are among them, so that their import can say why.
+    pub fn names(&self) -> Vec<(String, Kind)> {
+        let mut search = Search::new(&self.roots);
+        let mut names = Vec::new();
+        for name in self.roots.iter().flat_map(top_level_names).collect::<BTreeSet<String>>() {
+            match search.locate(&name) {
+                Ok(Located::Missing) | Err(_) => {}
+                Ok(located) => names.push((name, located.kind().unwrap_or(Kind::Module))),
+            }
+        }
+        names
+    }
+
+    /// The module of that dotted name, its parents, and what they import statically, as far as the roots
+    /// hold it and the limit allows. What is known is left out, and not looked through; what is too large
+    /// for the rest of the limit, or cannot be read, is left out too.
+    pub fn closure(&self, name: &str, known: &HashSet<String>, limit: Limit) -> Closure {
+        Walk::new(self, known).of_module(name, limit)
+    }
+
+    /// The same for what a script imports, which is no module itself.
+    pub fn closure_of_script(&self, source: &[u8], known: &HashSet<String>, limit: Limit) -> Closure {
+        Walk::new(self, known).of_script(source, limit)
+    }
+
+    /// Returns a file or folder by its path in the folder of a package, `""` for that itself. `..` may
+    /// lead up to the folder of the top-level package. Folders of a namespace package are merged.
     ///
     /// # Errors
     ///
     /// When it is there but cannot be read.
-    pub fn find(&self, name: &str) -> io::Result<Option<Module>> {
-        let parts: Vec<&str> = name.split('.').collect();
-        if !parts.iter().all(|part| is_identifier(part)) || is_stdlib(parts[0]) {
-            return Ok(None);
-        }
-        let relative: PathBuf = parts.iter().collect();
-        for root in &self.roots {
-            for (package, path) in [
-                (true, root.join(&relative).join("__init__.py")),
-                (false, root.join(relative.with_extension("py"))),
-            ] {
-                let Ok(resolved) = path.canonicalize() else { continue };
-                let metadata = resolved.metadata()?;
-                if resolved.starts_with(root) && metadata.is_file() && metadata.len() <= MAX_SOURCE_BYTES {
-                    let source = std::fs::read(&resolved)?;
-                    return Ok(Some(Module { name: name.to_owned(), package, path, source }));
-                }
+    pub fn data(&self, package: &str, path: &str) -> io::Result<Resource> {
+        let located = Search::new(&self.roots).locate(package)?;
+        let mut refused = matches!(located, Located::Refused);
+        let mut entries: Option<BTreeMap<String, bool>> = None;
+        for portion in located.portions() {
+            let Some(path) = within(&portion.folder, path) else { return Ok(Resource::Refused) };
+            let root = &self.roots[portion.root];
+            match root.place_from_top(&path)? {
+                Place::File => return root.read(&path, MAX_DATA_BYTES).map(Resource::Bytes),
+                Place::Folder => entries.get_or_insert_default().extend(listed(root, &path)?),
+                Place::Missing => {}
+                Place::Outside => refused = true,
             }
         }
-        Ok(None)
+        Ok(match entries {
+            Some(entries) => Resource::Entries(entries.into_iter().collect()),
+            None if refused => Resource::Refused,
+            None => Resource::Missing,
+        })
     }
 
-    /// The top-level names that the roots hold: all others need no request.
-    pub fn names(&self) -> Vec<String> {
-        let entries = self.roots.iter().filter_map(|root| root.read_dir().ok()).flatten().flatten();
-        let mut names: Vec<String> = entries
-            .filter_map(|entry| top_level_name(&entry.path()))
-            .filter(|name| !is_stdlib(name))
-            .collect();
-        names.sort();
-        names.dedup();
-        names
+    fn load(&self, name: &str, located: &Located, limit: u64) -> io::Result<Found> {
+        let read = |root: &Root, file: &str| Ok::<_, io::Error>((root.path(file), root.read(file, limit)?));
+        let (kind, (path, source)) = match located {
+            Located::Module { root, file } => (Kind::Module, read(&self.roots[*root], file)?),
+            Located::Package { portion, file } => (Kind::Package, read(&self.roots[portion.root], file)?),
+            Located::Namespace(portions) => {
+                let first = portions.first().map(|portion| self.roots[portion.root].path(&portion.folder));
+                (Kind::Namespace, (first.unwrap_or_default(), Vec::new()))
+            }
+            Located::Extension(path) => return Ok(Found::Extension(path.clone())),
+            Located::Missing => return Ok(Found::Missing),
+            Located::Refused => return Ok(Found::Refused),
+        };
+        Ok(Found::Module(Module { name: name.to_owned(), kind, path, source }))
     }
 }
 
-fn top_level_name(path: &Path) -> Option<String> {
-    let name = if path.is_dir() {
-        path.join("__init__.py").is_file().then(|| path.file_name())?
-    } else {
-        path.extension().is_some_and(|extension| extension == "py").then(|| path.file_stem())?
+/// What may be modules at the top of a root, by their names.
+fn top_level_names(root: &Root) -> Vec<String> {
+    let name = |(entry, place): (String, Place)| {
+        let stem = module_stem(&entry).map(str::to_owned);
+        match place {
+            Place::File => stem,
+            Place::Folder => Some(entry),
+            // A link to a package is refused when it is asked for; one to other folders hides nothing.
+            Place::Outside => {
+                stem.or_else(|| root.path(&below(&entry, "__init__.py")).is_file().then_some(entry))
+            }
+            Place::Missing => None,
+        }
     };
-    name?.to_str().filter(|name| is_identifier(name)).map(str::to_owned)
+    let entries = root.entries("", usize::MAX).unwrap_or_default();
+    let names = entries.into_iter().filter_map(name);
+    names.filter(|name| is_identifier(name) && name != "__pycache__" && name != "__init__").collect()
 }
 
-/// A name that Python could import; no separator, no dot, so a path made of them stays in its root.
-fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+/// The names in a folder, and whether each is a folder; without links that lead out.
+fn listed(root: &Root, folder: &str) -> io::Result<Vec<(String, bool)>> {
+    let entries = root.entries(folder, usize::MAX)?.into_iter();
+    let seen = entries.filter(|(_, place)| matches!(place, Place::File | Place::Folder));
+    Ok(seen.map(|(name, place)| (name, place == Place::Folder)).collect())
+}
+
+/// The path in its root of a path in a package's folder; none where that leads out of the folder of the
+/// top-level package, beside which the user keeps what is nobody's data.
+fn within(folder: &str, path: &str) -> Option<String> {
+    if path.starts_with('/') || path.contains('\0') {
+        return None;
+    }
+    let mut parts: Vec<&str> = folder.split('/').collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.len() > 1 => {
+                parts.pop();
+            }
+            ".." => return None,
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn library() -> (tempfile::TempDir, Library) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let root = folder.path().join("root");
-        fs::create_dir_all(root.join("pkg")).expect("folders");
-        fs::write(root.join("pkg/__init__.py"), "").expect("a package");
-        fs::write(root.join("pkg/sub.py"), "x = 1\n").expect("a module");
-        fs::write(root.join("one.py"), "").expect("a module");
-        fs::write(folder.path().join("secret.py"), "key = 1\n").expect("a file outside");
-        let library = Library::new(vec![root]).expect("a root");
-        (folder, library)
-    }
-
-    #[test]
-    fn modules_and_packages_are_found() {
-        let (_folder, library) = library();
-        let module = library.find("pkg.sub").expect("readable").expect("there");
-        assert_eq!((module.package, module.source.as_slice()), (false, &b"x = 1\n"[..]));
-        assert!(library.find("pkg").expect("readable").expect("there").package);
-        assert_eq!(library.find("nope").expect("no error"), None);
-        assert_eq!(library.names(), ["one", "pkg"]);
-    }
-
-    #[test]
-    fn nothing_outside_of_a_root_is_served() {
-        let (folder, library) = library();
-        std::os::unix::fs::symlink(folder.path().join("secret.py"), folder.path().join("root/link.py"))
-            .expect("a link");
-        for name in ["..secret", "../secret", "/etc/passwd", "pkg/sub", "", ".", "link"] {
-            assert_eq!(library.find(name).expect("no error"), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_standard_library_is_known_for_all_versions() {
-        for name in ["time", "os", "json", "urllib2", "tomllib", "imp", "distutils"] {
-            assert!(is_stdlib(name), "{name}");
-        }
-        assert!(!is_stdlib("yaml"));
-    }
-}
+mod tests;

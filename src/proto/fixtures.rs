@@ -34,7 +34,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
     let down = |kind, stream, body| Frame::control(kind, controller, agent, StreamId(stream), body);
     let up = |kind, stream, body| Frame::control(kind, agent, controller, StreamId(stream), body);
     let hello =
-        greeting(agent, &[ContextId(3), controller], *b"0123456789abcdef", 15_000, "hopvine:me".into());
+        greeting(agent, &[ContextId(3), controller], *b"0123456789abcdef", 15_000, 0, "hopvine:me".into());
     let answer = ChildHello { version: super::VERSION, pid: 4242, python: 0x030b_07f0 };
     let data =
         |kind, priority, more, end| Frame { priority, more, end, ..down(kind, 2, b"\x01abc".to_vec()) };

@@ -1,7 +1,7 @@
 //! Values as JSON and back, in the forms that the command line promises: what JSON has no word for
 //! is an object with one key that begins with `$`.
 
-use super::value::{Builder, Node, NodeId, Value};
+use super::value::{Builder, Node, NodeId, Tag, Value};
 use base64::display::Base64Display;
 use base64::engine::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +45,10 @@ fn from_json(json: &serde_json::Value, builder: &mut Builder) -> NodeId {
 fn special(pairs: &serde_json::Map<String, serde_json::Value>, builder: &mut Builder) -> Option<Node> {
     let (key, value) = pairs.iter().next().filter(|_| pairs.len() == 1)?;
     match key.as_str() {
+        "$timedelta" => {
+            let seconds = Node::Text(value.as_number()?.as_str().as_bytes().to_vec());
+            Some(Node::Tagged(Tag::TimeDelta, builder.add(seconds)))
+        }
         "$bytes" => STANDARD.decode(value.as_str()?).ok().map(Node::Bytes),
         "$float" => value.as_str()?.parse().ok().map(Node::Float),
         "$int" => BigInt::parse_bytes(value.as_str()?.strip_prefix("0x")?.as_bytes(), 16).map(Node::BigInt),
@@ -56,7 +60,11 @@ fn special(pairs: &serde_json::Map<String, serde_json::Value>, builder: &mut Bui
             });
             pairs.collect::<Option<_>>().map(Node::Dict)
         }
-        _ => None,
+        name => {
+            let tag = Tag::named(name.strip_prefix('$')?).filter(|tag| *tag != Tag::Record)?;
+            let text = builder.text(value.as_str()?);
+            Some(Node::Tagged(tag, text))
+        }
     }
 }
 
@@ -82,8 +90,13 @@ pub fn text_or_bytes(bytes: &[u8]) -> String {
 /// Returns the value as JSON on one line. What it holds several times is written each time, up to
 /// `max_bytes`; then `None`.
 pub fn to_json(value: &Value, max_bytes: usize) -> Option<String> {
+    part_to_json(value, value.root(), max_bytes)
+}
+
+/// The same for a part of a value.
+pub fn part_to_json(value: &Value, part: NodeId, max_bytes: usize) -> Option<String> {
     let mut out = String::new();
-    let mut steps = vec![Step::Node(value.root())];
+    let mut steps = vec![Step::Node(part)];
     let mut around: Vec<NodeId> = Vec::new();
     while let Some(step) = steps.pop() {
         if out.len() > max_bytes {
@@ -107,6 +120,7 @@ pub fn to_json(value: &Value, max_bytes: usize) -> Option<String> {
                     around.push(id);
                     push_pairs(&mut steps, value, pairs);
                 }
+                Node::Tagged(tag, inner) => push_tagged(&mut steps, &mut out, value, *tag, *inner),
                 leaf => write_leaf(leaf, &mut out),
             },
         }
@@ -135,7 +149,9 @@ fn push_items(steps: &mut Vec<Step>, open: &'static str, items: &[NodeId], close
 }
 
 fn push_pairs(steps: &mut Vec<Step>, value: &Value, pairs: &[(NodeId, NodeId)]) {
-    let textual = pairs.iter().all(|(key, _)| matches!(value.node(*key), Node::Text(_)));
+    let special = |key: NodeId| matches!(value.node(key), Node::Text(text) if text.starts_with(b"$"));
+    let textual = pairs.iter().all(|(key, _)| matches!(value.node(*key), Node::Text(_)))
+        && !matches!(pairs[..], [(key, _)] if special(key));
     let (open, between, close) = if textual { ("{", ":", "}") } else { (r#"{"$dict":["#, ",", "]}") };
     steps.extend([Step::Leave, Step::Text(close)]);
     for (at, (key, item)) in pairs.iter().enumerate().rev() {
@@ -154,6 +170,20 @@ fn push_pairs(steps: &mut Vec<Step>, value: &Value, pairs: &[(NodeId, NodeId)]) 
     steps.push(Step::Text(open));
 }
 
+/// A record looks like a dict of its fields; all else is an object with the type's name.
+fn push_tagged(steps: &mut Vec<Step>, out: &mut String, value: &Value, tag: Tag, inner: NodeId) {
+    match (tag, value.node(inner)) {
+        (Tag::Record, Node::Tuple(pair)) => steps.extend(pair.get(1).map(|fields| Step::Node(*fields))),
+        (Tag::TimeDelta, Node::Text(seconds)) => {
+            push_fmt(out, format_args!(r#"{{"$timedelta":{}}}"#, String::from_utf8_lossy(seconds)));
+        }
+        _ => {
+            push_fmt(out, format_args!(r#"{{"${}":"#, tag.name()));
+            steps.extend([Step::Text("}"), Step::Node(inner)]);
+        }
+    }
+}
+
 fn write_leaf(node: &Node, out: &mut String) {
     match node {
         Node::None => out.push_str("null"),
@@ -168,7 +198,12 @@ fn write_leaf(node: &Node, out: &mut String) {
         Node::Float(float) => push_fmt(out, format_args!("{float:?}")),
         Node::Bytes(bytes) => write_bytes(bytes, out),
         Node::Text(text) => write_text(text, out),
-        Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) | Node::Dict(_) => {
+        Node::List(_)
+        | Node::Tuple(_)
+        | Node::Set(_)
+        | Node::FrozenSet(_)
+        | Node::Dict(_)
+        | Node::Tagged(..) => {
             unreachable!("containers are written step by step")
         }
     }
@@ -254,7 +289,18 @@ mod tests {
         {
             assert_eq!(round_trip(form), form);
         }
-        assert_eq!(round_trip(r#"{"$set":1}"#), r#"{"$set":1}"#);
+        assert_eq!(round_trip(r#"{"$set":1}"#), r#"{"$dict":[["$set",1]]}"#);
+        for form in [
+            r#"{"$datetime":"2026-01-02T03:04:05+01:00"}"#,
+            r#"{"$decimal":"1.10"}"#,
+            r#"{"$timedelta":-1.5}"#,
+        ] {
+            assert_eq!(round_trip(form), form);
+        }
+        assert_eq!(
+            json(b"x\0\0\0\x06recordu\0\0\0\x02s\0\0\0\x01PD\0\0\0\x01s\0\0\0\x01xn"),
+            r#"{"x":null}"#
+        );
         assert_eq!(json(b"b\0\0\0\x01\xff"), r#"{"$bytes":"/w=="}"#);
         assert_eq!(json(b"S\0\0\0\x01i\0\0\0\x011"), r#"{"$set":[1]}"#);
         assert_eq!(json(b"D\0\0\0\x01ns\0\0\0\x01x"), r#"{"$dict":[[null,"x"]]}"#);

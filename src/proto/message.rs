@@ -7,6 +7,7 @@ use super::ids::ContextId;
 use super::value::{Value, ValueError};
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
+use std::fmt;
 
 /// Length of the random text that a parent sends and its child sends back reversed.
 pub const NONCE_BYTES: usize = 16;
@@ -22,6 +23,8 @@ pub struct ParentHello {
     pub version: u16,
     pub context: u32,
     pub keepalive_ms: u32,
+    /// Below this number, records of Python's `logging` are not sent; 0: as user code has it.
+    pub log_level: u8,
     pub nonce: [u8; NONCE_BYTES],
     /// The contexts from the parent up to the controller.
     pub ancestors: Vec<u32>,
@@ -95,39 +98,57 @@ impl Record for ParentHello {}
 impl Record for ChildHello {}
 impl Record for Credit {}
 
+/// What a call has for itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Own {
+    /// Nothing: it waits for its turn in the agent's main thread.
+    #[default]
+    Nothing,
+    Thread,
+    /// A fresh interpreter, a child of the agent.
+    Process,
+}
+
 /// From an ancestor to a context.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToAgent {
     /// Call `function` (`module:name`) with `arguments`, a tuple of positional ones and a dict.
-    Call { function: String, arguments: Value },
+    Call { function: String, arguments: Value, own: Own },
     /// Start a command: a dict of `words`, `shell`, `stdin`.
     Run(Value),
-    /// What the command of this stream reads; the stream's end is its end of file.
+    /// Run a script as `__main__`: a dict of `name`, `source`, `words`, `stdin`.
+    Script(Value),
+    /// What the command or script of this stream reads; the stream's end is its end of file.
     Input(Vec<u8>),
     /// A part of the agent, compressed by raw deflate.
     Part(Vec<u8>),
-    /// Names that the user's roots hold, and modules: (name, is a package, path, source).
-    /// As an answer to `Need`: (is a package, path, source) or None.
-    Modules(Value),
+    /// Names that the user's roots hold, and modules, as PROTOCOL.md has it; a value, compressed by raw deflate.
+    Modules(Vec<u8>),
+    /// The answer to a request for data: bytes, a list of (name, is a folder), or None.
+    Data(Value),
 }
 
 impl ToAgent {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![match self {
-            Self::Call { .. } => 1,
+            Self::Call { own: Own::Nothing, .. } => 1,
+            Self::Call { own: Own::Thread, .. } => 8,
+            Self::Call { own: Own::Process, .. } => 9,
             Self::Run(_) => 2,
             Self::Input(_) => 3,
             Self::Part(_) => 4,
             Self::Modules(_) => 5,
+            Self::Data(_) => 6,
+            Self::Script(_) => 7,
         }];
         match self {
-            Self::Call { function, arguments } => {
+            Self::Call { function, arguments, .. } => {
                 out.extend((function.len() as u64).to_be_bytes());
                 out.extend(function.as_bytes());
                 arguments.encode(&mut out);
             }
-            Self::Run(value) | Self::Modules(value) => value.encode(&mut out),
-            Self::Input(bytes) | Self::Part(bytes) => out.extend(bytes),
+            Self::Run(value) | Self::Script(value) | Self::Data(value) => value.encode(&mut out),
+            Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) => out.extend(bytes),
         }
         out
     }
@@ -146,8 +167,14 @@ pub enum FromAgent {
     Failure(Value),
     /// How the command ended, as wait(2) has it.
     Exit(u32),
-    /// A request for a module, or for the part of the agent named after `part:`.
+    /// A request: the name of a module; `part:` and the name of a part; `data:`, a package, `:`, a path in it.
     Need(String),
+    /// What a generator that was called has yielded; the result follows.
+    Item(Value),
+    /// A record of `logging`: a tuple of logger, level number, level name, text.
+    Log(Value),
+    /// The generator that was called has ended.
+    Exhausted,
 }
 
 impl FromAgent {
@@ -160,6 +187,9 @@ impl FromAgent {
             20 => Self::Failure(Value::decode(body)?),
             21 => Self::Exit(u32::from_be_bytes(body.try_into().map_err(|_| MessageError::BadRecord)?)),
             22 => Self::Need(String::from_utf8(body.to_vec()).map_err(|_| MessageError::BadRecord)?),
+            23 => Self::Item(Value::decode(body)?),
+            24 => Self::Log(Value::decode(body)?),
+            25 if body.is_empty() => Self::Exhausted,
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }
@@ -171,6 +201,16 @@ pub enum MessageError {
     UnknownTag(u8),
     BadRecord,
     BadValue(ValueError),
+}
+
+impl fmt::Display for MessageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTag(tag) => write!(f, "message {tag} is not known"),
+            Self::BadRecord => f.write_str("a record is broken"),
+            Self::BadValue(error) => error.fmt(f),
+        }
+    }
 }
 
 impl From<ValueError> for MessageError {
@@ -185,10 +225,19 @@ pub fn greeting(
     ancestors: &[ContextId],
     nonce: [u8; NONCE_BYTES],
     keepalive_ms: u32,
+    log_level: u8,
     title: String,
 ) -> ParentHello {
     let ancestors = ancestors.iter().map(|id| id.0).collect();
-    ParentHello { version: super::VERSION, context: context.0, keepalive_ms, nonce, ancestors, title }
+    ParentHello {
+        version: super::VERSION,
+        context: context.0,
+        keepalive_ms,
+        log_level,
+        nonce,
+        ancestors,
+        title,
+    }
 }
 
 #[cfg(test)]
@@ -200,19 +249,19 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
-            prop_assert!(!read || (17..=22).contains(&bytes[0]));
+            prop_assert!(!read || (17..=25).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
-            prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 42);
+            prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);
         }
     }
 
     #[test]
     fn hellos_have_the_layout_that_the_protocol_document_gives() {
-        let hello = greeting(ContextId(7), &[ContextId(0)], *b"0123456789abcdef", 15000, "t".into());
+        let hello = greeting(ContextId(7), &[ContextId(0)], *b"0123456789abcdef", 15000, 30, "t".into());
         let bytes = Record::encode(&hello);
         let expected =
-            b"\0\x01\0\0\0\x07\0\0\x3a\x980123456789abcdef\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01t";
+            b"\0\x01\0\0\0\x07\0\0\x3a\x98\x1e0123456789abcdef\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01t";
         assert_eq!(bytes, expected);
         assert_eq!(<ParentHello as Record>::decode(&bytes), Ok(hello));
     }
@@ -220,8 +269,8 @@ mod tests {
     #[test]
     fn trailing_bytes_and_huge_lengths_are_refused() {
         assert_eq!(<Credit as Record>::decode(&[0, 0, 0, 1, 0]), Err(MessageError::BadRecord));
-        let mut hello = Record::encode(&greeting(ContextId(7), &[], [0; 16], 1, String::new()));
-        hello[26..34].fill(0xff);
+        let mut hello = Record::encode(&greeting(ContextId(7), &[], [0; 16], 1, 0, String::new()));
+        hello[27..35].fill(0xff);
         assert_eq!(<ParentHello as Record>::decode(&hello), Err(MessageError::BadRecord));
     }
 }

@@ -70,6 +70,8 @@ pub struct Session {
     events: std::collections::VecDeque<Event>,
     keepalive: Duration,
     heard: Instant,
+    /// The end of the current interval, and how many intervals in a row nothing was heard in.
+    due: Option<Instant>,
     missed: u32,
     /// BYE goes out behind all that is queued.
     leaving: bool,
@@ -100,6 +102,7 @@ impl Session {
             events: std::collections::VecDeque::new(),
             keepalive,
             heard: now,
+            due: None,
             missed: 0,
             leaving: false,
         }
@@ -151,11 +154,12 @@ impl Session {
         }
     }
 
-    /// To be called at [`Self::poll_timeout`]: asks a silent child for a sign of life.
+    /// To be called at [`Self::poll_timeout`]: a parent asks for a sign of life, and so gives one.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.poll_timeout().is_none_or(|at| now < at) {
             return;
         }
+        self.due = now.checked_add(self.keepalive);
         self.missed += 1;
         if self.missed > MAX_MISSED {
             return self.end(Closed::Silent { quiet: now.duration_since(self.heard) });
@@ -165,10 +169,10 @@ impl Session {
         }
     }
 
-    /// When the other end has been silent for one more keepalive.
+    /// The end of each keepalive interval of an open session.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
-            State::Open => self.heard.checked_add(self.keepalive.checked_mul(self.missed + 1)?),
+            State::Open => self.due,
             State::AwaitingHello | State::Closed => None,
         }
     }
@@ -228,6 +232,7 @@ impl Session {
             return self.end(Closed::Version { theirs: version });
         }
         self.state = State::Open;
+        self.due = self.heard.checked_add(self.keepalive);
         self.events.push_back(event);
     }
 
@@ -261,7 +266,7 @@ mod tests {
     impl Pair {
         fn new(chunk: usize) -> Self {
             let now = crate::sys::clock::now();
-            let hello = greeting(ContextId(1), &[ContextId(0)], [7; 16], 15_000, "title".into());
+            let hello = greeting(ContextId(1), &[ContextId(0)], [7; 16], 15_000, 0, "title".into());
             Self {
                 parent: Session::parent(ContextId(0), &hello, now),
                 child: Session::child(now),

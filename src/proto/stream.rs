@@ -34,6 +34,8 @@ pub enum StreamEvent {
     Message { key: StreamKey, message: Vec<u8>, opens: bool, end: bool, owed_bytes: usize },
     /// The peer ended the stream early, or broke its rules.
     Reset { key: StreamKey, reason: ResetReason },
+    /// The peer, too, is done with a stream that is not open here any more.
+    Settled { key: StreamKey },
 }
 
 /// Which side opens a stream decides the parity of its id.
@@ -166,6 +168,8 @@ impl Streams {
                 if self.forget(key) {
                     let reason = ResetReason::decode(&frame.body).unwrap_or(ResetReason::Cancelled);
                     self.events.push_back(StreamEvent::Reset { key, reason });
+                } else {
+                    self.events.push_back(StreamEvent::Settled { key });
                 }
             }
             Kind::Hello | Kind::Ping | Kind::Pong | Kind::Bye => {}
@@ -199,7 +203,10 @@ impl Streams {
     }
 
     fn receive(&mut self, key: StreamKey, frame: Frame) {
-        let Some(stream) = self.table.get_mut(&key) else { return };
+        let Some(stream) = self.table.get_mut(&key) else {
+            self.events.extend(frame.end.then_some(StreamEvent::Settled { key }));
+            return;
+        };
         // A message of many frames is bulk, whatever its stream is for.
         let (end, grows) = (frame.end, frame.more || stream.priority == Priority::Bulk);
         let room = &mut self.peers.entry(key.peer).or_default().partial_bytes;
@@ -300,6 +307,7 @@ mod tests {
             .map(|event| match event {
                 StreamEvent::Message { key, message, end, .. } => (key, message, end),
                 StreamEvent::Reset { key, reason } => panic!("{key:?} was reset: {reason:?}"),
+                StreamEvent::Settled { key } => panic!("{key:?} has gone"),
             })
             .collect()
     }

@@ -3,8 +3,13 @@
 //! A [`Value`] is a flat list of nodes that refer to each other by place, so shared and circular
 //! structures need no special case, and neither decoding nor dropping one recurses.
 
+mod tag;
+
+pub use tag::Tag;
+
 use num_bigint::BigInt;
 use std::collections::HashMap;
+use std::fmt;
 
 /// Values of more parts than this are refused here: each takes some tens of bytes.
 pub const MAX_NODES: usize = 4_000_000;
@@ -31,6 +36,8 @@ pub enum Node {
     Set(Vec<NodeId>),
     FrozenSet(Vec<NodeId>),
     Dict(Vec<(NodeId, NodeId)>),
+    /// A value of another type, as plain ones say it.
+    Tagged(Tag, NodeId),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -48,9 +55,26 @@ pub enum ValueError {
     /// A reference to a container that has not begun.
     BadReference,
     BadNumber,
+    /// A type that is not known, or not said as it should be.
+    BadTag,
     TooDeep,
     /// More parts than [`MAX_NODES`].
     TooMany,
+}
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "it is cut short",
+            Self::TrailingBytes => "something follows it",
+            Self::UnknownCode(_) => "it has a part of no known kind",
+            Self::BadReference => "it refers to what is not there",
+            Self::BadNumber => "it has a number that is none",
+            Self::BadTag => "it has a type that is not known, or not written as it should be",
+            Self::TooDeep => "it is nested too deep",
+            Self::TooMany => "it has more than 4,000,000 parts",
+        })
+    }
 }
 
 /// Builds a [`Value`] from the leaves up.
@@ -128,7 +152,10 @@ impl Value {
         let mut todo = vec![self.root];
         while let Some(id) = todo.pop() {
             let node = self.node(id);
-            if let Some(children) = children(node) {
+            if let Node::Tagged(tag, inner) = node {
+                put_data(out, code::TAGGED, tag.name().as_bytes());
+                todo.push(*inner);
+            } else if let Some(children) = children(node) {
                 if let Some(number) = numbers.get(&id) {
                     put_sized(out, code::REFERENCE, *number);
                     continue;
@@ -145,7 +172,8 @@ impl Value {
 
     /// Decodes a value that fills `bytes`. Memory stays within a small multiple of their length.
     pub fn decode(bytes: &[u8]) -> Result<Self, ValueError> {
-        let mut decoder = Decoder { bytes, nodes: Vec::new(), containers: Vec::new(), open: Vec::new() };
+        let mut decoder =
+            Decoder { bytes, nodes: Vec::new(), containers: Vec::new(), references: 0, open: Vec::new() };
         let root = decoder.run()?;
         if !decoder.bytes.is_empty() {
             return Err(ValueError::TrailingBytes);
@@ -168,6 +196,7 @@ mod code {
     pub(super) const FROZEN_SET: u8 = b'F';
     pub(super) const DICT: u8 = b'D';
     pub(super) const REFERENCE: u8 = b'r';
+    pub(super) const TAGGED: u8 = b'x';
 }
 
 fn size(length: usize) -> u32 {
@@ -194,7 +223,12 @@ fn encode_leaf(node: &Node, out: &mut Vec<u8>) {
         Node::Float(float) => put_data(out, code::FLOAT, format!("{float:?}").as_bytes()),
         Node::Bytes(bytes) => put_data(out, code::BYTES, bytes),
         Node::Text(text) => put_data(out, code::TEXT, text),
-        Node::List(_) | Node::Tuple(_) | Node::Set(_) | Node::FrozenSet(_) | Node::Dict(_) => {
+        Node::List(_)
+        | Node::Tuple(_)
+        | Node::Set(_)
+        | Node::FrozenSet(_)
+        | Node::Dict(_)
+        | Node::Tagged(..) => {
             unreachable!("containers have children")
         }
     }
@@ -207,6 +241,7 @@ fn children(node: &Node) -> Option<Vec<NodeId>> {
             Some(items.clone())
         }
         Node::Dict(pairs) => Some(pairs.iter().flat_map(|(key, value)| [*key, *value]).collect()),
+        Node::Tagged(_, inner) => Some(vec![*inner]),
         Node::None
         | Node::Bool(_)
         | Node::Int(_)
@@ -231,6 +266,8 @@ fn container_code(node: &Node) -> u8 {
 struct Open {
     id: NodeId,
     code: u8,
+    /// What a [`code::TAGGED`] one is.
+    tag: Option<Tag>,
     items: Vec<NodeId>,
     missing: usize,
 }
@@ -240,6 +277,7 @@ struct Decoder<'a> {
     nodes: Vec<Node>,
     /// Containers in the order in which they began: what references count.
     containers: Vec<NodeId>,
+    references: usize,
     open: Vec<Open>,
 }
 
@@ -254,14 +292,14 @@ impl Decoder<'_> {
                 if parent.missing > 0 {
                     break;
                 }
-                done = self.close();
+                done = self.close()?;
             }
         }
     }
 
     /// Reads one leaf or an empty container, or opens a container (`None`).
     fn item(&mut self) -> Result<Option<NodeId>, ValueError> {
-        if self.nodes.len() >= MAX_NODES {
+        if self.nodes.len() + self.references >= MAX_NODES {
             return Err(ValueError::TooMany);
         }
         let code = self.take(1)?[0];
@@ -275,9 +313,15 @@ impl Decoder<'_> {
             code::TEXT => Node::Text(self.data()?.to_vec()),
             code::REFERENCE => {
                 let number = self.size()?;
+                // Free of memory, and not of the time to go through them.
+                self.references += 1;
                 return self.containers.get(number).copied().map(Some).ok_or(ValueError::BadReference);
             }
             code::LIST | code::TUPLE | code::SET | code::FROZEN_SET | code::DICT => return self.begin(code),
+            code::TAGGED => {
+                let tag = std::str::from_utf8(self.data()?).ok().and_then(Tag::named);
+                return self.open(code, Some(tag.ok_or(ValueError::BadTag)?), 1);
+            }
             unknown => return Err(ValueError::UnknownCode(unknown)),
         };
         self.nodes.push(node);
@@ -289,20 +333,33 @@ impl Decoder<'_> {
         if missing > self.bytes.len() {
             return Err(ValueError::Truncated);
         }
+        self.open(code, None, missing)
+    }
+
+    fn open(&mut self, code: u8, tag: Option<Tag>, missing: usize) -> Result<Option<NodeId>, ValueError> {
         if self.open.len() == MAX_DEPTH {
             return Err(ValueError::TooDeep);
         }
         let id = NodeId(self.nodes.len());
         self.nodes.push(Node::None);
-        self.containers.push(id);
-        self.open.push(Open { id, code, items: Vec::new(), missing });
-        Ok(if missing == 0 { Some(self.close()) } else { None })
+        if tag.is_none() {
+            self.containers.push(id);
+        }
+        self.open.push(Open { id, code, tag, items: Vec::new(), missing });
+        if missing == 0 { self.close().map(Some) } else { Ok(None) }
     }
 
     /// Ends the innermost container.
-    fn close(&mut self) -> NodeId {
-        let Open { id, code, items, .. } =
+    fn close(&mut self) -> Result<NodeId, ValueError> {
+        let Open { id, code, tag, items, .. } =
             self.open.pop().unwrap_or_else(|| unreachable!("a container is open"));
+        if let Some(tag) = tag {
+            if !self.says(tag, items[0]) {
+                return Err(ValueError::BadTag);
+            }
+            self.nodes[id.0] = Node::Tagged(tag, items[0]);
+            return Ok(id);
+        }
         self.nodes[id.0] = match code {
             code::LIST => Node::List(items),
             code::TUPLE => Node::Tuple(items),
@@ -310,7 +367,26 @@ impl Decoder<'_> {
             code::FROZEN_SET => Node::FrozenSet(items),
             _ => Node::Dict(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()),
         };
-        id
+        Ok(id)
+    }
+
+    /// Whether a plain value is what stands for a value of that type.
+    fn says(&self, tag: Tag, id: NodeId) -> bool {
+        match (tag, &self.nodes[id.0]) {
+            (Tag::Record, Node::Tuple(pair)) => {
+                let kinds: Vec<&Node> = pair.iter().map(|id| &self.nodes[id.0]).collect();
+                matches!(kinds[..], [Node::Text(_), Node::Dict(_)])
+            }
+            (Tag::TimeDelta, Node::Text(text)) => {
+                let text = text.strip_prefix(b"-").unwrap_or(text);
+                let (whole, decimals) =
+                    text.split_at(text.iter().position(|c| *c == b'.').unwrap_or(text.len()));
+                let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+                digits(whole) && (decimals.is_empty() || digits(&decimals[1..]))
+            }
+            (Tag::DateTime | Tag::Date | Tag::Time | Tag::Decimal, Node::Text(_)) => true,
+            _ => false,
+        }
     }
 
     fn take(&mut self, length: usize) -> Result<&[u8], ValueError> {

@@ -1,16 +1,19 @@
 //! The only printing. Results go to standard output, everything else to standard error; neither
 //! ever blocks the loop, and what a slow reader has not taken yet is bounded by its sources' credit.
 
+mod finding;
 mod lines;
 mod outlet;
+mod outline;
 mod result;
 pub mod terminal;
 
 use crate::controller::Note;
 use crate::controller::fleet::Place;
-use crate::controller::operation::Answer;
+use crate::controller::operation::{Answer, Record};
 use crate::error::{HostError, HostErrorKind, Outcome, UsageError};
 use crate::proto::json;
+use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use lines::Lines;
 use outlet::Outlet;
@@ -19,6 +22,7 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
 
+pub use finding::{Finding, Verdict};
 pub use outlet::Pressure;
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
@@ -40,6 +44,8 @@ pub enum Layout {
 pub enum ResultKind {
     Output,
     Value,
+    /// A value, shown to people as one line for each leaf.
+    Outline,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +94,7 @@ impl Reporter {
     pub fn output(&mut self, place: Place, stream: Stream, bytes: &[u8]) {
         let to = match self.result {
             ResultKind::Output => stream,
-            ResultKind::Value => Stream::Err,
+            ResultKind::Value | ResultKind::Outline => Stream::Err,
         };
         match self.layout {
             Layout::Plain => self.outlet(to).push_remote(bytes),
@@ -107,10 +113,38 @@ impl Reporter {
         }
     }
 
+    /// What a generator has yielded: a line for each, as it comes.
+    pub fn item(&mut self, place: Place, value: &Value) {
+        if self.layout == Layout::Json {
+            self.collected.entry(place).or_default().count_item();
+            let line = result::item(&self.names[place], value, MAX_JSON_BYTES);
+            self.out.push(line.as_bytes());
+        } else {
+            if !self.value(place, value) {
+                self.say_of(place, "an item is too large to be printed");
+            }
+        }
+    }
+
+    /// What user code has said by `logging`.
+    pub fn record(&mut self, place: Place, record: Record) {
+        if self.layout == Layout::Json {
+            return self.collected.entry(place).or_default().push_record(record);
+        }
+        let prefix =
+            if self.layout == Layout::Prefixed { self.prefix(place, Stream::Err) } else { String::new() };
+        let head = terminal::one_line(&format!("{} {}", record.level, record.logger));
+        for line in record.text.split('\n') {
+            let line = format!("{head}: {line}");
+            let line = format!("{prefix}{}\n", terminal::harmless_text(&line));
+            self.err.push(line.as_bytes());
+        }
+    }
+
     /// The end of one target's work.
     pub fn done(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
         self.outcomes.push(match outcome {
-            Ok(Answer::Value(_)) => Outcome::Done(0),
+            Ok(Answer::Value(_) | Answer::Exhausted) => Outcome::Done(0),
             Ok(Answer::Exit(status)) => Outcome::Done(*status),
             Err(error) => error.outcome(),
         });
@@ -122,21 +156,40 @@ impl Reporter {
         }
         match outcome {
             Ok(Answer::Value(value)) => {
-                let text = json::to_json(value, MAX_JSON_BYTES)
-                    .unwrap_or_else(|| "the value is too large to be printed".to_owned());
-                let prefix = if self.layout == Layout::Prefixed {
-                    self.prefix(place, Stream::Out)
-                } else {
-                    String::new()
-                };
-                self.out.push(format!("{prefix}{text}\n").as_bytes());
+                if !self.value(place, value) {
+                    self.outcomes.pop();
+                    self.outcomes.push(Outcome::Failed);
+                    self.say_of(place, "the value is too large to be printed");
+                }
             }
-            Ok(Answer::Exit(0)) => {}
+            Ok(Answer::Exit(0) | Answer::Exhausted) => {}
             Ok(Answer::Exit(status)) if self.layout == Layout::Prefixed => {
                 self.say_of(place, &format!("exit status {status}"));
             }
             Ok(Answer::Exit(_)) => {}
             Err(error) => self.explain(place, error),
+        }
+    }
+
+    /// Returns `false` where the value is too large.
+    fn value(&mut self, place: Place, value: &Value) -> bool {
+        let lines = match self.result {
+            ResultKind::Outline => outline::outline(value),
+            ResultKind::Output | ResultKind::Value => match json::to_json(value, MAX_JSON_BYTES) {
+                Some(text) => vec![text],
+                None => return false,
+            },
+        };
+        self.push_lines(place, &lines);
+        true
+    }
+
+    /// What a step of an examination has brought; its details where they are `wanted`, or it went wrong.
+    pub fn finding(&mut self, place: Place, finding: &Finding, wanted: bool) {
+        if self.layout == Layout::Json {
+            self.out.push(format!("{}\n", finding.object(&self.names[place])).as_bytes());
+        } else {
+            self.push_lines(place, &finding.lines(self.colors.out, wanted));
         }
     }
 
@@ -167,7 +220,8 @@ impl Reporter {
     }
 
     fn explain(&mut self, place: Place, error: &HostError) {
-        let mut text = error.to_string();
+        // What others say must not look like a line of ours.
+        let mut text = error.to_string().replace('\n', "\n    ");
         if let HostErrorKind::Exception(exception) = &error.kind {
             exception.traceback.trim_end().lines().for_each(|line| text += &format!("\n    {line}"));
         }
@@ -176,6 +230,14 @@ impl Reporter {
             text += &format!("\n    try: {advice}");
         }
         self.say_of(place, &text);
+    }
+
+    /// Results of ours, one a line.
+    fn push_lines(&mut self, place: Place, lines: &[String]) {
+        let prefix =
+            if self.layout == Layout::Prefixed { self.prefix(place, Stream::Out) } else { String::new() };
+        let text: String = lines.iter().map(|line| format!("{prefix}{line}\n")).collect();
+        self.out.push(text.as_bytes());
     }
 
     /// A last line without its newline is a line.

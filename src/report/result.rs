@@ -1,13 +1,19 @@
 //! One result as one JSON object on one line.
 
-use crate::controller::operation::Answer;
+use crate::controller::operation::{Answer, Record};
 use crate::error::{HostError, HostErrorKind};
 use crate::proto::json;
+use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use std::time::Duration;
 
 /// What is kept of each stream of each host; the rest is counted.
 const MAX_KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Larger arguments and attributes of an exception are not shown.
+const MAX_DETAIL_BYTES: usize = 1024 * 1024;
+/// In the place of a value that is too large.
+const TOO_LARGE: &str = r#"{"$toolarge":true}"#;
 
 /// What a host wrote.
 #[derive(Debug, Default)]
@@ -15,6 +21,9 @@ pub(super) struct Collected {
     out: Vec<u8>,
     err: Vec<u8>,
     dropped: usize,
+    records: Vec<Record>,
+    record_bytes: usize,
+    items: u64,
 }
 
 impl Collected {
@@ -26,6 +35,21 @@ impl Collected {
         let count = bytes.len().min(MAX_KEPT_BYTES - kept.len());
         kept.extend_from_slice(&bytes[..count]);
         self.dropped += bytes.len() - count;
+    }
+
+    pub(super) fn count_item(&mut self) {
+        self.items += 1;
+    }
+
+    pub(super) fn push_record(&mut self, record: Record) {
+        let text = record.logger.len() + record.level.len() + record.text.len();
+        let bytes = text + size_of::<Record>();
+        if self.record_bytes + bytes <= MAX_KEPT_BYTES {
+            self.record_bytes += bytes;
+            self.records.push(record);
+        } else {
+            self.dropped += bytes;
+        }
     }
 }
 
@@ -40,18 +64,23 @@ pub(super) fn object(
     let text = |text: &str| json::text_or_bytes(text.as_bytes());
     let mut fields = vec![
         ("target", text(target)),
-        ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exit(0))).to_string()),
+        ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exhausted | Answer::Exit(0))).to_string()),
     ];
     match outcome {
         Ok(Answer::Value(value)) => match json::to_json(value, max_bytes) {
             Some(value) => fields.push(("value", value)),
-            None => fields.push(("value", r#"{"$toolarge":true}"#.to_owned())),
+            None => fields.push(("value", TOO_LARGE.to_owned())),
         },
+        Ok(Answer::Exhausted) => fields.push(("items", collected.items.to_string())),
         Ok(Answer::Exit(status)) => fields.push(("rc", status.to_string())),
         Err(_) => {}
     }
     fields.push(("stdout", json::text_or_bytes(&collected.out)));
     fields.push(("stderr", json::text_or_bytes(&collected.err)));
+    if !collected.records.is_empty() {
+        let records: Vec<String> = collected.records.iter().map(record_object).collect();
+        fields.push(("log", format!("[{}]", records.join(","))));
+    }
     if collected.dropped > 0 {
         fields.push(("dropped_bytes", collected.dropped.to_string()));
     }
@@ -62,6 +91,17 @@ pub(super) fn object(
     join(&fields) + "\n"
 }
 
+/// Returns the line for one item of a generator.
+pub(super) fn item(target: &str, value: &Value, max_bytes: usize) -> String {
+    let value = json::to_json(value, max_bytes).unwrap_or_else(|| TOO_LARGE.to_owned());
+    join(&[("target", json::text_or_bytes(target.as_bytes())), ("item", value)]) + "\n"
+}
+
+fn record_object(record: &Record) -> String {
+    let text = |text: &str| json::text_or_bytes(text.as_bytes());
+    join(&[("logger", text(&record.logger)), ("level", text(&record.level)), ("message", text(&record.text))])
+}
+
 fn error_object(error: &HostError) -> String {
     let text = |text: &str| json::text_or_bytes(text.as_bytes());
     let mut fields = vec![("kind", text(error.word()))];
@@ -69,6 +109,11 @@ fn error_object(error: &HostError) -> String {
         HostErrorKind::Exception(exception) => {
             fields.push(("type", text(&exception.class)));
             fields.push(("message", text(&exception.message)));
+            for name in ["args", "attributes", "cause"] {
+                let detail = exception.details.get(name);
+                let told = detail.and_then(|id| json::part_to_json(&exception.details, id, MAX_DETAIL_BYTES));
+                fields.push((name, told.unwrap_or_else(|| "null".to_owned())));
+            }
             fields.push(("traceback", text(&exception.traceback)));
         }
         _ => {
@@ -85,7 +130,7 @@ fn error_object(error: &HostError) -> String {
     join(&fields)
 }
 
-fn join(fields: &[(&str, String)]) -> String {
+pub(super) fn join(fields: &[(&str, String)]) -> String {
     let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
     format!("{{{}}}", fields.join(","))
 }

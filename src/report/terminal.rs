@@ -7,6 +7,11 @@ pub fn harmless_text(text: &str) -> String {
     String::from_utf8_lossy(&harmless(text.as_bytes())).into_owned()
 }
 
+/// The same on one line: text of others must not look like a line of ours.
+pub fn one_line(text: &str) -> String {
+    harmless_text(text).replace('\n', "\\n")
+}
+
 /// Bytes as a terminal may get them: C0 as `^X`, DEL as `^?`, C1 as `\x9b`; UTF-8, tabs and line breaks stay.
 pub fn harmless(bytes: &[u8]) -> Vec<u8> {
     let mut out = String::with_capacity(bytes.len());

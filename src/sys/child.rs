@@ -82,6 +82,12 @@ impl Child {
         self.signal(Signal::SIGTERM);
     }
 
+    /// Asks it to end, and does not wait: whoever asks is about to end too.
+    pub fn dismiss(&mut self) {
+        self.terminate();
+        self.exit.get_or_insert(Exit::Signal(Signal::SIGTERM as i32));
+    }
+
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);
     }

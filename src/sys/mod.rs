@@ -12,3 +12,4 @@ pub mod poll;
 pub mod random;
 pub mod signals;
 pub mod stdio;
+pub mod tcp;

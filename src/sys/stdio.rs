@@ -3,7 +3,7 @@
 use super::fd::{self, Read, Write};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::SFlag;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// A pipe takes this much at once where it takes anything (POSIX calls it PIPE_BUF).
@@ -23,7 +23,7 @@ pub enum Input {
 
 /// Tells what standard input is.
 pub fn input() -> Input {
-    let stdin = std::io::stdin();
+    let stdin = io::stdin();
     if stdin.is_terminal() {
         return Input::Terminal;
     }
@@ -39,14 +39,25 @@ pub fn input() -> Input {
 
 pub fn is_terminal(stream: Stream) -> bool {
     match stream {
-        Stream::Out => std::io::stdout().is_terminal(),
-        Stream::Err => std::io::stderr().is_terminal(),
+        Stream::Out => io::stdout().is_terminal(),
+        Stream::Err => io::stderr().is_terminal(),
     }
 }
 
 /// Reads what standard input has; waits where it has nothing yet.
 pub fn read_input(buffer: &mut [u8]) -> Read {
-    fd::read(std::io::stdin().as_fd(), buffer)
+    fd::read(io::stdin().as_fd(), buffer)
+}
+
+/// Reads standard input to its end.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn read_all_input() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// An output of the program.
@@ -59,8 +70,8 @@ pub enum Stream {
 impl Stream {
     pub fn with_fd<T>(self, action: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
         match self {
-            Self::Out => action(std::io::stdout().as_fd()),
-            Self::Err => action(std::io::stderr().as_fd()),
+            Self::Out => action(io::stdout().as_fd()),
+            Self::Err => action(io::stderr().as_fd()),
         }
     }
 

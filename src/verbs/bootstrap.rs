@@ -1,7 +1,7 @@
 //! `hopvine bootstrap`: what goes over the wire to start an agent, measured on the real thing.
 
 use crate::cli::Bootstrap;
-use crate::controller::operation::Request;
+use crate::controller::operation::{Request, no_arguments};
 use crate::controller::{Command, Controller, Settings};
 use crate::error::ExitCode;
 use crate::hosts::inventory::Inventory;
@@ -9,9 +9,8 @@ use crate::hosts::target::{Hop, Target, Way};
 use crate::modules::Library;
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::ContextId;
-use crate::proto::message::NONCE_BYTES;
+use crate::proto::message::{NONCE_BYTES, Own};
 use crate::proto::session::Session;
-use crate::proto::value::{Builder, Node};
 use crate::report;
 use crate::sys::clock;
 use serde::Serialize;
@@ -97,15 +96,14 @@ fn first_flight() -> Vec<u8> {
         title: format!("hopvine:{}", crate::sys::identity::process()),
         interpreter: Interpreter::Probe,
         keepalive: Duration::from_secs(15),
+        log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: None,
         library: Library::default(),
         inventory: Inventory::default(),
     };
-    let mut builder = Builder::default();
-    let pair = vec![builder.add(Node::Tuple(Vec::new())), builder.add(Node::Dict(Vec::new()))];
-    let root = builder.add(Node::Tuple(pair));
-    let request = Request::Call { function: "time:time".to_owned(), arguments: builder.finish(root) };
+    let request =
+        Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
     let target = Target { name: "local".to_owned(), hops: vec![Hop { way: Way::Local, python: None }] };
     let (mut controller, now) = (Controller::new(settings), clock::now());
     if let Ok(context) = controller.connect(&target, [0xa5; NONCE_BYTES], now) {

@@ -3,14 +3,15 @@
 
 use super::prepare::Prepared;
 use crate::cli;
-use crate::controller::Controller;
 use crate::controller::feed::Feed;
 use crate::controller::fleet::{Fleet, News};
 use crate::controller::operation::{Report, Source as OutputSource};
+use crate::controller::{Controller, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::report::{Color, Colors, Layout, Reporter};
+use crate::report::{Color, Colors, Layout, Reporter, ResultKind};
 use crate::sys::fd::Read;
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
@@ -81,13 +82,7 @@ enum Ending {
 
 impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet) -> io::Result<Self> {
-        let many = prepared.targets.len() > 1;
-        let layout = match (typed.json, many) {
-            (true, _) => Layout::Json,
-            (false, true) => Layout::Prefixed,
-            (false, false) => Layout::Plain,
-        };
-        let names = prepared.targets.iter().map(|target| target.name.clone()).collect();
+        let reporter = reporter(&typed.reach, prepared.result, &prepared.targets);
         let input = matches!(&prepared.request, request if request.takes_input());
         let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
@@ -96,8 +91,8 @@ impl Drive {
             mux,
             controller: Controller::new(prepared.settings),
             fleet: Fleet::new(prepared.targets, prepared.request, fanout),
-            reporter: Reporter::new(layout, prepared.result, colors(typed.color), names),
-            verbose: typed.verbose,
+            reporter,
+            verbose: typed.reach.verbose,
             input,
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
@@ -175,7 +170,7 @@ impl Drive {
             }
         }
         for note in self.controller.take_notes() {
-            if self.verbose {
+            if self.verbose || note.weight == Weight::Warning {
                 self.reporter.note(&note);
             }
         }
@@ -187,6 +182,14 @@ impl Drive {
             News::Output { place, source, stream, bytes } => {
                 self.unwritten.push(source);
                 self.reporter.output(place, stream, &bytes);
+            }
+            News::Item { place, source, value } => {
+                self.unwritten.push(source);
+                self.reporter.item(place, &value);
+            }
+            News::Record { place, source, record } => {
+                self.unwritten.push(source);
+                self.reporter.record(place, record);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}
@@ -251,7 +254,7 @@ impl Drive {
                     input.balance(&mut self.mux)?;
                 }
             }
-            Event::Signal(Signal::Child) => {}
+            Event::Signal(Signal::Child) | Event::Errand(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
@@ -282,7 +285,7 @@ impl Drive {
     fn stop(&mut self, code: ExitCode) {
         if !matches!(self.ending, Ending::At { .. }) {
             self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
-            for place in self.fleet.stop(&mut self.controller) {
+            for place in self.fleet.stop(&mut self.controller, clock::now()) {
                 let never = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
                 self.show(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO });
             }
@@ -333,6 +336,16 @@ impl Input {
         };
         Ok(())
     }
+}
+
+pub(super) fn reporter(typed: &cli::Reach, result: ResultKind, targets: &[Target]) -> Reporter {
+    let layout = match (typed.json, targets.len() > 1) {
+        (true, _) => Layout::Json,
+        (false, true) => Layout::Prefixed,
+        (false, false) => Layout::Plain,
+    };
+    let names = targets.iter().map(|target| target.name.clone()).collect();
+    Reporter::new(layout, result, colors(typed.color), names)
 }
 
 fn colors(when: cli::Color) -> Colors {

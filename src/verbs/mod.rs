@@ -1,6 +1,7 @@
 //! What each verb does: joins what was typed with the controller, the loop and the report.
 
 mod bootstrap;
+mod doctor;
 mod drive;
 mod prepare;
 
@@ -18,6 +19,9 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
         Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
+        Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
+        Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
+        Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }
 }

@@ -3,14 +3,15 @@
 
 use crate::cli;
 use crate::controller::Settings;
-use crate::controller::operation::{Feed, Request, Run, Words};
+use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
 use crate::hosts::target::{Target, Way};
-use crate::modules::{Library, is_stdlib};
+use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
+use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
@@ -18,10 +19,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// How long a silent link is left alone.
-const KEEPALIVE: Duration = Duration::from_secs(15);
 const INVENTORY_FILE: &str = "hopvine.toml";
 
 /// Everything that is needed to start.
@@ -38,22 +36,56 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
     if words.iter().any(|word| word.contains(&0)) {
         return Err(UsageError::CommandNul);
     }
-    let piped = match stdio::input() {
-        Input::Folder if !typed.no_input => return Err(UsageError::InputFolder),
-        input => input == Input::Piped && !typed.no_input,
-    };
     let request = Request::Run(Run {
         words,
         interpreter: if typed.argv { Words::Exact } else { Words::Shell },
-        stdin: if piped { Feed::Piped } else { Feed::Nothing },
+        stdin: feed(typed.no_input)?,
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
 }
 
 pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
     let (function, root) = locate(&typed.function)?;
-    let request = Request::Call { function, arguments: arguments(typed)? };
+    let own = match typed.own {
+        None => Own::Nothing,
+        Some(cli::Own::Thread) => Own::Thread,
+        Some(cli::Own::Process) => Own::Process,
+    };
+    let request = Request::Call { function, arguments: arguments(typed)?, own };
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
+}
+
+pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
+    let path = typed.file.clone();
+    let wrong = |error| UsageError::Script { path: path.clone(), error };
+    let from_input = typed.file.as_os_str() == "-";
+    let source = if from_input { stdio::read_all_input() } else { std::fs::read(&typed.file) };
+    let root = if from_input { Path::new(".") } else { folder_of(&typed.file) };
+    let script = Script {
+        name: typed.file.to_string_lossy().into_owned(),
+        source: source.map_err(wrong)?,
+        words: typed.arguments.clone(),
+        stdin: if from_input { Feed::Nothing } else { feed(typed.no_input)? },
+    };
+    prepare(&typed.fleet, Request::Script(script), vec![root.to_owned()], ResultKind::Output)
+}
+
+/// Whether our standard input goes to the hosts.
+fn feed(unwanted: bool) -> Result<Feed, UsageError> {
+    match stdio::input() {
+        _ if unwanted => Ok(Feed::Nothing),
+        Input::Folder => Err(UsageError::InputFolder),
+        Input::Piped => Ok(Feed::Piped),
+        Input::Terminal | Input::Nothing => Ok(Feed::Nothing),
+    }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+pub(super) fn facts(typed: &cli::Facts) -> Result<Prepared, UsageError> {
+    prepare(&typed.fleet, Request::Builtin("facts"), Vec::new(), ResultKind::Outline)
 }
 
 fn prepare(
@@ -62,12 +94,20 @@ fn prepare(
     mut roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
+    roots.extend(typed.path.iter().cloned());
+    let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
+    let (targets, settings) = reach(&typed.reach)?;
+    let log_level = typed.log_level.unwrap_or(0);
+    let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
+    Ok(Prepared { targets, request, settings, result })
+}
+
+/// Where to, and how; without modules to serve and without a limit on the work.
+pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let targets = targets(&typed.hosts)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
-    roots.extend(typed.path.iter().cloned());
-    let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
     let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
     for target in &targets {
         check(target, &inventory, inventory_path.as_deref())?;
@@ -77,13 +117,14 @@ fn prepare(
     let settings = Settings {
         title: typed.name.clone().unwrap_or_else(|| format!("hopvine:{}", crate::sys::identity::process())),
         interpreter,
-        keepalive: KEEPALIVE,
+        keepalive: typed.keepalive,
+        log_level: 0,
         connect_timeout: typed.connect_timeout,
-        timeout: typed.timeout,
-        library,
+        timeout: None,
+        library: Library::default(),
         inventory,
     };
-    Ok(Prepared { targets, request, settings, result })
+    Ok((targets, settings))
 }
 
 fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
@@ -158,7 +199,7 @@ fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
         if !path.is_file() {
             return Err(UsageError::ScriptMissing { path });
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&path);
         let stem = path
             .file_stem()
             .and_then(OsStr::to_str)
@@ -170,7 +211,7 @@ fn locate(typed: &str) -> Result<(String, Option<PathBuf>), UsageError> {
         return Err(wrong());
     }
     let here = Library::new(vec![PathBuf::from(".")]).ok();
-    let lives_here = here.is_some_and(|here| matches!(here.find(module), Ok(Some(_))));
+    let lives_here = here.is_some_and(|here| matches!(here.find(module), Ok(Found::Module(_))));
     Ok((format!("{module}:{name}"), lives_here.then(|| PathBuf::from("."))))
 }
 

@@ -1,0 +1,121 @@
+//! What contexts say on their streams: answers and output of operations, requests, what belongs to nothing.
+
+use super::Controller;
+use super::operation::{Meaning, OperationId, Record, Report, Source};
+use crate::error::{HostErrorKind, RemoteException};
+use crate::proto::message::{FromAgent, ResetReason};
+use crate::proto::stream::StreamEvent;
+use crate::proto::value::Value;
+use crate::sys::stdio::Stream;
+
+impl Controller {
+    pub(super) fn drain_streams(&mut self) {
+        while let Some(event) = self.streams.poll_event() {
+            match event {
+                StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
+                    self.handle_message(Source { key, owed_bytes }, &message, opens);
+                }
+                StreamEvent::Settled { key } => self.settled(key),
+                StreamEvent::Reset { key, reason } => {
+                    if let Some(operation) = self.by_stream.get(&key).copied() {
+                        let what = match reason {
+                            ResetReason::TooMuch => {
+                                "what is too large: more than 64 MiB at once, or more than it was allowed to"
+                            }
+                            ResetReason::Cancelled
+                            | ResetReason::UnknownMessage
+                            | ResetReason::TooManyStreams => "a refusal",
+                        };
+                        self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool) {
+        let key = source.key;
+        match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
+            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
+            (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
+            // Output that belongs to no call: a background process goes on writing.
+            (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
+            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
+            (Ok(FromAgent::Log(record)), None) => self.late_record(source, &record),
+            (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
+            (Err(error), operation) => {
+                if let Some(operation) = operation {
+                    let what = format!("a message that cannot be read: {error}");
+                    self.fail(operation, HostErrorKind::BadValue { what }, Vec::new());
+                }
+                self.streams.reset(key, ResetReason::UnknownMessage);
+            }
+        }
+    }
+
+    fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {
+        match Meaning::of(message) {
+            Meaning::Output(stream, bytes) => {
+                self.reports.push_back(Report::Output { operation, source, stream, bytes });
+            }
+            Meaning::Item(value) => self.reports.push_back(Report::Item { operation, source, value }),
+            Meaning::Record(record) => {
+                self.reports.push_back(Report::Record { operation, source, record });
+            }
+            Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
+            Meaning::Answer(Err(exception)) => {
+                self.fail(operation, failure_of(*exception), Vec::new());
+            }
+            Meaning::Nonsense => {
+                self.fail(
+                    operation,
+                    HostErrorKind::BadValue { what: "a request in the place of an answer".to_owned() },
+                    Vec::new(),
+                );
+            }
+        }
+    }
+
+    /// Goes to whatever runs there, as a terminal would mix them.
+    fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>) {
+        if let Some(operation) = self.beside(source) {
+            self.reports.push_back(Report::Output { operation, source, stream, bytes });
+        }
+    }
+
+    fn late_record(&mut self, source: Source, record: &Value) {
+        match Record::of(record) {
+            Some(record) => {
+                if let Some(operation) = self.beside(source) {
+                    self.reports.push_back(Report::Record { operation, source, record });
+                }
+            }
+            None => self.streams.reset(source.key, ResetReason::UnknownMessage),
+        }
+    }
+
+    /// The operation that is shown with what belongs to none; nobody is, and it is dropped.
+    fn beside(&mut self, source: Source) -> Option<OperationId> {
+        self.streams.hold(source.key);
+        let running = self.operations.iter().find(|(_, running)| running.context == source.key.peer);
+        let operation = running.map(|(operation, _)| *operation);
+        if operation.is_none() {
+            self.streams.grant(source.key, source.owed_bytes);
+        }
+        operation
+    }
+}
+
+/// What a call raised, or what of its result could not be sent.
+fn failure_of(value: Value) -> HostErrorKind {
+    let field = |name| value.get(name).and_then(|id| value.text(id)).unwrap_or_default();
+    if value.get("unsendable").is_some_and(|id| value.is_true(id)) {
+        return HostErrorKind::BadValue { what: format!("a result that is no value: {}", field("message")) };
+    }
+    HostErrorKind::Exception(Box::new(RemoteException {
+        class: field("type"),
+        message: field("message"),
+        traceback: field("traceback"),
+        details: value,
+    }))
+}

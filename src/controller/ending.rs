@@ -1,0 +1,102 @@
+//! How operations and contexts end: with an answer, an error, by being stopped, with their context.
+
+use super::context::{Context, State};
+use super::operation::{Answer, OperationId, Report};
+use super::{Command, Controller, Due, Running};
+use crate::error::{HostError, HostErrorKind, Loss};
+use crate::link::Cause;
+use crate::proto::ids::ContextId;
+use crate::proto::message::ResetReason;
+use crate::proto::stream::StreamKey;
+use crate::sys::child::Exit;
+use std::time::{Duration, Instant};
+
+/// How long what has been cancelled may go on before its agent is ended.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What ssh itself ends with when it has lost the connection.
+const SSH_FAILED: i32 = 255;
+
+impl Controller {
+    /// The agent has ended, and with it a script that has called `os._exit`, or has died of a signal.
+    pub(super) fn scripts_ended(&mut self, id: ContextId, exit: Exit) {
+        let status = match exit {
+            Exit::Status(SSH_FAILED) => return,
+            Exit::Status(status) => status,
+            Exit::Signal(signal) => 128 + signal,
+        };
+        let scripts = self.operations.iter().filter(|(_, running)| running.context == id && running.script);
+        for operation in scripts.map(|(operation, _)| *operation).collect::<Vec<_>>() {
+            self.finish(operation, Answer::Exit(status));
+        }
+    }
+
+    pub(super) fn finish(&mut self, operation: OperationId, answer: Answer) {
+        if let Some(running) = self.remove(operation) {
+            // What it could still have read is not of interest any more.
+            self.streams.reset(running.stream, ResetReason::Cancelled);
+            self.reports.push_back(Report::Done { operation, outcome: Ok(answer) });
+        }
+    }
+
+    fn remove(&mut self, operation: OperationId) -> Option<Running> {
+        let running = self.operations.remove(&operation)?;
+        self.by_stream.remove(&running.stream);
+        if let Some(at) = running.deadline {
+            self.deadlines.remove(&(at, Due::Operation(operation)));
+        }
+        Some(running)
+    }
+
+    pub(super) fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
+        let Some(running) = self.remove(operation) else { return };
+        self.streams.reset(running.stream, ResetReason::Cancelled);
+        let hop = self.contexts.get(&running.context).and_then(Context::failing_hop);
+        self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
+        self.collect_frames();
+    }
+
+    /// Fails an operation while it runs; if it cannot be stopped, so fails its context.
+    pub(super) fn stop(&mut self, operation: OperationId, kind: HostErrorKind, now: Instant) {
+        let running = self.operations.get(&operation).map(|running| running.stream);
+        self.fail(operation, kind, Vec::new());
+        let context = running.and_then(|key| Some((key, self.contexts.get_mut(&key.peer)?)));
+        if let Some((key, context)) = context.filter(|(_, context)| context.state == State::Open) {
+            let until = now + PATIENCE;
+            context.stopping.insert(key.id, until);
+            self.deadlines.insert((until, Due::Stop(key)));
+        }
+    }
+
+    /// What was cancelled has ended.
+    pub(super) fn settled(&mut self, key: StreamKey) {
+        let until = self.contexts.get_mut(&key.peer).and_then(|context| context.stopping.remove(&key.id));
+        if let Some(until) = until {
+            self.deadlines.remove(&(until, Due::Stop(key)));
+        }
+    }
+
+    /// What was cancelled goes on: only the end of its agent ends it.
+    pub(super) fn give_up(&mut self, key: StreamKey) {
+        let Some(context) = self.contexts.get_mut(&key.peer) else { return };
+        if context.state == State::Open {
+            context.state = State::Closing;
+            self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::Stuck)));
+            self.warn(key.peer, || Loss::Stuck.to_string());
+        }
+    }
+
+    /// A context is gone, and all operations in it have failed.
+    pub(super) fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
+        let running = self.operations.iter().filter(|(_, running)| running.context == id);
+        for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
+            self.fail(operation, kind.clone(), said.to_vec());
+        }
+        self.streams.forget_peer(id);
+        self.leave_connecting(id, State::Closing);
+        let stopping = self.contexts.remove(&id).map(|context| context.stopping).unwrap_or_default();
+        for (stream, until) in stopping {
+            self.deadlines.remove(&(until, Due::Stop(StreamKey { peer: id, id: stream })));
+        }
+    }
+}
