@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import shutil
+import subprocess
 import time
 import typing
 
@@ -32,7 +34,8 @@ class Bench:
         self.site, self.packages, self.scale = site, packages, scale
         self.hop = site.hopvine()
         self.python = plain_python(self.hop.env['PATH'])
-        self._started, self._proxies = [], []
+        self.proxies = {}
+        self._started = []
 
     def start(self, *words, stdin=None):
         self._started.append(Run(words, self.hop.env, self.hop.cwd, stdin))
@@ -41,20 +44,27 @@ class Bench:
     def hopvine(self, *words):
         return self.start(self.hop.path, *words)
 
-    def peer(self, name, verb, *words):
+    def peer(self, name, verb, *words, python=None):
         """The script of that peer, which is told the interpreter of the far side."""
-        return self.start(self.packages.python, PEERS / f'with_{name}.py', verb, self.python, *words)
+        return self.start(self.packages.python, PEERS / f'with_{name}.py', verb, python or self.python, *words)
+
+    @functools.cached_property
+    def bare_python(self):
+        """The same interpreter, where nothing has been installed."""
+        folder = self.site.dir / 'bare'
+        subprocess.run([self.python, '-m', 'venv', '--without-pip', folder], check=True)
+        return str(folder / 'bin/python')
 
     def host_behind(self, name, round_trip_seconds):
         """One more name for the server: behind a proxy that delays."""
-        proxy = DelayProxy(('127.0.0.1', self.site.sshd.port), round_trip_seconds / 2)
-        self._proxies.append(proxy)
-        return self.site.sshd.alias(name, Port=proxy.port)
+        if name not in self.proxies:
+            self.proxies[name] = DelayProxy(('127.0.0.1', self.site.sshd.port), round_trip_seconds / 2)
+        return self.site.sshd.alias(name, Port=self.proxies[name].port)
 
     def close(self):
         for run in self._started:
             run.stop()
-        for proxy in self._proxies:
+        for proxy in self.proxies.values():
             proxy.close()
 
 

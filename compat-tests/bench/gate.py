@@ -1,7 +1,7 @@
 """A gate that commands wait at, so that all contexts are there at once and can be measured in peace."""
 
 from harness.fifo import Fifo
-from peers.measure import kilobytes, proportional_mb, resident_kb
+from peers.measure import kilobytes, number, proportional_mb, resident_kb
 
 
 class Gate:
@@ -31,7 +31,8 @@ class Crowd:
             agents = gate.bell.read_lines(count, timeout=120)
             self.resident_kb = resident_kb(process.pid)
             self.peak_mb = kilobytes(process.pid, 'VmHWM') / 1024
-            self.agent_mb = proportional_mb(agents) if local else None
+            # The parent of an agent is its watchdog, which is there for nothing else.
+            self.agent_mb = proportional_mb([pid, number(pid, 'PPid')] for pid in agents) if local else None
             gate.open(count)
             process.well_done()
         finally:

@@ -9,10 +9,14 @@ from harness.binary import REPO
 from harness.pythons import discover
 
 PEERS = {'mitogen': '0.3.54', 'chopsticks': '1.0', 'execnet': '2.1.2'}
+# What users have installed on their side only.
+USED = {'jinja2': '3.1.6', 'MarkupSafe': '3.0.3', 'PyYAML': '6.0.3'}
 # chopsticks needs `imp`, which has gone after this one.
 NEWEST_PYTHON = (3, 11)
 OLDEST_PYTHON = (3, 8)
 FOLDER = REPO / 'target/bench-venv'
+STAMP = 'requirements.txt'
+USED_FOLDER = REPO / 'target/bench-packages'
 
 
 class Packages:
@@ -27,17 +31,41 @@ class Packages:
     @classmethod
     def provide(cls):
         """Installed once; where that fails, their rows say that there are none."""
-        packages, stamp = cls(FOLDER), FOLDER / 'requirements.txt'
-        wanted = [f'{name}=={version}' for name, version in PEERS.items()]
-        if not (stamp.exists() and stamp.read_text().split() == wanted):
+        packages, wanted = cls(FOLDER), pinned(PEERS)
+        if not holds(FOLDER, wanted):
             shutil.rmtree(FOLDER, ignore_errors=True)
             subprocess.run([python_for_peers(), '-m', 'venv', FOLDER], check=True)
             installed = subprocess.run([packages.python, '-m', 'pip', 'install', '-q', *wanted])
             # Their authors' code, compiled before it is measured.
             subprocess.run([packages.python, '-m', 'compileall', '-q', FOLDER / 'lib'])
             if installed.returncode == 0:
-                stamp.write_text('\n'.join(wanted))
+                stamp(FOLDER, wanted)
         return packages
+
+    def used(self):
+        """The folder where they are; without their compiled modules, which all of them can do without."""
+        folder, wanted = USED_FOLDER, pinned(USED)
+        if not holds(folder, wanted):
+            shutil.rmtree(folder, ignore_errors=True)
+            pip = self.python, '-m', 'pip', 'install', '-q', '--no-deps', '--target', folder
+            subprocess.run([*pip, *wanted], check=True)
+            for compiled in folder.rglob('*.so'):
+                compiled.unlink()
+            stamp(folder, wanted)
+        return folder
+
+
+def pinned(versions):
+    return [f'{name}=={version}' for name, version in versions.items()]
+
+
+def holds(folder, wanted):
+    stamp = folder / STAMP
+    return stamp.exists() and stamp.read_text().split() == wanted
+
+
+def stamp(folder, wanted):
+    (folder / STAMP).write_text('\n'.join(wanted))
 
 
 def python_for_peers():

@@ -6,15 +6,16 @@ from rounds import Contestant, Job
 ROUND_TRIP_SECONDS = 0.1
 
 
-def ways(bench):
+def ways(bench, python=None):
     """Each contestant's name and how it starts for a host."""
-    program = f"{bench.python} -c 'import time;print(time.time())'"
+    python = python or bench.python
+    program = f"{python} -c 'import time;print(time.time())'"
     call = ('call', 'time:time')
     yield 'ssh HOST PYTHON -c ...', lambda host: bench.start('ssh', host, program)
-    yield 'hopvine call --python PYTHON', lambda host: bench.hopvine(*call, '-w', host, '--python', bench.python)
+    yield 'hopvine call --python PYTHON', lambda host: bench.hopvine(*call, '-w', host, '--python', python)
     yield 'hopvine call', lambda host: bench.hopvine(*call, '-w', host)
     for peer in PEERS:
-        yield peer, lambda host, peer=peer: bench.peer(peer, 'connect', host)
+        yield peer, lambda host, peer=peer: bench.peer(peer, 'connect', host, python=python)
 
 
 def required(name):

@@ -41,5 +41,5 @@ JOB = Job(
     [('seconds', 'last result, s'), ('controller_mb', 'controller, MiB'), ('each_kb', 'KiB a context'),
      ('agent_mb', 'agent Pss, MiB')], contestants,
     'From the start of the process to the last result. The controller is its peak (VmHWM), the agent the median of '
-    'all, both while all contexts are there (for hopvine in a run of its own, where each call waits for the last). '
-    'Budget: 2 x the first row, 5 MiB an agent.')
+    'all, with its watchdog, while all contexts are there (for hopvine in a run of its own, where each call waits for '
+    'the last). Budget: 2 x the first row, 5 MiB an agent.')

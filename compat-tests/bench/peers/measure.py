@@ -1,5 +1,6 @@
 """What the peers' scripts share. Light: its import is part of the time to their first result."""
 
+import importlib
 import sys
 import time
 
@@ -27,6 +28,13 @@ def calls(one, at_once):
     say(sequential_us=(turned - began) / CALLS * 1e6, pipelined_us=(ended - turned) / CALLS * 1e6)
 
 
+def function_of(folder, named):
+    """`MODULE:FUNCTION` from a folder of the user's."""
+    sys.path.insert(0, folder)
+    module, function = named.split(':')
+    return getattr(importlib.import_module(module), function)
+
+
 def contexts(count, connect_and_call):
     """`connect_and_call(count)` makes contexts, calls in each and returns their process ids; all stay until later."""
     before = resident_kb('self')
@@ -34,12 +42,12 @@ def contexts(count, connect_and_call):
     assert len(set(pids)) == count, pids
     say(contexts=count)
     each = (resident_kb('self') - before) / count
-    say(controller_mb=kilobytes('self', 'VmHWM') / 1024, each_kb=each, agent_mb=proportional_mb(pids))
+    say(controller_mb=kilobytes('self', 'VmHWM') / 1024, each_kb=each, agent_mb=proportional_mb([pid] for pid in pids))
 
 
-def proportional_mb(pids):
-    """The median of their shares of memory."""
-    shares = sorted(kilobytes(pid, 'Pss', 'smaps_rollup') for pid in pids)
+def proportional_mb(agents):
+    """The median of their shares of memory; each is the ids of its processes."""
+    shares = sorted(sum(kilobytes(pid, 'Pss', 'smaps_rollup') for pid in agent) for agent in agents)
     return shares[len(shares) // 2] / 1024
 
 
@@ -49,6 +57,10 @@ def resident_kb(pid):
 
 
 def kilobytes(pid, field, file='status'):
+    return number(pid, field, file)
+
+
+def number(pid, field, file='status'):
     with open('/proc/%s/%s' % (pid, file)) as lines:
         for line in lines:
             if line.startswith(field + ':'):

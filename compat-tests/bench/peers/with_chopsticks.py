@@ -24,6 +24,13 @@ def connect(python, target):
     there.close()
 
 
+def first_call(python, target, folder, named):
+    function = measure.function_of(folder, named)
+    there = tunnel(python, target)
+    measure.say(value=there.call(function))
+    there.close()
+
+
 def calls(python):
     there = tunnel(python, 'local')
 
@@ -57,4 +64,4 @@ def shell(python, command):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, calls=calls, contexts=contexts, shell=shell)
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell)

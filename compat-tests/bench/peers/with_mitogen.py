@@ -35,6 +35,12 @@ def connect(python, target):
         measure.say(time=session.context(target).call(time.time))
 
 
+def first_call(python, target, folder, named):
+    function = measure.function_of(folder, named)
+    with Session(python) as session:
+        measure.say(value=session.context(target).call(function))
+
+
 def calls(python):
     def at_once(count):
         for receiver in [there.call_async(os.getpid) for _ in range(count)]:
@@ -62,4 +68,4 @@ def shell(python, command):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, calls=calls, contexts=contexts, shell=shell)
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell)
