@@ -93,6 +93,12 @@ def fifo(hop):
 
 
 @pytest.fixture
+def far(site, hop):
+    """A target from which the user's own folders cannot be seen: what it has of them, it was sent."""
+    return hop.way_without_our_files() if site.accounts.private else 'local:'
+
+
+@pytest.fixture
 def profile(site):
     """`profile('bash', '.bashrc', text)`: a start-up file in the home of that shell's account."""
     written = set()

@@ -10,7 +10,8 @@ LIAR = pathlib.Path(__file__).with_name('harness') / 'liar.py'
 LOST = ['another source', 'a sibling as destination', 'a wrong checksum', 'an unknown kind', 'a second hello',
         'another version']
 REFUSED = ['an unknown message', 'no message', 'a request as an answer', 'a value cut short', 'a deep value',
-           'a reference to nothing', 'too much credit']
+           'a reference to nothing', 'a pickle', 'a marshalled code', 'a type nobody knows',
+    'a type within a type', 'a time that is no number', 'a log record of one piece', 'too much credit']
 
 
 def call_with(hop, how):

@@ -4,12 +4,17 @@ ssh itself, asked to run Python, is the measure: up to the first line it sends a
 to wait for sshd's first window is not seen here; that is a matter of time, which docs/BENCHMARKS.md measures.
 """
 
+import pathlib
+import shlex
+import sys
+
 import pytest
 
 from harness.process import Process
 
 # what encryption and packet headers add to the bytes of `bootstrap sizes`
 WRAPPING_BYTES = 600
+FLIGHTS = pathlib.Path(__file__).with_name('harness') / 'flights.py'
 
 
 class FirstLine:
@@ -55,3 +60,62 @@ def test_several_hosts_wait_for_their_links_together(hop, ssh, slow, plain):
         ssh.alias(f'slow{number}', Port=slow.port)
     result = hop.run('slow[0-3]', 'echo hi')
     assert result.rc == 0 and result.seconds < 2 * plain.result.seconds, result
+
+
+@pytest.fixture
+def flights(hop):
+    """`flights(function, *words)`: in how many flights the program sent all of a call and of its end; and the value."""
+    counted = hop.scratch / 'flights'
+    target = hop.way_in(shlex.join([sys.executable, str(FLIGHTS), str(counted)]), 'long')
+
+    def flights(function, *words):
+        result = hop('call', '-w', target, '--path', 'lib', function, *words)
+        assert result.rc == 0, result
+        return int(counted.read_text()), result.value
+    return flights
+
+
+@pytest.fixture
+def of_a_standard_function(hop, flights):
+    hop.write('lib/nothing.py', '')
+    return flights('operator:neg', '1')[0]
+
+
+def package(folders, modules):
+    """Packages in packages, each with modules that import one another by relative and by absolute names."""
+    files, name = {}, 'app'
+    for depth in range(folders):
+        folder = name.replace('.', '/')
+        files[f'{folder}/__init__.py'] = ''.join(f'from . import m{n}\n' for n in range(0, modules, 2))
+        for n in range(modules):
+            files[f'{folder}/m{n}.py'] = f'import {name}.m{(n + 1) % modules}\nV = {n}\n'
+        name += '.sub'
+        deeper = f'from . import sub\nimport {name}\n' if depth + 1 < folders else ''
+        files[f'{folder}/m0.py'] = 'from .m1 import V\n' + deeper
+    files['app/main.py'] = ('import sys, app.m1\n\ndef f():\n'
+                            '    return len([name for name in sys.modules if name[:3] == "app"])\n')
+    return files
+
+
+def test_a_package_of_sixty_one_modules_goes_out_with_its_call(hop, flights, of_a_standard_function):
+    files = package(6, 9)
+    assert len(files) == 61
+    hop.write_all('lib', files)
+    assert flights('app.main:f') == (of_a_standard_function, 61)
+
+
+def test_a_namespace_package_goes_out_with_its_call(hop, flights, of_a_standard_function):
+    hop.write_all('lib', {'space/inner/leaf.py': 'from space.other import V\n\ndef f():\n    return V\n',
+                          'space/other.py': 'V = 1\n'})
+    assert flights('space.inner.leaf:f') == (of_a_standard_function, 1)
+
+
+def test_a_module_that_is_not_there_costs_nothing(hop, flights, of_a_standard_function):
+    hop.write('lib/app.py', 'try:\n    import nowhere\nexcept ImportError:\n    pass\n\ndef f():\n    return 1\n')
+    assert flights('app:f') == (of_a_standard_function, 1)
+
+
+def test_a_module_that_only_the_run_names_costs_one_round_trip(hop, flights, of_a_standard_function):
+    hop.write_all('lib', {'late.py': 'def f(name):\n    return __import__(name).V\n',
+                          'hidden.py': 'import behind\nV = 1\n', 'behind.py': ''})
+    assert flights('late:f', 'hidden') == (of_a_standard_function + 1, 1)

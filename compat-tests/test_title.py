@@ -1,20 +1,12 @@
 """What ps shows: written over the arguments, or, where /proc cannot be used, by starting the interpreter again."""
 
-import subprocess
-
 import pytest
 
-from harness.pythons import discover
+from harness.pythons import discover, starts_itself_again
 
 NO_PROC = 'mount -t tmpfs none /proc\nexec sh -c "$1"\n'
 # The command brings /proc back to look at its parent, the agent.
 LOOK = 'mount -t proc proc /proc; tr "\\0" "\\n" </proc/$PPID/cmdline | head -n 1'
-
-
-def starts_itself_again(python):
-    ask = [python.path, '-S', '-E', '-c', 'import sys; sys.stdout.write(sys.executable)']
-    executable = subprocess.run(ask, capture_output=True, text=True).stdout
-    return subprocess.run([executable, '-S', '-E', '-c', 'pass'], capture_output=True).returncode == 0
 
 
 @pytest.mark.parametrize('python', discover(), ids=repr)

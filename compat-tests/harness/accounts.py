@@ -20,7 +20,8 @@ exec "$@"
 
 
 class Accounts:
-    """As root: `hv` (the present uid, so that it reaches every interpreter), `hvbash`, `hvzsh` ... and `hvbare`.
+    """As root: `hv` (the present uid, so that it reaches every interpreter), `hvbash`, `hvzsh` ..., `hvbare`, and
+    `hvfalse` and `hvnologin`, whose shells let nobody in.
 
     As anybody else only the present user exists, with the shell that it has.
     """
@@ -64,7 +65,8 @@ class Accounts:
                 self.shells[shell] = str(links / shell)
 
     def _write_etc(self):
-        users = [('hv', 0, '/bin/sh'), ('hvbare', 30000, '/bin/sh')]
+        users = [('hv', 0, '/bin/sh'), ('hvbare', 30000, '/bin/sh'), ('hvfalse', 30100, '/bin/false'),
+                 ('hvnologin', 30101, '/usr/sbin/nologin')]
         users += [(f'hv{shell}', 30001 + n, path) for n, (shell, path) in enumerate(self.shells.items())]
         added = {'passwd': ['sshd:x:29999:65534::/run/sshd:/usr/sbin/nologin'], 'shadow': [], 'group': []}
         for user, uid, shell in users:

@@ -13,6 +13,10 @@ BINARY = pathlib.Path(os.environ.get('HOPVINE', REPO / 'target/hopvine'))
 REMOTE = REPO / 'compat-tests/remote'
 
 
+# "$1" is the folder, "$2" the start command.
+HIDE = 'mount -t tmpfs tmpfs "$1" && cd "$1" && exec sh -c "$2"'
+
+
 class Hopvine:
     """`hop('run', '-w', 'local:', '--', 'echo', 'hi')` runs it to its end; `.start(...)` leaves it running."""
 
@@ -46,10 +50,16 @@ class Hopvine:
         """A file of the user's in the working directory, where anything else counts as litter."""
         path = self.cwd / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
         path.chmod(mode)
         self.written.add(path)
         return path
+
+    def write_all(self, folder, files):
+        """A folder of such files, by their names; returns it, for --path."""
+        for name, text in files.items():
+            self.write(f'{folder}/{name}', text)
+        return folder
 
     def folder_with(self, program, name):
         """One folder for a PATH, that has `sh` and what was put there by this."""
@@ -72,6 +82,11 @@ class Hopvine:
         path = self.scratch / f'{name}.sh'
         path.write_text(script)
         return self.way_in(shlex.join(['sh', str(path)]) + ' {}', name)
+
+    def way_without_our_files(self):
+        """An `exec:` target that does not see the working directory, as on another machine. Needs root."""
+        hide = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', HIDE, 'hide', str(self.cwd)]
+        return self.way_in(shlex.join(hide) + ' {}', 'far')
 
     def close(self):
         for process in self.processes:

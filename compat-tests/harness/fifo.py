@@ -8,11 +8,13 @@ import time
 class Fifo:
     """Held open for both directions, so that no side waits for the other to open it and nobody sees end of file."""
 
+    flags = os.O_RDWR
+
     def __init__(self, path):
         self.path = path
         os.mkfifo(path)
         os.chmod(path, 0o666)  # test accounts of other users ring it too
-        self._fd = os.open(path, os.O_RDWR)
+        self._fd = os.open(path, self.flags)
 
     def __str__(self):
         return str(self.path)
@@ -24,10 +26,22 @@ class Fifo:
         deadline, data = time.monotonic() + timeout, b''
         while data.count(b'\n') < count:
             left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._fd], [], [], left)[0]:
+            came = left > 0 and select.select([self._fd], [], [], left)[0] and os.read(self._fd, 4096)
+            if not came:
                 raise AssertionError(f'{self.path}: {count} lines awaited, came {data!r}')
-            data += os.read(self._fd, 4096)
+            data += came
         return data.decode().splitlines()
 
     def close(self):
         os.close(self._fd)
+
+
+class Leash(Fifo):
+    """Held open by remote code only, so that it ends with the last process that has inherited it."""
+
+    flags = os.O_RDONLY | os.O_NONBLOCK
+
+    def ends(self, deadline):
+        poller = select.poll()
+        poller.register(self._fd, 0)
+        return bool(poller.poll(max(0, deadline - time.monotonic()) * 1000))

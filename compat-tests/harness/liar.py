@@ -1,5 +1,6 @@
 """Stands in for an agent and answers a call with whatever bytes a test wants: liar.py HOW."""
 
+import marshal
 import os
 import struct
 import sys
@@ -37,7 +38,7 @@ def receive():
         while fields:
             data = rest
             if fields[0] == HELLO:
-                context, nonce = fields[2], fields[5][10:26]
+                context, nonce = fields[2], fields[5][11:27]
             elif fields[0] == OPEN and fields[5][:1] == b'\x01':
                 return context, nonce, fields[4]
             fields, rest = next_frame(data)
@@ -61,6 +62,12 @@ def main():
         'a value cut short': answer(b'\x13l\xff\xff\xff\xff'),
         'a deep value': answer(b'\x13' + b'l\0\0\0\1' * 5000 + b'n'),
         'a reference to nothing': answer(b'\x13r\0\0\0\7'),
+        'a pickle': answer(b'\x13' + b"cos\nsystem\n(S'touch /tmp/pwned'\ntR."),
+        'a marshalled code': answer(b'\x13' + marshal.dumps(compile('1', 'x', 'eval'))),
+        'a type nobody knows': answer(b'\x13x\0\0\0\4code' + b's\0\0\0\1x'),
+        'a type within a type': answer(b'\x13' + b'x\0\0\0\x07decimal' * 90 + b's\0\0\0\x011'),
+        'a time that is no number': answer(b'\x13x\0\0\0\x09timedeltas\0\0\0\x041},{'),
+        'a log record of one piece': answer(b'\x18n'),
         'too much credit': frame(CREDIT, 0, 0, me, call, b'\xff\xff\xff\xff') * 2,
         'more than was granted': frame(DATA, INTERACTIVE | MORE, 0, me, call, b'x' * 65535) * 40,
         'noise': os.urandom(300_000),
@@ -75,4 +82,5 @@ def main():
         pass
 
 
-main()
+if __name__ == '__main__':
+    main()

@@ -165,3 +165,9 @@ def exits(pid, deadline):
         return bool(poller.poll(max(0, deadline - time.monotonic()) * 1000))
     finally:
         os.close(watch)
+
+
+def peak_bytes(pid):
+    """The most memory that it has had at a time."""
+    with open(f'/proc/{pid}/status') as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith('VmHWM:'))

@@ -50,6 +50,13 @@ def oldest_and_newest():
     return list(dict.fromkeys(ends))
 
 
+def starts_itself_again(python):
+    """Whether what it takes for its own path starts it: not where it runs by a wrapper only."""
+    ask = [python.path, '-S', '-E', '-c', 'import sys; sys.stdout.write(sys.executable)']
+    executable = subprocess.run(ask, capture_output=True, text=True).stdout
+    return subprocess.run([executable, '-S', '-E', '-c', 'pass'], capture_output=True).returncode == 0
+
+
 def _candidates():
     yield from os.environ.get('PYTHONS', '').split()
     pyenv = os.environ.get('PYENV_ROOT') or os.path.expanduser('~/.pyenv')

@@ -13,21 +13,22 @@ class Sshd:
     def __init__(self, client, accounts, run_id):
         self.client, self.accounts, self.run_id = client, accounts, run_id
         self.dir = client.dir
+        self.addresses = [f'127.0.0.{n}' for n in range(1, len(HOSTS) + 1)]
         self.port = free_port()
         self.program = shutil.which('sshd', path=os.environ['PATH'] + ':/usr/sbin:/usr/local/sbin')
         self.missing = '' if self.program else 'sshd is not installed'
 
     def start(self):
-        config = self._write_config()
-        argv = [*self.accounts.namespace, self.program, '-D', '-e', '-f', config]
-        addresses = [(f'127.0.0.{n}', self.port) for n in range(1, len(HOSTS) + 1)]
-        self.daemon = Daemon(argv, self.dir / 'sshd.log', addresses, env={'PATH': os.environ['PATH']})
-        for (address, port), host in zip(addresses, HOSTS):
-            self.client.alias(host, HostName=address, Port=port, User=self.accounts.user)
+        self.command = [*self.accounts.namespace, self.program, '-D', '-e', '-f', self._write_config()]
+        self.daemon = Daemon(self.command, self.dir / 'sshd.log', [(address, self.port) for address in self.addresses],
+                             env={'PATH': os.environ['PATH']})
+        for address, host in zip(self.addresses, HOSTS):
+            self.client.alias(host, HostName=address, Port=self.port, User=self.accounts.user)
         for shell in self.accounts.shells:
             self.alias(shell, User=f'hv{shell}')
         if self.accounts.private:
-            self.alias('bare', User='hvbare')
+            for name in ('bare', 'false', 'nologin'):
+                self.alias(name, User=f'hv{name}')
         return self
 
     def alias(self, name, **options):
@@ -42,7 +43,7 @@ class Sshd:
         keys = self.dir / 'authorized_keys'
         keys.write_text(self.client.public_key('user_key'))
         path = self.dir / 'sshd_config'
-        listen = ''.join(f'ListenAddress 127.0.0.{n}:{self.port}\n' for n in range(1, len(HOSTS) + 1))
+        listen = ''.join(f'ListenAddress {address}:{self.port}\n' for address in self.addresses)
         path.write_text(f'''\
 {listen}HostKey {self.dir}/host_key
 PidFile none

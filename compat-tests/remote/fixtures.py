@@ -1,6 +1,8 @@
 """Reads the golden bytes with the agent's own code: fixtures.py BOOTSTRAP FIXTURES. Runs on every Python from 2.4 on."""
 
 import binascii
+import datetime
+import decimal
 import os
 import sys
 
@@ -8,6 +10,8 @@ bootstrap, fixtures = sys.argv[1:3]
 agent = {}
 for name in ('compat', 'frame', 'value'):
     exec(open(os.path.join(bootstrap, 'core', name + '.py')).read(), agent)
+exec(open(os.path.join(bootstrap, 'parts', 'rich.py')).read(), agent)
+agent['part'] = agent.get
 
 
 def unhex(text):
@@ -41,7 +45,7 @@ def check(ok, *what):
         sys.exit('differs: %r' % (what,))
 
 
-names = {'text': text, 'data': unhex, 'shared': shared, 'circular': circular}
+names = {'datetime': datetime, 'decimal': decimal, 'text': text, 'data': unhex, 'shared': shared, 'circular': circular}
 for encoding, expression, json in rows('values.txt'):
     value = eval(expression, names)
     dumped = agent['dump'](value)
