@@ -143,6 +143,8 @@ def test_the_cause_has_its_own_arguments_and_traceback(error, python):
 @PYTHON_3
 @pytest.mark.parametrize('name', ['circular', 'itself'])
 def test_a_circle_of_causes_ends(error, python, name):
+    if name == 'itself' and python.number < (3, 9):
+        pytest.skip('raising anything beside an exception that is its own context never ends in this Python: bpo-25782')
     shown = error(python, 'caused', name)
     assert shown['message'] == 'one' and len(chain(shown)) < 20, shown
 

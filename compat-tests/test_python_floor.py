@@ -15,9 +15,9 @@ COMPILE = 'import sys\nfor name in sys.argv[1:]:\n    compile(open(name).read(),
 # Named once, in compat.py, behind a look at the version.
 EXCLUDED = [word for name in ('thread', '_thread', 'unicode', 'long') for word in ('--exclude', name)]
 # What is used only where it is: importlib.resources came with 3.7; what the tests send away looks first, or is sent only
-# to what has it.
-NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'],
-         'records.py': ['logging.setLogRecordFactory'], 'yielding.py': ['GeneratorExit']}
+# to what has it. logging.StreamHandler is older than vermin has it.
+NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py': ['GeneratorExit'],
+         'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 
 

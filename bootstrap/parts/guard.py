@@ -132,7 +132,7 @@ def mourn(*signal):
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == agent:
                 # As a shell has it: 128 and the signal.
-                end(status >> 8 or 128 + (status & 127), agent)
+                end(status & 127 and 128 + (status & 127) or status >> 8, agent)
     except OSError:
         pass
 
