@@ -4,9 +4,9 @@
 //! once, so that none starves the others.
 
 use crate::link::{Cause, Link, LinkEvent};
-use crate::proto::frame::Frame;
+use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
-use crate::proto::message::ParentHello;
+use crate::proto::message::{ParentHello, ResetReason};
 use crate::route::{LinkId, Route};
 use crate::sys::child;
 use crate::sys::clock;
@@ -123,6 +123,13 @@ impl Mux {
         Ok(id)
     }
 
+    /// From now on frames to and from `context` go the way of `relay`.
+    pub fn expect(&mut self, context: ContextId, relay: ContextId) {
+        if let Some(link) = self.route.link_to(relay) {
+            self.route.add(context, link);
+        }
+    }
+
     /// Sends a frame towards its destination; what has gone meanwhile gets nothing.
     pub fn send(&mut self, frame: Frame) {
         let Some(id) = self.route.link_to(frame.to) else { return };
@@ -236,12 +243,19 @@ impl Mux {
             watched.link.flush();
             let mut ended = false;
             while let Some(event) = watched.link.poll_event() {
-                if let LinkEvent::Frame(frame) = &event
-                    && !(self.route.is_behind(frame.from, id) && frame.to == self.me)
-                {
-                    watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
-                    continue;
-                }
+                let event = match event {
+                    LinkEvent::Frame(frame) if !self.route.is_behind(frame.from, id) => {
+                        watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
+                        continue;
+                    }
+                    LinkEvent::Frame(frame) if frame.to != self.me => {
+                        let reason = ResetReason::UnknownMessage.encode();
+                        let (from, to) = (frame.from, frame.to);
+                        watched.link.send(Frame::control(Kind::Reset, self.me, from, frame.stream, reason));
+                        LinkEvent::Refused(format!("{from} addressed {to}, which it may not"))
+                    }
+                    event => event,
+                };
                 ended |= matches!(event, LinkEvent::Ended(_));
                 self.events.push_back(Event::Link(id, event));
             }

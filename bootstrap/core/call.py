@@ -28,7 +28,7 @@ def tap(fd):
         os.close(fd)
     else:
         if not target(fd):
-            log = Stream(ancestors[0], 0xffffffff)
+            log = Stream(0, 1)
         target(fd).put(taps[fd][0], data)
 
 

@@ -54,7 +54,7 @@ exec(t,c.__dict__)''' % (len(started.s), sys.executable)])
 def take():
     """What has come over the link."""
     global data
-    data = frames(data + (os.read(link, WINDOW) or leave(1)), receive)
+    data = frames(data + (os.read(link, WINDOW) or leave(1)), lambda *a: receive(*a))
 
 
 def loop():

@@ -5,7 +5,8 @@ writers = {}
 ready = []
 lock = thread.allocate_lock()
 fetching = thread.allocate_lock()
-number = -1
+# 1 is the log.
+number = 1
 # The second stage: its s is the core as it came, its t the text of that.
 started = sys.modules['__main__']
 sys.modules[__name__] = started.c
@@ -163,7 +164,7 @@ def receive(kind, flags, to, source, number, body):
 
 
 def ask(tag, body):
-    """Sends a request to the parent and waits for (tag, body); never from the loop's thread."""
+    """Sends a request to the controller and waits for (tag, body); never from the loop's thread."""
     global number
     answer = []
     answered = thread.allocate_lock()
@@ -174,7 +175,7 @@ def ask(tag, body):
         answered.release()
     lock.acquire()
     number += 2
-    stream = Stream(ancestors[0], number)
+    stream = Stream(0, number)
     stream.handle = handle
     stream.cancel = answered.release
     stream.put(tag, body, END)

@@ -45,7 +45,7 @@ def forward(logging):
                 fields = dump((repr(record.name), 0, repr(record.levelname), repr(text)))
             part('offer')(current or log, LOG, fields)
     if not log:
-        log = Stream(ancestors[0], 0xffffffff)
+        log = Stream(0, 1)
     handler = Handler()
     root = logging.getLogger()
     root.addHandler(handler)

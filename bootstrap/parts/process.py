@@ -78,7 +78,7 @@ def hand_over(stream, body):
 
 
 def receive(kind, flags, to, source, number, body):
-    if number in delegated:
+    if to == me and number in delegated:
         delegated[number].receive(kind, flags, number, body)
     else:
         receive_own(kind, flags, to, source, number, body)

@@ -151,6 +151,9 @@ pub struct Reach {
     /// A silent host is lost after three of these without a sign of life
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     pub keepalive: Duration,
+    /// How deep the tree of hops may be
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    pub max_hops: usize,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,

@@ -2,20 +2,29 @@
 
 use super::Controller;
 use super::operation::{Meaning, OperationId, Record, Report, Source};
-use crate::error::{HostErrorKind, RemoteException};
+use crate::error::{HostErrorKind, Loss, RemoteException};
 use crate::proto::message::{FromAgent, ResetReason};
 use crate::proto::stream::StreamEvent;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
+use std::time::Instant;
 
 impl Controller {
-    pub(super) fn drain_streams(&mut self) {
+    pub(super) fn drain_streams(&mut self, now: Instant) {
         while let Some(event) = self.streams.poll_event() {
             match event {
                 StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
-                    self.handle_message(Source { key, owed_bytes }, &message, opens);
+                    match self.spawns.get(&key).copied() {
+                        Some(child) => self.handle_spawned(key, child, &message, now),
+                        None => self.handle_message(Source { key, owed_bytes }, &message, opens),
+                    }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
+                StreamEvent::Reset { key, .. } if self.spawns.contains_key(&key) => {
+                    if let Some(child) = self.spawns.remove(&key) {
+                        self.lose(child, &HostErrorKind::LinkLost { why: Loss::Rules }, &[]);
+                    }
+                }
                 StreamEvent::Reset { key, reason } => {
                     if let Some(operation) = self.by_stream.get(&key).copied() {
                         let what = match reason {

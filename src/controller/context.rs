@@ -5,8 +5,9 @@ use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::link::{Cause, End};
 use crate::payload::{self, Interpreter};
-use crate::proto::ids::StreamId;
+use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::session::Closed;
+use crate::proto::stream::StreamKey;
 use crate::route::LinkId;
 use crate::sys::child::Exit;
 use crate::transport::diagnosis::{self, Diagnosis, Speaker};
@@ -17,8 +18,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) target: Target,
-    pub(super) link: Option<LinkId>,
+    pub(super) place: Place,
     pub(super) state: State,
+    /// Who has asked for it and is not done.
+    pub(super) users: usize,
+    /// Its program has been told the password.
+    pub(super) answered: bool,
+    /// Why it was told to end.
+    pub(super) ending: Option<Cause>,
     /// What it has been sent: parts of the agent, modules, the names in the user's roots.
     pub(super) parts: HashSet<&'static str>,
     pub(super) modules: HashSet<String>,
@@ -27,32 +34,64 @@ pub(super) struct Context {
     pub(super) warned: u32,
     /// What has been cancelled and may still be running.
     pub(super) stopping: HashMap<StreamId, Instant>,
+    /// Messages that it keeps for its children, and their size.
+    pub(super) kept: HashSet<u32>,
+    pub(super) kept_bytes: usize,
+}
+
+/// Where in the tree a context is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A child of ours; its link, once it has one.
+    Here(Option<LinkId>),
+    /// A child of a relay, which tells of it on a stream.
+    Behind { parent: ContextId, stream: StreamKey },
+}
+
+impl Place {
+    pub(super) fn parent(self) -> ContextId {
+        match self {
+            Self::Here(_) => ContextId::CONTROLLER,
+            Self::Behind { parent, .. } => parent,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    Connecting { until: Instant },
+    /// Its time begins when its parent runs.
+    Connecting {
+        until: Option<Instant>,
+    },
     Open,
     Closing,
 }
 
 impl Context {
-    pub(super) fn new(target: Target, until: Instant) -> Self {
+    pub(super) fn new(target: Target, place: Place, until: Option<Instant>) -> Self {
         Self {
             target,
-            link: None,
+            place,
+            users: 0,
+            answered: false,
+            ending: None,
             state: State::Connecting { until },
             parts: HashSet::new(),
             modules: HashSet::new(),
             knows_roots: false,
             warned: 0,
             stopping: HashMap::new(),
+            kept: HashSet::new(),
+            kept_bytes: 0,
         }
     }
 
     /// The hop to name in an error, unless the target's name says the same.
     pub(super) fn failing_hop(&self) -> Option<String> {
-        let last = self.target.hops.last().filter(|hop| hop.way != Way::Local)?;
+        let last = self.target.hops.last()?;
+        if self.target.hops.len() == 1 && last.way == Way::Local {
+            return None;
+        }
         let hop = last.to_string();
         let short = hop.strip_prefix("ssh:").unwrap_or(&hop).trim_end_matches(':');
         (short != self.target.name).then_some(hop)

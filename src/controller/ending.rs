@@ -1,8 +1,8 @@
 //! How operations and contexts end: with an answer, an error, by being stopped, with their context.
 
-use super::context::{Context, State};
+use super::context::{Context, Place, State};
 use super::operation::{Answer, OperationId, Report};
-use super::{Command, Controller, Due, Running};
+use super::{Controller, Due, Running};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::link::Cause;
 use crate::proto::ids::ContextId;
@@ -49,10 +49,15 @@ impl Controller {
     }
 
     pub(super) fn fail(&mut self, operation: OperationId, kind: HostErrorKind, said: Vec<String>) {
+        let context = self.operations.get(&operation).and_then(|running| self.contexts.get(&running.context));
+        let hop = context.and_then(Context::failing_hop);
+        self.fail_with(operation, HostError { hop, kind, said });
+    }
+
+    fn fail_with(&mut self, operation: OperationId, error: HostError) {
         let Some(running) = self.remove(operation) else { return };
         self.streams.reset(running.stream, ResetReason::Cancelled);
-        let hop = self.contexts.get(&running.context).and_then(Context::failing_hop);
-        self.reports.push_back(Report::Done { operation, outcome: Err(HostError { hop, kind, said }) });
+        self.reports.push_back(Report::Done { operation, outcome: Err(error) });
         self.collect_frames();
     }
 
@@ -78,25 +83,37 @@ impl Controller {
 
     /// What was cancelled goes on: only the end of its agent ends it.
     pub(super) fn give_up(&mut self, key: StreamKey) {
-        let Some(context) = self.contexts.get_mut(&key.peer) else { return };
-        if context.state == State::Open {
-            context.state = State::Closing;
-            self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::Stuck)));
+        if self.contexts.get(&key.peer).is_some_and(|context| context.state == State::Open) {
+            self.abort(key.peer, Cause::Stuck);
             self.warn(key.peer, || Loss::Stuck.to_string());
         }
     }
 
-    /// A context is gone, and all operations in it have failed.
+    /// A context is gone with all that is below it, and all operations in these have failed.
     pub(super) fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
+        let hop = self.contexts.get(&id).and_then(Context::failing_hop);
+        let error = HostError { hop, kind: kind.clone(), said: said.to_vec() };
+        for gone in self.subtree(id).into_iter().rev() {
+            self.forget(gone, &error);
+        }
+    }
+
+    fn forget(&mut self, id: ContextId, error: &HostError) {
         let running = self.operations.iter().filter(|(_, running)| running.context == id);
         for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
-            self.fail(operation, kind.clone(), said.to_vec());
+            self.fail_with(operation, error.clone());
         }
         self.streams.forget_peer(id);
         self.leave_connecting(id, State::Closing);
-        let stopping = self.contexts.remove(&id).map(|context| context.stopping).unwrap_or_default();
-        for (stream, until) in stopping {
+        let Some(context) = self.contexts.remove(&id) else { return };
+        for (stream, until) in context.stopping {
             self.deadlines.remove(&(until, Due::Stop(StreamKey { peer: id, id: stream })));
+        }
+        if self.by_path.get(&context.target.hops) == Some(&id) {
+            self.by_path.remove(&context.target.hops);
+        }
+        if let Place::Behind { stream, .. } = context.place {
+            self.spawns.remove(&stream);
         }
     }
 }

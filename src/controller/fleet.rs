@@ -48,6 +48,11 @@ impl Fleet {
         &self.targets
     }
 
+    /// How many hops lead to the target that is started next.
+    pub fn hops_to_next(&self) -> usize {
+        self.targets.get(self.next).map_or(0, |target| target.hops.len())
+    }
+
     /// Whether a slot is free for a target that waits.
     pub fn wants_to_start(&self) -> bool {
         self.next < self.targets.len() && self.running.len() < self.fanout
@@ -57,12 +62,12 @@ impl Fleet {
     pub fn start_next(
         &mut self,
         controller: &mut Controller,
-        nonce: [u8; NONCE_BYTES],
+        nonces: &[[u8; NONCE_BYTES]],
         now: Instant,
     ) -> Result<OperationId, News> {
         let place = self.next;
         self.next += 1;
-        match controller.connect(&self.targets[place], nonce, now) {
+        match controller.connect(&self.targets[place], nonces, now) {
             Ok(context) => {
                 let operation = controller.submit(context, &self.request, now);
                 self.running.insert(operation, Slot { place, context, since: now });
@@ -95,6 +100,9 @@ impl Fleet {
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
+                if self.is_done() {
+                    controller.close_all();
+                }
                 Some(News::Done {
                     place: slot.place,
                     outcome: outcome.map_err(Box::new),

@@ -7,30 +7,34 @@ mod ending;
 pub mod feed;
 pub mod fleet;
 pub mod operation;
+pub mod secrets;
 mod supply;
+mod tree;
 
 #[cfg(test)]
 mod tests;
 
-use crate::error::{HostError, HostErrorKind, Loss};
+use crate::error::{HostErrorKind, Loss};
 use crate::hosts::inventory::Inventory;
-use crate::hosts::target::Target;
+use crate::hosts::target::Hop;
 use crate::link::{Cause, End, LinkEvent};
 use crate::modules::Library;
 use crate::mux::{Mux, Start};
-use crate::payload::{self, Interpreter};
+use crate::payload::Interpreter;
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
-use crate::proto::message::{NONCE_BYTES, ToAgent, greeting};
+use crate::proto::message::ToAgent;
 use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
-use context::{Context, State};
+use context::{Context, Place, State};
 pub use context::{interpreter, plan, plan_with, start_failure};
 use operation::{OperationId, Report, Request, Source};
+use secrets::Secrets;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
+use tree::Keepsakes;
 
 const MAX_WARNINGS: u32 = 20;
 
@@ -46,6 +50,9 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// For each operation, from the moment its context is open.
     pub timeout: Option<Duration>,
+    pub secrets: Secrets,
+    /// How deep the tree may be.
+    pub max_hops: usize,
     pub library: Library,
     pub inventory: Inventory,
 }
@@ -58,6 +65,11 @@ pub enum Command {
         context: ContextId,
         start: Start,
     },
+    /// A context that a relay will start.
+    Behind {
+        context: ContextId,
+        relay: ContextId,
+    },
     Send(Frame),
     Close(LinkId),
     Abort(LinkId, Cause),
@@ -68,6 +80,10 @@ pub struct Controller {
     settings: Settings,
     contexts: BTreeMap<ContextId, Context>,
     by_link: HashMap<LinkId, ContextId>,
+    by_path: HashMap<Vec<Hop>, ContextId>,
+    /// The streams on which relays tell of a child.
+    spawns: HashMap<StreamKey, ContextId>,
+    keepsakes: Keepsakes,
     streams: Streams,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
@@ -123,6 +139,9 @@ impl Controller {
             settings,
             contexts: BTreeMap::new(),
             by_link: HashMap::new(),
+            by_path: HashMap::new(),
+            spawns: HashMap::new(),
+            keepsakes: Keepsakes::default(),
             streams: Streams::new(ContextId::CONTROLLER),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
@@ -135,45 +154,6 @@ impl Controller {
             reports: VecDeque::new(),
             notes: Vec::new(),
         }
-    }
-
-    /// Starts a context. What is asked of it meanwhile travels with its start.
-    ///
-    /// # Errors
-    ///
-    /// When the hop cannot even be written as a command line.
-    pub fn connect(
-        &mut self,
-        target: &Target,
-        nonce: [u8; NONCE_BYTES],
-        now: Instant,
-    ) -> Result<ContextId, HostError> {
-        let plan = plan(target, &self.settings)?;
-        self.next_context += 1;
-        let id = ContextId(self.next_context);
-        self.note(&target.name, || {
-            format!("runs {}", shlex::try_join(plan.argv.iter().map(String::as_str)).unwrap_or_default())
-        });
-        let keepalive = u32::try_from(self.settings.keepalive.as_millis()).unwrap_or(u32::MAX);
-        let mut payload = payload::second_stage().into_bytes();
-        payload.extend_from_slice(payload::CORE);
-        let hello = greeting(
-            id,
-            &[ContextId::CONTROLLER],
-            nonce,
-            keepalive,
-            self.settings.log_level,
-            self.settings.title.clone(),
-        );
-        let start = Start { argv: plan.argv, payload, hello };
-        let until = now + self.settings.connect_timeout;
-        self.contexts.insert(id, Context::new(target.clone(), until));
-        self.deadlines.insert((until, Due::Connection(id)));
-        self.commands.push_back(Command::Start { context: id, start });
-        // An agent waits for it before it listens to anything else.
-        self.send_part(id, "guard");
-        self.collect_frames();
-        Ok(id)
     }
 
     /// Asks something of a context.
@@ -225,12 +205,6 @@ impl Controller {
         self.stop(operation, HostErrorKind::Interrupted, now);
     }
 
-    /// Ends a context, with all that runs in it.
-    pub fn close(&mut self, id: ContextId) {
-        self.leave_connecting(id, State::Closing);
-        self.commands.extend(self.contexts.get(&id).and_then(|context| context.link).map(Command::Close));
-    }
-
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
     }
@@ -246,6 +220,7 @@ impl Controller {
                     let started = mux.start(start);
                     self.handle_started(context, started, &program);
                 }
+                Command::Behind { context, relay } => mux.expect(context, relay),
                 Command::Send(frame) => mux.send(frame),
                 Command::Close(link) => mux.close(link),
                 Command::Abort(link, cause) => mux.abort(link, cause),
@@ -276,12 +251,7 @@ impl Controller {
                     self.stop(operation, HostErrorKind::TimedOut { after }, now);
                 }
                 Due::Stop(key) => self.give_up(key),
-                Due::Connection(context) => {
-                    if let Some(context) = self.contexts.get_mut(&context) {
-                        context.state = State::Closing;
-                        self.commands.extend(context.link.map(|link| Command::Abort(link, Cause::TooSlow)));
-                    }
-                }
+                Due::Connection(context) => self.abort(context, Cause::TooSlow),
             }
         }
     }
@@ -290,7 +260,7 @@ impl Controller {
     fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>, program: &str) {
         match (started, self.contexts.get_mut(&id)) {
             (Ok(link), Some(context)) => {
-                context.link = Some(link);
+                context.place = Place::Here(Some(link));
                 self.by_link.insert(link, id);
             }
             (Err(error), _) => {
@@ -306,15 +276,11 @@ impl Controller {
         let Some(id) = self.by_link.get(&link).copied() else { return };
         match event {
             LinkEvent::Ready(hello) => self.opened(id, hello.python, now),
-            LinkEvent::Noise(noise) => {
-                let target = self.target_name(id);
-                self.note(&target, || {
-                    format!("skipped what is not ours: {:?}", String::from_utf8_lossy(&noise))
-                });
-            }
+            LinkEvent::Noise(noise) => self.noise(id, &noise),
+            LinkEvent::Refused(what) => self.warn(id, || format!("refused: {what}")),
             LinkEvent::Frame(frame) => {
                 self.streams.handle_frame(frame);
-                self.drain_streams();
+                self.drain_streams(now);
             }
             LinkEvent::Ended(end) => {
                 self.by_link.remove(&link);
@@ -326,6 +292,7 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
+        self.children_may_start(id, now);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
         let Some(context) = self.contexts.get(&id) else { return };
@@ -359,7 +326,9 @@ impl Controller {
     fn leave_connecting(&mut self, id: ContextId, next: State) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
         if let State::Connecting { until } = context.state {
-            self.deadlines.remove(&(until, Due::Connection(id)));
+            if let Some(until) = until {
+                self.deadlines.remove(&(until, Due::Connection(id)));
+            }
             context.state = next;
         } else if next == State::Closing {
             context.state = next;
@@ -370,6 +339,11 @@ impl Controller {
         while let Some(frame) = self.streams.poll_frame() {
             self.commands.push_back(Command::Send(frame));
         }
+    }
+
+    fn noise(&mut self, id: ContextId, noise: &[u8]) {
+        let target = self.target_name(id);
+        self.note(&target, || format!("skipped what is not ours: {:?}", String::from_utf8_lossy(noise)));
     }
 
     fn target_name(&self, id: ContextId) -> String {

@@ -198,15 +198,8 @@ impl Script {
             ("words", Node::List(words)),
             ("stdin", Node::Bool(self.stdin == Feed::Piped)),
         ];
-        dict(builder, fields)
+        builder.dict(fields)
     }
-}
-
-/// A dict of those fields.
-fn dict<const N: usize>(mut builder: Builder, fields: [(&str, Node); N]) -> Value {
-    let pairs = fields.map(|(name, node)| (builder.text(name), builder.add(node))).to_vec();
-    let root = builder.add(Node::Dict(pairs));
-    builder.finish(root)
 }
 
 /// What a call is given that takes nothing.
@@ -230,7 +223,7 @@ impl Run {
             ("shell", Node::Bool(self.interpreter == Words::Shell)),
             ("stdin", Node::Bool(self.stdin == Feed::Piped)),
         ];
-        dict(builder, fields)
+        builder.dict(fields)
     }
 }
 
@@ -256,7 +249,12 @@ impl Meaning {
             FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
             FromAgent::Item(value) => Self::Item(value),
             FromAgent::Log(value) => Record::of(&value).map_or(Self::Nonsense, Self::Record),
-            FromAgent::Need(_) => Self::Nonsense,
+            FromAgent::Need(_)
+            | FromAgent::Started(_)
+            | FromAgent::Noise(_)
+            | FromAgent::Ended(_)
+            | FromAgent::Asked { .. }
+            | FromAgent::Refused(_) => Self::Nonsense,
         }
     }
 }

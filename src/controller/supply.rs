@@ -4,7 +4,6 @@ use super::Controller;
 use super::operation::Imports;
 use crate::modules::{Closure, Found, Kind, Library, Limit, Module, Resource, is_stdlib};
 use crate::payload;
-use crate::proto::frame::Priority;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{ResetReason, ToAgent};
 use crate::proto::stream::StreamKey;
@@ -62,8 +61,20 @@ impl Controller {
             Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),
             Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };
+        let answer = if self.is_behind_a_relay(key.peer) { self.hand_out(key.peer, answer) } else { answer };
         self.supplies.push(key);
         self.streams.send(key, answer.encode(), true);
+    }
+
+    /// Lets the relays between us and a context keep what it has asked for; returns what is left to answer.
+    fn hand_out(&mut self, context: ContextId, answer: ToAgent) -> ToAgent {
+        let rest = match &answer {
+            ToAgent::Part(_) => ToAgent::Part(Vec::new()),
+            ToAgent::Modules(_) => ToAgent::Modules(pack(&[], &[])),
+            _ => return answer,
+        };
+        self.push(context, &answer);
+        rest
     }
 
     /// What the context has asked for and has not taken yet.
@@ -151,7 +162,7 @@ impl Controller {
             self.send_part(context, "importer");
         }
         for names in names.chunks(NAMES_AT_ONCE) {
-            self.push(context, ToAgent::Modules(pack(names, &[])));
+            self.push(context, &ToAgent::Modules(pack(names, &[])));
         }
         let logs = if ours { top == "logging" } else { self.send_closure(context, imports, now) };
         if logs || !ours || self.settings.log_level > 0 {
@@ -188,7 +199,7 @@ impl Controller {
         known.modules.extend(pack.names.iter().cloned());
         let logs = pack.logs;
         for message in &pack.messages {
-            self.push(context, ToAgent::Modules(message.clone()));
+            self.push(context, &ToAgent::Modules(message.clone()));
         }
         self.pack = Some(pack).filter(|_| reusable);
         logs
@@ -197,12 +208,8 @@ impl Controller {
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {
         let fresh = self.contexts.get_mut(&context).is_some_and(|context| context.parts.insert(name));
         if let Some(part) = payload::part(name).filter(|_| fresh) {
-            self.push(context, ToAgent::Part(part.packed.to_vec()));
+            self.push(context, &ToAgent::Part(part.packed.to_vec()));
         }
-    }
-
-    fn push(&mut self, context: ContextId, message: ToAgent) {
-        self.streams.open(context, Priority::Interactive, message.encode(), true);
     }
 }
 

@@ -17,6 +17,8 @@ fn controller() -> Controller {
         log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: Some(TIMEOUT),
+        secrets: Secrets::default(),
+        max_hops: 8,
         library: Library::default(),
         inventory: Inventory::default(),
     })
@@ -33,7 +35,7 @@ fn run() -> Request {
 /// A context whose child has been started as link 7, and an operation of it.
 fn started(controller: &mut Controller, now: Instant) -> (ContextId, OperationId) {
     let target = Target::parse("ssh:web1").expect("a target");
-    let context = controller.connect(&target, [0; NONCE_BYTES], now).expect("a plan");
+    let context = controller.connect(&target, &[[0; NONCE_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
     controller.handle_started(context, Ok(LinkId(7)), "ssh");
     (context, operation)

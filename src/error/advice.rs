@@ -32,6 +32,11 @@ impl HostError {
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
             | HostErrorKind::BadValue { .. }
+            | HostErrorKind::PasswordNeeded { .. }
+            | HostErrorKind::WrongPassword
+            | HostErrorKind::OtherQuestion { .. }
+            | HostErrorKind::TooManyHops { .. }
+            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => return None,
         })
     }
@@ -68,11 +73,23 @@ impl HostError {
             HostErrorKind::LinkLost { why: Loss::Corrupt } => {
                 "does a background job of a login script write to standard output?"
             }
+            HostErrorKind::PasswordNeeded { login: true } => {
+                "-k asks for it beforehand; --secret-file, --secret-command and --secret-env have it from elsewhere"
+            }
+            HostErrorKind::PasswordNeeded { login: false } => {
+                "-K asks for it beforehand; --secret-file, --secret-command and --secret-env have it from elsewhere"
+            }
+            HostErrorKind::WrongPassword => "it was sent once and not again, so that no account is locked",
+            HostErrorKind::OtherQuestion { .. } => {
+                "a one-time code cannot be given; an account or rule without one is needed"
+            }
+            HostErrorKind::TooManyHops { .. } => "--max-hops allows more",
             HostErrorKind::LinkLost { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
             | HostErrorKind::BadValue { .. }
+            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => return None,
         })
     }

@@ -52,6 +52,24 @@ pub enum HostErrorKind {
         what: String,
     },
     Interrupted,
+    /// A program asks for a password, and we have none.
+    PasswordNeeded {
+        /// For ssh, not to become another user.
+        login: bool,
+    },
+    WrongPassword,
+    /// Something else than a password is asked for.
+    OtherQuestion {
+        text: String,
+    },
+    TooManyHops {
+        /// `a -> b -> c`
+        path: String,
+        limit: usize,
+    },
+    TooManyContexts {
+        limit: usize,
+    },
 }
 
 /// An exception that remote code raised.
@@ -85,6 +103,11 @@ impl HostError {
             HostErrorKind::Exception(_) => "exception",
             HostErrorKind::BadValue { .. } => "bad_value",
             HostErrorKind::Interrupted => "interrupted",
+            HostErrorKind::PasswordNeeded { .. } => "password_needed",
+            HostErrorKind::WrongPassword => "wrong_password",
+            HostErrorKind::OtherQuestion { .. } => "other_question",
+            HostErrorKind::TooManyHops { .. } => "too_many_hops",
+            HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
         }
     }
 
@@ -104,6 +127,11 @@ impl HostError {
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::LinkLost { .. }
+            | HostErrorKind::PasswordNeeded { .. }
+            | HostErrorKind::WrongPassword
+            | HostErrorKind::OtherQuestion { .. }
+            | HostErrorKind::TooManyHops { .. }
+            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => Outcome::Unreachable,
         }
     }
@@ -142,6 +170,13 @@ impl fmt::Display for HostError {
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
+            HostErrorKind::PasswordNeeded { .. } => write!(f, "asks for a password"),
+            HostErrorKind::WrongPassword => write!(f, "wrong password"),
+            HostErrorKind::OtherQuestion { text } => write!(f, "asks {text:?}, which is no password"),
+            HostErrorKind::TooManyHops { path, limit } => {
+                write!(f, "{path}: more than {limit} hops")
+            }
+            HostErrorKind::TooManyContexts { limit } => write!(f, "more than {limit} contexts"),
         }
     }
 }

@@ -72,8 +72,6 @@ pub enum Wrong {
     OptionValue(String),
     Port(String),
     Percent,
-    /// Hops through hops are not built yet.
-    SeveralHops,
 }
 
 impl fmt::Display for TargetError {
@@ -90,12 +88,18 @@ impl fmt::Display for TargetError {
             Wrong::OptionValue(option) => write!(f, "option {option:?} needs a value: {option}=..."),
             Wrong::Port(port) => write!(f, "{port:?} is no port"),
             Wrong::Percent => write!(f, "a % must be followed by two hexadecimal digits"),
-            Wrong::SeveralHops => write!(f, "targets of several hops are not supported by this version"),
         }
     }
 }
 
 impl Target {
+    /// A target that is a part of another's path.
+    pub fn of(hops: &[Hop]) -> Self {
+        let name = hops.iter().map(|hop| hop.to_string().trim_end_matches(':').to_owned());
+        let name = name.collect::<Vec<_>>().join("/");
+        Self { name: name.strip_prefix("ssh:").unwrap_or(&name).to_owned(), hops: hops.to_vec() }
+    }
+
     /// Reads one target, after ranges have been expanded.
     ///
     /// # Errors
@@ -108,9 +112,6 @@ impl Target {
         }
         let path = split_hops(typed);
         let hops = path.iter().map(|hop| parse_hop(hop)).collect::<Result<Vec<_>, _>>().map_err(fail)?;
-        if hops.len() > 1 {
-            return Err(fail(Wrong::SeveralHops));
-        }
         let path = path.iter().map(|hop| hop.split('?').next().unwrap_or(hop)).collect::<Vec<_>>().join("/");
         let name = path.strip_prefix("ssh:").unwrap_or(&path);
         let name = name.strip_suffix(':').unwrap_or(name);
@@ -266,7 +267,6 @@ mod tests {
         assert_eq!(wrong("h?user"), Wrong::OptionValue("user".into()));
         assert_eq!(wrong("ssh:"), Wrong::NoHost);
         assert_eq!(wrong("h%2"), Wrong::Percent);
-        assert_eq!(wrong("a/b"), Wrong::SeveralHops);
         assert_eq!(wrong("a?python=/usr/bin/python3/sudo:root"), Wrong::Transport("sudo".into()));
     }
 }

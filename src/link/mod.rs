@@ -31,6 +31,8 @@ pub enum LinkEvent {
     Frame(Frame),
     /// Something that is not ours came between two frames.
     Noise(Vec<u8>),
+    /// Something that it may not was asked for, and refused.
+    Refused(String),
     /// The process is gone; the last event of a link.
     Ended(End),
 }

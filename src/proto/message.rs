@@ -126,6 +126,19 @@ pub enum ToAgent {
     Modules(Vec<u8>),
     /// The answer to a request for data: bytes, a list of (name, is a folder), or None.
     Data(Value),
+    /// Start a child: a dict of `context`, `argv`, `hello`, `start`, `core`, `terminal`, `token`. The
+    /// stream is about this child from then on.
+    Spawn(Value),
+    /// Keep a message for children, under a number.
+    Keep { key: u32, message: Vec<u8> },
+    /// Hand kept messages to a child: to use them, or to keep them for its own children.
+    Give { to: ContextId, keep: bool, keys: Vec<u32> },
+    /// `context` will be behind `child`, which is a child of whoever reads this.
+    Behind { context: ContextId, child: ContextId },
+    /// The child of this stream is to go: orderly, or at once.
+    Leave { at_once: bool },
+    /// What the terminal of this stream's child is told when it has asked.
+    Reply(Vec<u8>),
 }
 
 impl ToAgent {
@@ -140,6 +153,12 @@ impl ToAgent {
             Self::Modules(_) => 5,
             Self::Data(_) => 6,
             Self::Script(_) => 7,
+            Self::Spawn(_) => 10,
+            Self::Keep { .. } => 11,
+            Self::Give { .. } => 12,
+            Self::Behind { .. } => 13,
+            Self::Leave { .. } => 14,
+            Self::Reply(_) => 15,
         }];
         match self {
             Self::Call { function, arguments, .. } => {
@@ -147,8 +166,25 @@ impl ToAgent {
                 out.extend(function.as_bytes());
                 arguments.encode(&mut out);
             }
-            Self::Run(value) | Self::Script(value) | Self::Data(value) => value.encode(&mut out),
-            Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) => out.extend(bytes),
+            Self::Run(value) | Self::Script(value) | Self::Data(value) | Self::Spawn(value) => {
+                value.encode(&mut out);
+            }
+            Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {
+                out.extend(bytes);
+            }
+            Self::Keep { key, message } => {
+                out.extend(key.to_be_bytes());
+                out.extend(message);
+            }
+            Self::Give { to, keep, keys } => {
+                out.extend(to.0.to_be_bytes());
+                out.push(u8::from(*keep));
+                out.extend(keys.iter().flat_map(|key| key.to_be_bytes()));
+            }
+            Self::Behind { context, child } => {
+                out.extend([context.0, child.0].iter().flat_map(|id| id.to_be_bytes()));
+            }
+            Self::Leave { at_once } => out.push(u8::from(*at_once)),
         }
         out
     }
@@ -175,6 +211,16 @@ pub enum FromAgent {
     Log(Value),
     /// The generator that was called has ended.
     Exhausted,
+    /// The child of this stream runs.
+    Started(ChildHello),
+    /// The child's link brought something that is not ours.
+    Noise(Vec<u8>),
+    /// The child is gone: a dict of `cause`, `started`, `exit`, `error`, `said`, `noise`.
+    Ended(Value),
+    /// The child's program asks for a password on its terminal, or for something else.
+    Asked { password: bool, text: Vec<u8> },
+    /// The child, or what is behind it, did what it may not.
+    Refused(Vec<u8>),
 }
 
 impl FromAgent {
@@ -190,6 +236,14 @@ impl FromAgent {
             23 => Self::Item(Value::decode(body)?),
             24 => Self::Log(Value::decode(body)?),
             25 if body.is_empty() => Self::Exhausted,
+            26 => Self::Started(<ChildHello as Record>::decode(body)?),
+            27 => Self::Noise(body.to_vec()),
+            28 => Self::Ended(Value::decode(body)?),
+            29 => {
+                let (what, text) = body.split_first().ok_or(MessageError::BadRecord)?;
+                Self::Asked { password: *what == 0, text: text.to_vec() }
+            }
+            30 => Self::Refused(body.to_vec()),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }
@@ -219,7 +273,7 @@ impl From<ValueError> for MessageError {
     }
 }
 
-/// The hello that greets `context`, a child of the controller or of the last of `ancestors`.
+/// The hello that greets `context`, a child of the first of `ancestors`.
 pub fn greeting(
     context: ContextId,
     ancestors: &[ContextId],
@@ -249,7 +303,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
-            prop_assert!(!read || (17..=25).contains(&bytes[0]));
+            prop_assert!(!read || (17..=30).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);

@@ -93,6 +93,13 @@ impl Builder {
         self.add(Node::Text(text.as_bytes().to_vec()))
     }
 
+    /// A dict of those fields, as a whole value.
+    pub fn dict<const N: usize>(mut self, fields: [(&str, Node); N]) -> Value {
+        let pairs = fields.map(|(name, node)| (self.text(name), self.add(node))).to_vec();
+        let root = self.add(Node::Dict(pairs));
+        self.finish(root)
+    }
+
     pub fn finish(self, root: NodeId) -> Value {
         Value { nodes: self.nodes, root }
     }

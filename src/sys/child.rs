@@ -20,6 +20,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    /// From a status of wait(2).
+    pub fn from_wait(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Status(status >> 8 & 0xff),
+            signal => Self::Signal(signal),
+        }
+    }
+}
+
 /// A running process, the leader of its own session. Killed and reaped when dropped.
 #[derive(Debug)]
 pub struct Child {

@@ -9,4 +9,26 @@ pub mod ssh;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     pub argv: Vec<String>,
+    pub terminal: Terminal,
+}
+
+/// How the questions of a hop's program are heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// It asks nothing.
+    None,
+    /// A terminal of ours is its controlling one, and it asks there; the link is its standard input
+    /// and output.
+    Beside { prompt: Prompt },
+    /// The terminal is also its standard input and output, and the link is its descriptor 3.
+    Input { prompt: Prompt },
+}
+
+/// Which question is one for the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// Only a line with this text of ours.
+    Token(String),
+    /// The first one with echo off.
+    Hidden,
 }

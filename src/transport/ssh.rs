@@ -1,6 +1,6 @@
 //! The user's own ssh, with the user's own configuration, keys and jump hosts.
 
-use super::Plan;
+use super::{Plan, Terminal};
 
 /// Where to; `user` and `port` override what the configuration says.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
         argv.extend(["-p".into(), port.to_string()]);
     }
     argv.extend(["--".into(), destination.host.into(), command]);
-    Plan { argv }
+    Plan { argv, terminal: Terminal::None }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::cli::Bootstrap;
 use crate::controller::operation::{Request, no_arguments};
+use crate::controller::secrets::Secrets;
 use crate::controller::{Command, Controller, Settings};
 use crate::error::ExitCode;
 use crate::hosts::inventory::Inventory;
@@ -99,6 +100,8 @@ fn first_flight() -> Vec<u8> {
         log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: None,
+        secrets: Secrets::default(),
+        max_hops: 1,
         library: Library::default(),
         inventory: Inventory::default(),
     };
@@ -106,7 +109,7 @@ fn first_flight() -> Vec<u8> {
         Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
     let target = Target { name: "local".to_owned(), hops: vec![Hop { way: Way::Local, python: None }] };
     let (mut controller, now) = (Controller::new(settings), clock::now());
-    if let Ok(context) = controller.connect(&target, [0xa5; NONCE_BYTES], now) {
+    if let Ok(context) = controller.connect(&target, &[[0xa5; NONCE_BYTES]], now) {
         controller.submit(context, &request, now);
     }
     let mut flight = Vec::new();
@@ -117,7 +120,7 @@ fn first_flight() -> Vec<u8> {
                 Session::parent(ContextId::CONTROLLER, &start.hello, now).poll_transmit(&mut flight);
             }
             Command::Send(frame) => frame.encode(&mut flight),
-            Command::Close(_) | Command::Abort(..) => {}
+            Command::Behind { .. } | Command::Close(_) | Command::Abort(..) => {}
         }
     }
     flight

@@ -4,6 +4,7 @@
 use crate::cli;
 use crate::controller::Settings;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
+use crate::controller::secrets::Secrets;
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
@@ -121,6 +122,8 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         log_level: 0,
         connect_timeout: typed.connect_timeout,
         timeout: None,
+        secrets: Secrets::default(),
+        max_hops: typed.max_hops,
         library: Library::default(),
         inventory,
     };

@@ -23,7 +23,8 @@ impl Doctor {
     pub(super) fn examine_agent(&mut self, target: &Target, hop: &Hop) -> Step {
         let ran = plan(target, &self.settings).ok().map(|plan| plan.argv);
         let since = clock::now();
-        let context = match self.controller.connect(target, random::bytes()?, since) {
+        let nonces = target.hops.iter().map(|_| random::bytes()).collect::<Result<Vec<_>, _>>()?;
+        let context = match self.controller.connect(target, &nonces, since) {
             Ok(context) => context,
             Err(error) => return self.fail(failure("agent", &error)),
         };

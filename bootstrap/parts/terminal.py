@@ -1,0 +1,64 @@
+"""A terminal of ours for a program that asks for a password: sudo, su, doas, ssh."""
+import termios
+PASSWORD, OTHER = 0, 1
+BESIDE, INPUT = 1, 2
+
+
+class Terminal:
+    """The controlling terminal of a hop's program; whoever is above hears what it asks there."""
+
+    def __init__(self, hop):
+        self.hop, self.reply = hop, None
+        self.master, self.slave = os.openpty()
+        for fd in self.master, self.slave:
+            fcntl.fcntl(fd, 2, 1)
+
+    def control(self, link, slave):
+        """In the fork: takes the terminal; su has it as standard input too, and the link at 3."""
+        try:
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        except (AttributeError, EnvironmentError):
+            os.close(os.open(os.ttyname(slave), os.O_RDWR))
+        if self.hop.terminal == INPUT:
+            os.dup2(slave, 0)
+            os.dup2(slave, 1)
+            os.dup2(link, 3)
+
+    def watch(self):
+        """In a thread of its own until the program ends: hears questions until the agent speaks."""
+        hop, text, quiet = self.hop, EMPTY, 0
+        hop.answers = self.answer
+        while hop.exit is None:
+            if readable([self.master], .05 + .95 * hop.started):
+                got, quiet = os.read(self.master, 4096), 0
+                lock.acquire()
+                hop.said = (hop.said + got)[-MAX_TAIL:]
+                lock.release()
+                text = (text + got)[-4096:]
+                continue
+            quiet += 1
+            line = text[text.rfind(pack('B', 10)) + 1:].strip()
+            # With echo on it is no question for a password.
+            if hop.started or not line or termios.tcgetattr(self.master)[3] & termios.ECHO:
+                continue
+            if not hop.token or hop.token in line:
+                self.ask(PASSWORD, line)
+                text = EMPTY
+            elif quiet > 9:
+                self.ask(OTHER, line)
+                text = EMPTY
+        os.close(self.master)
+        os.close(self.slave)
+
+    def ask(self, what, line):
+        """Asks above, and types the reply."""
+        self.hop.report(ASKED, pack('B', what) + line)
+        flush()
+        while self.reply is None and self.hop.exit is None:
+            readable([], .02)
+        if self.reply is not None:
+            os.write(self.master, self.reply + pack('B', 10))
+            self.reply = None
+
+    def answer(self, reply):
+        self.reply = reply

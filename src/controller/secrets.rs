@@ -1,0 +1,69 @@
+//! Passwords: asked for before anything is started, sent once to a program of ours that asks, never shown.
+
+use super::Controller;
+use super::context::Place;
+use crate::error::HostErrorKind;
+use crate::hosts::target::Way;
+use crate::link::Cause;
+use crate::proto::ids::ContextId;
+use crate::proto::message::ToAgent;
+use std::fmt;
+use std::rc::Rc;
+use zeroize::Zeroizing;
+
+/// One password; its memory is overwritten when the last holder lets go.
+#[derive(Clone)]
+pub struct Secret(Rc<Zeroizing<Vec<u8>>>);
+
+impl Secret {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Rc::new(Zeroizing::new(bytes)))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// What the user has given us to answer questions with.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    /// For ssh: a password, or the phrase of a key.
+    pub login: Option<Secret>,
+    /// For sudo, su and doas.
+    pub become_other: Option<Secret>,
+}
+
+impl Controller {
+    /// A hop's program asks on its terminal. It is answered once.
+    pub(super) fn asked(&mut self, id: ContextId, password: bool, text: &[u8]) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        let is_login = matches!(context.target.hops.last().map(|hop| &hop.way), Some(Way::Ssh(_)));
+        let secrets = &self.settings.secrets;
+        let secret = if is_login { &secrets.login } else { &secrets.become_other };
+        let again = std::mem::replace(&mut context.answered, true);
+        let refusal = match secret {
+            _ if !password => {
+                HostErrorKind::OtherQuestion { text: String::from_utf8_lossy(text).into_owned() }
+            }
+            Some(_) if again => HostErrorKind::WrongPassword,
+            Some(secret) => {
+                let reply = ToAgent::Reply(secret.bytes().to_vec());
+                match context.place {
+                    Place::Behind { stream, .. } => self.streams.send(stream, reply.encode(), false),
+                    Place::Here(_) => {}
+                }
+                return self.collect_frames();
+            }
+            None => HostErrorKind::PasswordNeeded { login: is_login },
+        };
+        self.abort(id, Cause::Asked);
+        self.lose(id, &refusal, &[]);
+    }
+}

@@ -1,0 +1,369 @@
+//! The tree of contexts: hops are shared by all targets behind them, children of a relay are started
+//! by messages to it, and what a relay holds already is not sent to it again.
+
+use super::context::{Context, Place, State, plan};
+use super::{Command, Controller, Due};
+use crate::error::{HostError, HostErrorKind};
+use crate::hosts::target::{Hop, Target};
+use crate::link::{Cause, End};
+use crate::mux::Start;
+use crate::payload;
+use crate::proto::dialog::Tail;
+use crate::proto::frame::Priority;
+use crate::proto::ids::ContextId;
+use crate::proto::message::{
+    ChildHello, FromAgent, NONCE_BYTES, ParentHello, Record, ResetReason, ToAgent, greeting,
+};
+use crate::proto::session::Closed;
+use crate::proto::stream::StreamKey;
+use crate::proto::value::{Builder, Node, Value};
+use crate::sys::child::Exit;
+use crate::transport::{Plan, Prompt, Terminal};
+use sha1::{Digest, Sha1};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Contexts that may exist at a time.
+const MAX_CONTEXTS: usize = 20_000;
+/// A kept message and the one that brings it fit one frame.
+const KEPT_BYTES: usize = 64_000;
+/// What one relay is given to keep; beyond this, each child is sent its own.
+const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Messages that relays may keep, by what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Keepsakes {
+    numbers: HashMap<[u8; 20], u32>,
+}
+
+impl Keepsakes {
+    fn number(&mut self, message: &[u8]) -> u32 {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(Sha1::digest(message).into()).or_insert(next)
+    }
+}
+
+impl Controller {
+    /// Returns the context at the end of a target's path. Hops that do not run yet are started; what is
+    /// asked of them meanwhile travels with their start. A nonce for each hop.
+    ///
+    /// # Errors
+    ///
+    /// When a hop cannot even be written as a command line, or there would be too many.
+    pub fn connect(
+        &mut self,
+        target: &Target,
+        nonces: &[[u8; NONCE_BYTES]],
+        now: Instant,
+    ) -> Result<ContextId, HostError> {
+        let mut at = ContextId::CONTROLLER;
+        for (depth, nonce) in nonces.iter().enumerate().take(target.hops.len()) {
+            let hops = &target.hops[..=depth];
+            let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
+            at = match known {
+                Some(id) => id,
+                None => self.start_context(at, hops, target, *nonce, now)?,
+            };
+        }
+        if let Some(context) = self.contexts.get_mut(&at) {
+            context.users += 1;
+        }
+        self.collect_frames();
+        Ok(at)
+    }
+
+    fn is_usable(&self, id: ContextId) -> bool {
+        self.contexts.get(&id).is_some_and(|context| context.state != State::Closing)
+    }
+
+    fn start_context(
+        &mut self,
+        parent: ContextId,
+        hops: &[Hop],
+        target: &Target,
+        nonce: [u8; NONCE_BYTES],
+        now: Instant,
+    ) -> Result<ContextId, HostError> {
+        let refused = |kind| HostError { hop: None, kind, said: Vec::new() };
+        if hops.len() > self.settings.max_hops {
+            let path = hops.iter().map(Hop::to_string).collect::<Vec<_>>().join(" -> ");
+            return Err(refused(HostErrorKind::TooManyHops { path, limit: self.settings.max_hops }));
+        }
+        if self.contexts.len() >= MAX_CONTEXTS {
+            return Err(refused(HostErrorKind::TooManyContexts { limit: MAX_CONTEXTS }));
+        }
+        let whole = hops.len() == target.hops.len();
+        let name = if whole { target.name.clone() } else { Target::of(hops).name };
+        let target = Target { name, hops: hops.to_vec() };
+        let plan = plan(&target, &self.settings)?;
+        self.next_context += 1;
+        let id = ContextId(self.next_context);
+        self.note(&target.name, || {
+            format!("runs {}", shlex::try_join(plan.argv.iter().map(String::as_str)).unwrap_or_default())
+        });
+        let keepalive = u32::try_from(self.settings.keepalive.as_millis()).unwrap_or(u32::MAX);
+        let (title, log_level) = (self.settings.title.clone(), self.settings.log_level);
+        let hello = greeting(id, &self.line(parent), nonce, keepalive, log_level, title);
+        self.by_path.insert(hops.to_vec(), id);
+        if parent == ContextId::CONTROLLER {
+            self.start_here(id, target, plan, hello, now);
+        } else {
+            self.start_behind(id, parent, target, &plan, &hello, now);
+        }
+        Ok(id)
+    }
+
+    fn start_here(&mut self, id: ContextId, target: Target, plan: Plan, hello: ParentHello, now: Instant) {
+        let mut payload = payload::second_stage().into_bytes();
+        payload.extend_from_slice(payload::CORE);
+        let start = Start { argv: plan.argv, payload, hello };
+        let until = now + self.settings.connect_timeout;
+        self.contexts.insert(id, Context::new(target, Place::Here(None), Some(until)));
+        self.deadlines.insert((until, Due::Connection(id)));
+        self.commands.push_back(Command::Start { context: id, start });
+        // An agent waits for it before it listens to anything else.
+        self.send_part(id, "guard");
+    }
+
+    /// The relay has the agent's core and its watchdog, being an agent itself.
+    fn start_behind(
+        &mut self,
+        id: ContextId,
+        parent: ContextId,
+        target: Target,
+        plan: &Plan,
+        hello: &ParentHello,
+        now: Instant,
+    ) {
+        self.send_part(parent, "relay");
+        if plan.terminal != Terminal::None {
+            self.send_part(parent, "terminal");
+        }
+        let line = self.line(parent);
+        for pair in line.windows(2).rev().skip(1) {
+            let message = ToAgent::Behind { context: id, child: pair[0] };
+            self.streams.open(pair[1], Priority::Interactive, message.encode(), true);
+        }
+        let message = ToAgent::Spawn(order(id, plan, hello)).encode();
+        let stream = self.streams.open(parent, Priority::Interactive, message, false);
+        self.spawns.insert(stream, id);
+        let until = self.contexts.get(&parent).filter(|parent| parent.state == State::Open);
+        let until = until.map(|_| now + self.settings.connect_timeout);
+        self.deadlines.extend(until.map(|until| (until, Due::Connection(id))));
+        let mut context = Context::new(target, Place::Behind { parent, stream }, until);
+        context.parts.insert("guard");
+        self.contexts.insert(id, context);
+        self.commands.push_back(Command::Behind { context: id, relay: parent });
+    }
+
+    /// A context and all above it: itself first, the controller last.
+    fn line(&self, id: ContextId) -> Vec<ContextId> {
+        let mut line = vec![id];
+        while let Some(context) = line.last().and_then(|last| self.contexts.get(last)) {
+            line.push(context.place.parent());
+        }
+        line
+    }
+
+    /// The contexts directly below one.
+    fn children(&self, id: ContextId) -> Vec<ContextId> {
+        let all = self.contexts.iter().filter(|(_, context)| context.place.parent() == id);
+        all.map(|(child, _)| *child).collect()
+    }
+
+    /// A context and all that is below it, parents first.
+    pub(super) fn subtree(&self, id: ContextId) -> Vec<ContextId> {
+        let mut found = vec![id];
+        let mut at = 0;
+        while at < found.len() {
+            found.extend(self.children(found[at]));
+            at += 1;
+        }
+        found
+    }
+
+    /// One user less; a context that has none, nor any child, ends, with all that runs in it.
+    pub fn close(&mut self, id: ContextId) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        context.users = context.users.saturating_sub(1);
+        if context.users == 0 && self.children(id).is_empty() {
+            self.let_go(id);
+        }
+    }
+
+    /// Ends all that is left: relays without users, and what is behind them.
+    pub fn close_all(&mut self) {
+        for id in self.children(ContextId::CONTROLLER) {
+            self.let_go(id);
+        }
+    }
+
+    fn let_go(&mut self, id: ContextId) {
+        self.leave_connecting(id, State::Closing);
+        match self.contexts.get(&id).map(|context| context.place) {
+            Some(Place::Here(Some(link))) => self.commands.push_back(Command::Close(link)),
+            Some(Place::Behind { stream, .. }) => {
+                self.streams.send(stream, ToAgent::Leave { at_once: false }.encode(), false);
+                self.collect_frames();
+            }
+            Some(Place::Here(None)) | None => {}
+        }
+    }
+
+    /// Ends a context that must not go on.
+    pub(super) fn abort(&mut self, id: ContextId, cause: Cause) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        context.state = State::Closing;
+        context.ending.get_or_insert(cause);
+        match context.place {
+            Place::Here(link) => self.commands.extend(link.map(|link| Command::Abort(link, cause))),
+            Place::Behind { stream, .. } => {
+                self.streams.send(stream, ToAgent::Leave { at_once: true }.encode(), false);
+                self.collect_frames();
+            }
+        }
+    }
+
+    /// What a relay says of a child that it was asked for.
+    pub(super) fn handle_spawned(&mut self, key: StreamKey, id: ContextId, message: &[u8], now: Instant) {
+        match FromAgent::decode(message) {
+            Ok(FromAgent::Started(hello)) => self.spawned(id, hello, now),
+            Ok(FromAgent::Noise(noise)) => self.noise(id, &noise),
+            Ok(FromAgent::Refused(what)) => {
+                self.warn(id, || format!("refused: {}", String::from_utf8_lossy(&what)));
+            }
+            Ok(FromAgent::Ended(value)) => {
+                self.spawns.remove(&key);
+                let (mut end, error) = end_of(&value);
+                if let Some(cause) = self.contexts.get(&id).and_then(|context| context.ending) {
+                    end.cause = cause;
+                }
+                match error {
+                    Some(error) => self.not_started(id, error),
+                    None => self.ended(id, &end),
+                }
+            }
+            Ok(FromAgent::Asked { password, text }) => self.asked(id, password, &text),
+            Ok(_) | Err(_) => self.streams.reset(key, ResetReason::UnknownMessage),
+        }
+    }
+
+    fn spawned(&mut self, id: ContextId, hello: ChildHello, now: Instant) {
+        if hello.version == crate::proto::VERSION {
+            self.opened(id, hello.python, now);
+        } else {
+            self.abort(id, Cause::Session(Closed::Version { theirs: hello.version }));
+        }
+    }
+
+    fn not_started(&mut self, id: ContextId, error: String) {
+        let program = self.contexts.get(&id).and_then(|context| plan(&context.target, &self.settings).ok());
+        let program = program.and_then(|plan| plan.argv.first().cloned()).unwrap_or_default();
+        self.lose(id, &HostErrorKind::SpawnFailed { program, error }, &[]);
+    }
+
+    /// Its relay runs: from now on it must answer in time.
+    pub(super) fn children_may_start(&mut self, id: ContextId, now: Instant) {
+        let until = now + self.settings.connect_timeout;
+        for child in self.children(id) {
+            if let Some(context) = self.contexts.get_mut(&child)
+                && context.state == (State::Connecting { until: None })
+            {
+                context.state = State::Connecting { until: Some(until) };
+                self.deadlines.insert((until, Due::Connection(child)));
+            }
+        }
+    }
+
+    /// Sends a message on a stream of its own: directly, or from the nearest relay that keeps it.
+    pub(super) fn push(&mut self, to: ContextId, message: &ToAgent) {
+        let (message, line) = (message.encode(), self.line(to));
+        let relays = &line[1..line.len().saturating_sub(1)];
+        let room = |id: &ContextId| {
+            self.contexts.get(id).is_some_and(|context| context.kept_bytes + message.len() <= MAX_KEPT_BYTES)
+        };
+        if relays.is_empty() || message.len() > KEPT_BYTES || !relays.iter().all(room) {
+            self.streams.open(to, Priority::Interactive, message, true);
+            return;
+        }
+        let key = self.keepsakes.number(&message);
+        let mut above = None;
+        for relay in relays.iter().rev() {
+            let Some(context) = self.contexts.get_mut(relay) else { return };
+            if context.kept.insert(key) {
+                context.kept_bytes += message.len();
+                match above {
+                    None => self.give(*relay, &ToAgent::Keep { key, message: message.clone() }),
+                    Some(above) => {
+                        self.give(above, &ToAgent::Give { to: *relay, keep: true, keys: vec![key] })
+                    }
+                }
+            }
+            above = Some(*relay);
+        }
+        self.give(relays[0], &ToAgent::Give { to, keep: false, keys: vec![key] });
+    }
+
+    fn give(&mut self, to: ContextId, message: &ToAgent) {
+        self.streams.open(to, Priority::Interactive, message.encode(), true);
+    }
+
+    /// Whether a relay is between us and a context.
+    pub(super) fn is_behind_a_relay(&self, id: ContextId) -> bool {
+        self.contexts.get(&id).is_some_and(|context| context.place.parent() != ContextId::CONTROLLER)
+    }
+}
+
+/// What a relay needs to start a child.
+fn order(id: ContextId, plan: &Plan, hello: &ParentHello) -> Value {
+    let mut builder = Builder::default();
+    let argv = plan.argv.iter().map(|word| builder.add(Node::Bytes(word.clone().into_bytes()))).collect();
+    let (terminal, token) = match &plan.terminal {
+        Terminal::None => (0, Vec::new()),
+        Terminal::Beside { prompt } => (1, token(prompt)),
+        Terminal::Input { prompt } => (2, token(prompt)),
+    };
+    let fields = [
+        ("context", Node::Int(i64::from(id.0))),
+        ("argv", Node::List(argv)),
+        ("hello", Node::Bytes(Record::encode(hello))),
+        ("start", Node::Bytes(payload::second_stage().into_bytes())),
+        ("core", Node::Bool(true)),
+        ("terminal", Node::Int(terminal)),
+        ("token", Node::Bytes(token)),
+    ];
+    builder.dict(fields)
+}
+
+fn token(prompt: &Prompt) -> Vec<u8> {
+    match prompt {
+        Prompt::Token(token) => token.clone().into_bytes(),
+        Prompt::Hidden => Vec::new(),
+    }
+}
+
+/// How a relay says that a child has ended, and why it could not be started.
+fn end_of(value: &Value) -> (End, Option<String>) {
+    let text = |name| value.get(name).and_then(|id| value.text(id));
+    let lines = |name| {
+        let mut tail = Tail::default();
+        tail.push(text(name).unwrap_or_default().as_bytes());
+        tail.into_lines()
+    };
+    let cause = match text("cause").unwrap_or_default().as_str() {
+        "bye" => Cause::Session(Closed::Bye),
+        "noise" => Cause::TooNoisy,
+        "silent" => Cause::Session(Closed::Silent { quiet: Duration::ZERO }),
+        "corrupt" => Cause::Session(Closed::BadFrame(crate::proto::frame::FrameError::Corrupt)),
+        "forged" => Cause::Forged { source: ContextId::CONTROLLER },
+        "rules" => Cause::Session(Closed::BadHello),
+        "asked" => Cause::Asked,
+        _ => Cause::Eof,
+    };
+    let exit = value.get("exit").and_then(|id| match value.node(id) {
+        Node::Int(status) => i32::try_from(*status).ok().map(Exit::from_wait),
+        _ => None,
+    });
+    let started = value.get("started").is_some_and(|id| value.is_true(id));
+    (End { cause, started, exit, stderr: lines("said"), noise: lines("noise") }, text("error"))
+}
