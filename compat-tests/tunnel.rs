@@ -1,6 +1,7 @@
 //! One open context and the loop that drives it, for programs that use the library as a controller.
 
 use hopvine::controller::operation::{OperationId, Report, Request};
+use hopvine::controller::secrets::Secrets;
 use hopvine::controller::{Controller, Settings};
 use hopvine::error::HostError;
 use hopvine::hosts::inventory::Inventory;
@@ -31,10 +32,12 @@ impl Tunnel {
             log_level: 0,
             connect_timeout: Duration::from_secs(30),
             timeout: None,
+            secrets: Secrets::default(),
+            max_hops: 1,
             library,
             inventory: Inventory::default(),
         });
-        let context = controller.connect(&target, random::bytes()?, clock::now())?;
+        let context = controller.connect(&target, &[random::bytes()?], clock::now())?;
         Ok(Self { mux: Mux::new(ContextId::CONTROLLER)?, controller, context })
     }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::hosts::target::Target;
 use crate::link::LinkEvent;
 use crate::proto::frame::Kind;
-use crate::proto::message::ChildHello;
+use crate::proto::message::{ChildHello, NONCE_BYTES};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -102,7 +102,7 @@ fn the_time_for_the_work_begins_when_the_context_is_open() {
 fn a_program_that_cannot_be_run_fails_what_was_asked() {
     let (mut controller, now) = (controller(), crate::sys::clock::now());
     let target = Target::parse("local:").expect("a target");
-    let context = controller.connect(&target, [0; NONCE_BYTES], now).expect("a plan");
+    let context = controller.connect(&target, &[[0; NONCE_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
     controller.handle_started(context, Err(io::ErrorKind::NotFound.into()), "/bin/sh");
     assert!(

@@ -295,7 +295,7 @@ impl Controller {
                 match above {
                     None => self.give(*relay, &ToAgent::Keep { key, message: message.clone() }),
                     Some(above) => {
-                        self.give(above, &ToAgent::Give { to: *relay, keep: true, keys: vec![key] })
+                        self.give(above, &ToAgent::Give { to: *relay, keep: true, keys: vec![key] });
                     }
                 }
             }
