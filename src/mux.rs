@@ -3,10 +3,10 @@
 //! Owners pull [`Mux::next_event`]; nothing below calls up. A turn reads each ready link at most
 //! once, so that none starves the others.
 
-use crate::link::{Cause, Link, LinkEvent};
+use crate::link::{Cause, Link, LinkEvent, Start};
 use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
-use crate::proto::message::{ParentHello, ResetReason};
+use crate::proto::message::ResetReason;
 use crate::route::{LinkId, Route};
 use crate::sys::child;
 use crate::sys::clock;
@@ -20,6 +20,8 @@ use std::time::Instant;
 
 /// Keys of the poller below this one are not links: signals, then the standard streams.
 const FIRST_LINK_KEY: usize = 16;
+/// A link's own, its standard error's, its terminal's.
+const LINK_KEYS: usize = 4;
 const INPUT_KEY: usize = 8;
 const OUTPUT_KEYS: [(Stream, usize); 2] = [(Stream::Out, 9), (Stream::Err, 10)];
 const ERRAND_KEYS: [(Stream, usize); 2] = [(Stream::Out, 11), (Stream::Err, 12)];
@@ -37,14 +39,6 @@ pub enum Event {
     Errand(Stream),
     /// The owner's deadline has come.
     Timeout,
-}
-
-/// A child to start: what to run, what to send it first, who it will be.
-#[derive(Debug)]
-pub struct Start {
-    pub argv: Vec<String>,
-    pub payload: Vec<u8>,
-    pub hello: ParentHello,
 }
 
 #[derive(Debug)]
@@ -108,8 +102,9 @@ impl Mux {
     ///
     /// When the program cannot be started; nothing is left of it.
     pub fn start(&mut self, start: Start) -> io::Result<LinkId> {
-        let spawned = child::spawn(&start.argv)?;
-        let link = Link::new(spawned, start.payload, self.me, &start.hello, clock::now());
+        let spawned = child::spawn(&start.argv, start.terminal)?;
+        let context = ContextId(start.hello.context);
+        let link = Link::new(spawned, start, self.me, clock::now());
         let id = LinkId(self.started);
         self.started += 1;
         let key = Self::key(id);
@@ -117,7 +112,10 @@ impl Mux {
         if let Some(stderr) = link.stderr() {
             self.poller.add(stderr.as_fd(), key + 1, READABLE)?;
         }
-        self.route.add(ContextId(start.hello.context), id);
+        if let Some(terminal) = link.terminal() {
+            self.poller.add(terminal.as_fd(), key + 2, READABLE)?;
+        }
+        self.route.add(context, id);
         self.links.insert(id, Watched { link, interest: Some(READABLE) });
         self.stirred.insert(id);
         Ok(id)
@@ -137,6 +135,11 @@ impl Mux {
             watched.link.send(frame);
             self.stirred.insert(id);
         }
+    }
+
+    /// Types a password on a child's terminal.
+    pub fn reply(&mut self, id: LinkId, password: &[u8]) {
+        self.with_link(id, |link| link.reply(password));
     }
 
     /// Lets a child go, orderly.
@@ -293,6 +296,9 @@ impl Mux {
             if let Some(stderr) = watched.link.take_stderr() {
                 self.poller.remove(&stderr).ok();
             }
+            if let Some(terminal) = watched.link.take_terminal() {
+                self.poller.remove(terminal.fd()).ok();
+            }
         }
     }
 
@@ -325,13 +331,21 @@ impl Mux {
     }
 
     fn handle_link(&mut self, ready: Ready, now: Instant) {
-        let (id, is_stderr) = (LinkId((ready.key - FIRST_LINK_KEY) / 2), ready.key % 2 == 1);
+        let (id, which) = (LinkId((ready.key - FIRST_LINK_KEY) / LINK_KEYS), ready.key % LINK_KEYS);
         let Some(watched) = self.links.get_mut(&id) else { return };
-        if is_stderr {
+        if which == 1 {
             if !watched.link.handle_stderr(&mut self.buffer)
                 && let Some(stderr) = watched.link.take_stderr()
             {
                 self.poller.remove(&stderr).ok();
+            }
+            return;
+        }
+        if which == 2 {
+            if !watched.link.handle_terminal(&mut self.buffer, now)
+                && let Some(terminal) = watched.link.take_terminal()
+            {
+                self.poller.remove(terminal.fd()).ok();
             }
             return;
         }
@@ -358,7 +372,7 @@ impl Mux {
     }
 
     fn key(id: LinkId) -> usize {
-        FIRST_LINK_KEY + 2 * id.0
+        FIRST_LINK_KEY + LINK_KEYS * id.0
     }
 
     fn key_of(stream: Stream, keys: &[(Stream, usize); 2]) -> usize {

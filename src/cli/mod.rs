@@ -139,7 +139,21 @@ pub struct Reach {
     /// The hosts: names, lists, ranges, targets; may be repeated
     #[arg(short = 'w', value_name = "HOSTS", required = true)]
     pub hosts: Vec<String>,
-    /// Time to connect
+    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
+    #[arg(long, value_name = "PATH")]
+    pub via: Option<String>,
+    /// A hop behind every target: sudo:root, su:app, doas:root
+    #[arg(long = "become", value_name = "HOP")]
+    pub become_other: Option<String>,
+    /// Ask once for the password that ssh is to give
+    #[arg(short = 'k', long)]
+    pub ask_login: bool,
+    /// Ask once for the password that sudo, su and doas are to be given
+    #[arg(short = 'K', long)]
+    pub ask_become: bool,
+    #[command(flatten)]
+    pub secret: Secret,
+    /// Time to connect, for each hop
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub connect_timeout: Duration,
     /// The remote interpreter; otherwise the newest Python 3 there, else Python 2
@@ -166,6 +180,22 @@ pub struct Reach {
     /// Tell what is done, for each hop
     #[arg(short = 'v', long)]
     pub verbose: bool,
+}
+
+/// Where a password comes from, if not from the terminal. Alone they serve sudo, su and doas where a
+/// target has such a hop, else ssh.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Secret {
+    /// The password is the line in this file
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// The password is what this command line prints
+    #[arg(long, value_name = "COMMAND")]
+    pub secret_command: Option<String>,
+    /// The password is in this variable, which no child inherits
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -17,9 +17,9 @@ mod tests;
 use crate::error::{HostErrorKind, Loss};
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::Hop;
-use crate::link::{Cause, End, LinkEvent};
+use crate::link::{Cause, End, LinkEvent, Start};
 use crate::modules::Library;
-use crate::mux::{Mux, Start};
+use crate::mux::Mux;
 use crate::payload::Interpreter;
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
@@ -29,7 +29,7 @@ use crate::route::LinkId;
 use context::{Context, Place, State};
 pub use context::{interpreter, plan, plan_with, start_failure};
 use operation::{OperationId, Report, Request, Source};
-use secrets::Secrets;
+use secrets::{Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ pub enum Command {
         relay: ContextId,
     },
     Send(Frame),
+    /// Type a password on a child's terminal.
+    Reply(LinkId, Secret),
     Close(LinkId),
     Abort(LinkId, Cause),
 }
@@ -222,6 +224,7 @@ impl Controller {
                 }
                 Command::Behind { context, relay } => mux.expect(context, relay),
                 Command::Send(frame) => mux.send(frame),
+                Command::Reply(link, password) => mux.reply(link, password.bytes()),
                 Command::Close(link) => mux.close(link),
                 Command::Abort(link, cause) => mux.abort(link, cause),
             }
@@ -277,6 +280,7 @@ impl Controller {
         match event {
             LinkEvent::Ready(hello) => self.opened(id, hello.python, now),
             LinkEvent::Noise(noise) => self.noise(id, &noise),
+            LinkEvent::Asked(question) => self.asked(id, &question),
             LinkEvent::Refused(what) => self.warn(id, || format!("refused: {what}")),
             LinkEvent::Frame(frame) => {
                 self.streams.handle_frame(frame);

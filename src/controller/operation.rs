@@ -253,7 +253,7 @@ impl Meaning {
             | FromAgent::Started(_)
             | FromAgent::Noise(_)
             | FromAgent::Ended(_)
-            | FromAgent::Asked { .. }
+            | FromAgent::Asked(_)
             | FromAgent::Refused(_) => Self::Nonsense,
         }
     }

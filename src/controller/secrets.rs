@@ -1,12 +1,13 @@
 //! Passwords: asked for before anything is started, sent once to a program of ours that asks, never shown.
 
-use super::Controller;
 use super::context::Place;
+use super::{Command, Controller};
 use crate::error::HostErrorKind;
 use crate::hosts::target::Way;
 use crate::link::Cause;
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
+use crate::proto::prompt::Question;
 use std::fmt;
 use std::rc::Rc;
 use zeroize::Zeroizing;
@@ -42,22 +43,27 @@ pub struct Secrets {
 
 impl Controller {
     /// A hop's program asks on its terminal. It is answered once.
-    pub(super) fn asked(&mut self, id: ContextId, password: bool, text: &[u8]) {
+    pub(super) fn asked(&mut self, id: ContextId, question: &Question) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
         let is_login = matches!(context.target.hops.last().map(|hop| &hop.way), Some(Way::Ssh(_)));
         let secrets = &self.settings.secrets;
         let secret = if is_login { &secrets.login } else { &secrets.become_other };
         let again = std::mem::replace(&mut context.answered, true);
         let refusal = match secret {
-            _ if !password => {
-                HostErrorKind::OtherQuestion { text: String::from_utf8_lossy(text).into_owned() }
+            _ if !question.password => {
+                HostErrorKind::OtherQuestion { text: String::from_utf8_lossy(&question.text).into_owned() }
             }
             Some(_) if again => HostErrorKind::WrongPassword,
             Some(secret) => {
-                let reply = ToAgent::Reply(secret.bytes().to_vec());
                 match context.place {
-                    Place::Behind { stream, .. } => self.streams.send(stream, reply.encode(), false),
-                    Place::Here(_) => {}
+                    Place::Behind { stream, .. } => {
+                        let reply = ToAgent::Reply(secret.bytes().to_vec());
+                        self.streams.send(stream, reply.encode(), false);
+                    }
+                    Place::Here(link) => {
+                        let secret = secret.clone();
+                        self.commands.extend(link.map(|link| Command::Reply(link, secret)));
+                    }
                 }
                 return self.collect_frames();
             }

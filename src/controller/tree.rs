@@ -5,8 +5,7 @@ use super::context::{Context, Place, State, plan};
 use super::{Command, Controller, Due};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target};
-use crate::link::{Cause, End};
-use crate::mux::Start;
+use crate::link::{Cause, End, Start};
 use crate::payload;
 use crate::proto::dialog::Tail;
 use crate::proto::frame::Priority;
@@ -18,6 +17,7 @@ use crate::proto::session::Closed;
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::sys::child::Exit;
+use crate::sys::tty::Role;
 use crate::transport::{Plan, Prompt, Terminal};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
@@ -116,7 +116,8 @@ impl Controller {
     fn start_here(&mut self, id: ContextId, target: Target, plan: Plan, hello: ParentHello, now: Instant) {
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
-        let start = Start { argv: plan.argv, payload, hello };
+        let (terminal, token) = role(&plan);
+        let start = Start { argv: plan.argv, payload, hello, terminal, token };
         let until = now + self.settings.connect_timeout;
         self.contexts.insert(id, Context::new(target, Place::Here(None), Some(until)));
         self.deadlines.insert((until, Due::Connection(id)));
@@ -243,7 +244,7 @@ impl Controller {
                     None => self.ended(id, &end),
                 }
             }
-            Ok(FromAgent::Asked { password, text }) => self.asked(id, password, &text),
+            Ok(FromAgent::Asked(question)) => self.asked(id, &question),
             Ok(_) | Err(_) => self.streams.reset(key, ResetReason::UnknownMessage),
         }
     }
@@ -318,10 +319,11 @@ impl Controller {
 fn order(id: ContextId, plan: &Plan, hello: &ParentHello) -> Value {
     let mut builder = Builder::default();
     let argv = plan.argv.iter().map(|word| builder.add(Node::Bytes(word.clone().into_bytes()))).collect();
-    let (terminal, token) = match &plan.terminal {
-        Terminal::None => (0, Vec::new()),
-        Terminal::Beside { prompt } => (1, token(prompt)),
-        Terminal::Input { prompt } => (2, token(prompt)),
+    let (role, token) = role(plan);
+    let terminal = match role {
+        Role::None => 0,
+        Role::Beside => 1,
+        Role::Input => 2,
     };
     let fields = [
         ("context", Node::Int(i64::from(id.0))),
@@ -335,10 +337,16 @@ fn order(id: ContextId, plan: &Plan, hello: &ParentHello) -> Value {
     builder.dict(fields)
 }
 
-fn token(prompt: &Prompt) -> Vec<u8> {
-    match prompt {
+/// Where a hop's program has a terminal, and what only its question for a password holds.
+fn role(plan: &Plan) -> (Role, Vec<u8>) {
+    let token = |prompt: &Prompt| match prompt {
         Prompt::Token(token) => token.clone().into_bytes(),
         Prompt::Hidden => Vec::new(),
+    };
+    match &plan.terminal {
+        Terminal::None => (Role::None, Vec::new()),
+        Terminal::Beside { prompt } => (Role::Beside, token(prompt)),
+        Terminal::Input { prompt } => (Role::Input, token(prompt)),
     }
 }
 

@@ -64,6 +64,11 @@ pub enum UsageError {
         argument: String,
     },
     CommandNul,
+    /// A password cannot be had.
+    Secret {
+        from: String,
+        wrong: String,
+    },
 }
 
 impl fmt::Display for UsageError {
@@ -106,6 +111,7 @@ impl fmt::Display for UsageError {
             }
             Self::ExecWords { name, line } => write!(f, "exec:{name}: {line:?} cannot be split into words"),
             Self::TooDeep { argument } => write!(f, "argument {argument:?} is nested too deep"),
+            Self::Secret { from, wrong } => write!(f, "{from}: {wrong}"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }
     }

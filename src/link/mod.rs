@@ -7,10 +7,12 @@ use crate::proto::dialog::{Dialog, Progress, Tail};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{ChildHello, ParentHello};
+use crate::proto::prompt::{Prompt, Question};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
 use crate::sys::child::{Child, Exit, Spawned};
 use crate::sys::fd::{self, Read, Write};
 use crate::sys::poll::Interest;
+use crate::sys::tty::{Role, Terminal};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -25,12 +27,25 @@ const READ_BYTES: usize = 64 * 1024;
 /// How often a process that has ended is still read: another may hold its descriptors and write on.
 const LAST_READS: usize = 16;
 
+/// A child to start: what to run, what to send it first, who it will be.
+#[derive(Debug)]
+pub struct Start {
+    pub argv: Vec<String>,
+    pub payload: Vec<u8>,
+    pub hello: ParentHello,
+    /// Where it may ask for a password, and what only that question holds; empty: any.
+    pub terminal: Role,
+    pub token: Vec<u8>,
+}
+
 #[derive(Debug)]
 pub enum LinkEvent {
     Ready(ChildHello),
     Frame(Frame),
     /// Something that is not ours came between two frames.
     Noise(Vec<u8>),
+    /// The program asks on its terminal.
+    Asked(Question),
     /// Something that it may not was asked for, and refused.
     Refused(String),
     /// The process is gone; the last event of a link.
@@ -86,6 +101,8 @@ pub struct Link {
     child: Child,
     fd: OwnedFd,
     stderr: Option<OwnedFd>,
+    terminal: Option<Terminal>,
+    prompt: Prompt,
     life: Life,
     started: bool,
     session: Session,
@@ -109,15 +126,18 @@ impl Outbound {
 }
 
 impl Link {
-    /// `payload` goes out first, then what the session says.
-    pub fn new(spawned: Spawned, payload: Vec<u8>, me: ContextId, hello: &ParentHello, now: Instant) -> Self {
+    /// The payload goes out first, then what the session says.
+    pub fn new(spawned: Spawned, start: Start, me: ContextId, now: Instant) -> Self {
+        let Start { payload, hello, token, .. } = start;
         Self {
             child: spawned.child,
             fd: spawned.link,
             stderr: Some(spawned.stderr),
+            terminal: spawned.terminal,
+            prompt: Prompt::new(token),
             life: Life::Starting(Dialog::new(hello.nonce)),
             started: false,
-            session: Session::parent(me, hello, now),
+            session: Session::parent(me, &hello, now),
             out: Outbound { bytes: payload, written: 0 },
             stderr_tail: Tail::default(),
             noise: Vec::new(),
@@ -131,6 +151,10 @@ impl Link {
 
     pub fn stderr(&self) -> Option<&OwnedFd> {
         self.stderr.as_ref()
+    }
+
+    pub fn terminal(&self) -> Option<&OwnedFd> {
+        self.terminal.as_ref().map(Terminal::fd)
     }
 
     /// What the link's main descriptor is to be watched for. A link that ends waits for its
@@ -161,7 +185,8 @@ impl Link {
         match &self.life {
             Life::Ending { next, .. } => Some(*next),
             Life::Open => self.session.poll_timeout(),
-            Life::Starting(_) | Life::Over => None,
+            Life::Starting(_) => self.prompt.poll_timeout(),
+            Life::Over => None,
         }
     }
 
@@ -180,8 +205,40 @@ impl Link {
                 (*step, *next) = (Step::Kill, now + patience);
                 self.handle_child(now);
             }
-            Life::Ending { .. } | Life::Starting(_) | Life::Over => {}
+            Life::Starting(_) => {
+                let hidden = self.terminal.as_ref().is_some_and(Terminal::is_hidden);
+                let question = self.prompt.handle_timeout(hidden, now);
+                self.events.extend(question.map(LinkEvent::Asked));
+            }
+            Life::Ending { .. } | Life::Over => {}
         }
+    }
+
+    /// What the program shows on its terminal; nobody asks there once the agent runs.
+    pub fn handle_terminal(&mut self, buffer: &mut Vec<u8>, now: Instant) -> bool {
+        let Some(terminal) = &self.terminal else { return false };
+        buffer.resize(READ_BYTES, 0);
+        match terminal.read(buffer) {
+            Read::Data(count) if !self.started => {
+                self.stderr_tail.push(&buffer[..count]);
+                self.prompt.handle_output(&buffer[..count], now);
+            }
+            Read::Data(_) | Read::WouldBlock => {}
+            Read::Eof | Read::Failed(_) => return false,
+        }
+        true
+    }
+
+    /// Types a password on the program's terminal.
+    pub fn reply(&mut self, password: &[u8]) {
+        if let Some(terminal) = &self.terminal {
+            terminal.type_line(password);
+        }
+    }
+
+    /// Gives up the terminal, which the caller has stopped watching.
+    pub fn take_terminal(&mut self) -> Option<Terminal> {
+        self.terminal.take()
     }
 
     /// Asks the child to go; what is queued is sent before.

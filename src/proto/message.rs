@@ -4,6 +4,7 @@
 //! fixed-width integers, lengths of 64 bits, at most 64 KiB, nothing left over.
 
 use super::ids::ContextId;
+use super::prompt::Question;
 use super::value::{Value, ValueError};
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
@@ -218,7 +219,7 @@ pub enum FromAgent {
     /// The child is gone: a dict of `cause`, `started`, `exit`, `error`, `said`, `noise`.
     Ended(Value),
     /// The child's program asks for a password on its terminal, or for something else.
-    Asked { password: bool, text: Vec<u8> },
+    Asked(Question),
     /// The child, or what is behind it, did what it may not.
     Refused(Vec<u8>),
 }
@@ -241,7 +242,7 @@ impl FromAgent {
             28 => Self::Ended(Value::decode(body)?),
             29 => {
                 let (what, text) = body.split_first().ok_or(MessageError::BadRecord)?;
-                Self::Asked { password: *what == 0, text: text.to_vec() }
+                Self::Asked(Question { password: *what == 0, text: text.to_vec() })
             }
             30 => Self::Refused(body.to_vec()),
             unknown => return Err(MessageError::UnknownTag(*unknown)),

@@ -10,6 +10,7 @@ pub mod ids;
 pub mod json;
 pub mod message;
 pub mod outbox;
+pub mod prompt;
 pub mod session;
 pub mod stream;
 pub mod value;

@@ -3,12 +3,13 @@
 use super::fd::set_nonblocking;
 use super::limits::restore_open_files;
 use super::signals;
+use super::tty::{self, Role, Terminal};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -44,25 +45,34 @@ pub struct Spawned {
     /// Its standard input and output.
     pub link: OwnedFd,
     pub stderr: OwnedFd,
+    pub terminal: Option<Terminal>,
 }
 
-/// Starts `argv`.
+/// Starts `argv`, with a terminal where it may ask for a password.
 ///
 /// # Errors
 ///
 /// As exec(2) and fork(2); `NotFound` names a program that is not there.
-pub fn spawn(argv: &[String]) -> io::Result<Spawned> {
+pub fn spawn(argv: &[String], role: Role) -> io::Result<Spawned> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let terminal = if role == Role::None { None } else { Some(Terminal::open()?) };
     let (ours, theirs) = UnixStream::pair()?;
     let (stderr, their_stderr) = UnixStream::pair()?;
     let mut command = Command::new(program);
-    command.args(args).stdin(OwnedFd::from(theirs.try_clone()?));
-    command.stdout(OwnedFd::from(theirs)).stderr(OwnedFd::from(their_stderr));
-    // SAFETY: both system calls are async-signal-safe, and nothing else happens between fork and exec.
+    let theirs = OwnedFd::from(theirs);
+    let input = match &terminal {
+        Some(terminal) if role == Role::Input => terminal.slave(),
+        Some(_) | None => &theirs,
+    };
+    command.args(args).stdin(input.try_clone()?).stdout(input.try_clone()?);
+    command.stderr(OwnedFd::from(their_stderr));
+    let control = terminal.as_ref().map(|terminal| (terminal.slave().as_raw_fd(), theirs.as_raw_fd()));
+    // SAFETY: these system calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             restore_open_files();
-            nix::unistd::setsid().map(drop).map_err(io::Error::from)
+            nix::unistd::setsid()?;
+            control.map_or(Ok(()), |(slave, link)| tty::take(role, slave, link))
         });
     }
     let pid = command.spawn()?.id();
@@ -70,7 +80,7 @@ pub fn spawn(argv: &[String]) -> io::Result<Spawned> {
     set_nonblocking(&link)?;
     set_nonblocking(&stderr)?;
     let pid = i32::try_from(pid).map_err(|_| io::ErrorKind::InvalidData)?;
-    Ok(Spawned { child: Child { pid, exit: None }, link, stderr })
+    Ok(Spawned { child: Child { pid, exit: None }, link, stderr, terminal })
 }
 
 impl Child {

@@ -51,6 +51,10 @@ pub fn set_nonblocking(fd: &OwnedFd) -> nix::Result<()> {
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
+pub fn set_close_on_exec(fd: &OwnedFd) -> nix::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).map(drop)
+}
+
 /// Says that nothing more will be written to a socket.
 pub fn shut_write(fd: &OwnedFd) -> nix::Result<()> {
     use std::os::fd::AsRawFd;

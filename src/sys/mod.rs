@@ -5,6 +5,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod environment;
 pub mod fd;
 pub mod identity;
 pub mod limits;
@@ -13,3 +14,4 @@ pub mod random;
 pub mod signals;
 pub mod stdio;
 pub mod tcp;
+pub mod tty;

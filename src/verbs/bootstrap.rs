@@ -120,7 +120,7 @@ fn first_flight() -> Vec<u8> {
                 Session::parent(ContextId::CONTROLLER, &start.hello, now).poll_transmit(&mut flight);
             }
             Command::Send(frame) => frame.encode(&mut flight),
-            Command::Behind { .. } | Command::Close(_) | Command::Abort(..) => {}
+            Command::Behind { .. } | Command::Reply(..) | Command::Close(_) | Command::Abort(..) => {}
         }
     }
     flight

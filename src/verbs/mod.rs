@@ -4,6 +4,7 @@ mod bootstrap;
 mod doctor;
 mod drive;
 mod prepare;
+mod secrets;
 
 use crate::cli::Command;
 use crate::error::ExitCode;

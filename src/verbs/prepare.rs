@@ -1,10 +1,10 @@
 //! From what was typed to what is to be done: hosts, roots, inventory, arguments. All that can be
 //! wrong with the command line is found here, before anything is started.
 
+use super::secrets;
 use crate::cli;
 use crate::controller::Settings;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
-use crate::controller::secrets::Secrets;
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
@@ -106,6 +106,7 @@ fn prepare(
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let targets = targets(&typed.hosts)?;
+    let targets = extended(targets, typed)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
@@ -122,7 +123,7 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         log_level: 0,
         connect_timeout: typed.connect_timeout,
         timeout: None,
-        secrets: Secrets::default(),
+        secrets: secrets::gather(typed, &targets)?,
         max_hops: typed.max_hops,
         library: Library::default(),
         inventory,
@@ -143,6 +144,20 @@ fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
                 targets.push(target);
             }
         }
+    }
+    Ok(targets)
+}
+
+/// With the hops of `--via` before each target and that of `--become` behind it.
+fn extended(mut targets: Vec<Target>, typed: &cli::Reach) -> Result<Vec<Target>, UsageError> {
+    let hops = |typed: &Option<String>| {
+        let target = typed.as_deref().map(Target::parse).transpose().map_err(UsageError::Target)?;
+        Ok::<_, UsageError>(target.map_or_else(Vec::new, |target| target.hops))
+    };
+    let (via, become_other) = (hops(&typed.via)?, hops(&typed.become_other)?);
+    for target in &mut targets {
+        target.hops.splice(0..0, via.iter().cloned());
+        target.hops.extend(become_other.iter().cloned());
     }
     Ok(targets)
 }

@@ -8,6 +8,7 @@ use crate::sys::child::{self, Exit, Spawned};
 use crate::sys::fd::{self, Errno, Read, Write};
 use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
+use crate::sys::tty::Role;
 use crate::sys::{clock, tcp};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -131,7 +132,7 @@ impl Doctor {
     /// Runs a command to its end; `input` is all that it can read.
     pub(super) fn run(&mut self, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
         let (since, deadline) = (clock::now(), self.deadline());
-        let spawned = match child::spawn(&argv) {
+        let spawned = match child::spawn(&argv, Role::None) {
             Ok(spawned) => spawned,
             Err(error) => {
                 let end = End::NotStarted(error.to_string());

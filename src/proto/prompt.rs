@@ -1,0 +1,121 @@
+//! Hears a question on a terminal: a line without an end, and no echo of what is typed.
+//!
+//! Programs switch echo off before or after they print their question, so the terminal is looked at
+//! again for a while after each output. What looks like a question but echoes is none: a banner, a
+//! start file that imitates one.
+
+use std::time::{Duration, Instant};
+
+/// Time between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// With a token expected, so many looks at another question without more output make it one.
+const LOOKS_AT_ANOTHER: u32 = 10;
+/// So many looks, and echo stays on.
+const MAX_LOOKS: u32 = 100;
+const MAX_TEXT_BYTES: usize = 4096;
+
+/// What a program asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// It is for the password; else for something that only the user could know.
+    pub password: bool,
+    pub text: Vec<u8>,
+}
+
+/// One terminal.
+#[derive(Debug)]
+pub struct Prompt {
+    /// Only a line with this text asks for the password; empty: any does.
+    token: Vec<u8>,
+    text: Vec<u8>,
+    looks: u32,
+    due: Option<Instant>,
+}
+
+impl Prompt {
+    pub fn new(token: Vec<u8>) -> Self {
+        Self { token, text: Vec::new(), looks: 0, due: None }
+    }
+
+    pub fn handle_output(&mut self, bytes: &[u8], now: Instant) {
+        self.text.extend_from_slice(bytes);
+        let surplus = self.text.len().saturating_sub(MAX_TEXT_BYTES);
+        self.text.drain(..surplus);
+        self.looks = 0;
+        self.due = now.checked_add(LOOK);
+    }
+
+    /// When to look whether echo is off.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// `hidden`: echo is off. Returns a question once.
+    pub fn handle_timeout(&mut self, hidden: bool, now: Instant) -> Option<Question> {
+        if self.due.is_none_or(|due| now < due) {
+            return None;
+        }
+        self.looks += 1;
+        let line = self.text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        self.due = now.checked_add(LOOK).filter(|_| !line.is_empty() && self.looks < MAX_LOOKS);
+        let password =
+            self.token.is_empty() || line.windows(self.token.len()).any(|window| window == self.token);
+        if line.is_empty() || !hidden || !(password || self.looks >= LOOKS_AT_ANOTHER) {
+            return None;
+        }
+        let text = line.to_vec();
+        self.text.clear();
+        self.due = None;
+        Some(Question { password, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is asked within ten seconds after an output, and how many looks that took.
+    fn hear(prompt: &mut Prompt, output: &str, hidden: impl Fn(u32) -> bool) -> Option<(bool, String, u32)> {
+        let mut now = Instant::now();
+        prompt.handle_output(output.as_bytes(), now);
+        for look in 1.. {
+            now = prompt.poll_timeout()?;
+            if let Some(question) = prompt.handle_timeout(hidden(look), now) {
+                return Some((question.password, String::from_utf8_lossy(&question.text).into_owned(), look));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn only_the_token_asks_for_the_password() {
+        let mut prompt = Prompt::new(b"[t0ken]".to_vec());
+        assert_eq!(
+            hear(&mut prompt, "lecture\r\n[t0ken] ", |_| true),
+            Some((true, "[t0ken]".into(), 1)),
+            "behind a lecture"
+        );
+        assert_eq!(
+            hear(&mut prompt, "\r\nVerification code: ", |_| true),
+            Some((false, "Verification code:".into(), LOOKS_AT_ANOTHER))
+        );
+    }
+
+    #[test]
+    fn what_echoes_is_no_question() {
+        let mut prompt = Prompt::new(Vec::new());
+        assert_eq!(hear(&mut prompt, "Welcome! Your password: ", |_| false), None);
+        assert_eq!(
+            hear(&mut prompt, "Password: ", |look| look > 3).map(|(password, _, look)| (password, look)),
+            Some((true, 4)),
+            "a program that prints first and switches echo off then"
+        );
+    }
+
+    #[test]
+    fn an_answered_question_is_not_heard_again() {
+        let mut prompt = Prompt::new(Vec::new());
+        assert!(hear(&mut prompt, "Password: ", |_| true).is_some());
+        assert_eq!(hear(&mut prompt, "\r\n", |_| true), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Terminals for programs that ask for passwords: a pseudo-terminal of ours, which they control.
+
+use super::fd::{self, Read, Write, set_nonblocking};
+use nix::pty::openpty;
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+/// Where a child has its terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Nowhere.
+    #[default]
+    None,
+    /// It is the controlling one; the link is standard input and output.
+    Beside,
+    /// It is standard input and output too, and the link is descriptor 3.
+    Input,
+}
+
+/// Both ends. Ours keeps the other open, so that it can be read before and after the program has it.
+#[derive(Debug)]
+pub struct Terminal {
+    master: OwnedFd,
+    slave: OwnedFd,
+}
+
+impl Terminal {
+    /// # Errors
+    ///
+    /// When the system has none left.
+    pub fn open() -> io::Result<Self> {
+        let pair = openpty(None, None)?;
+        for end in [&pair.master, &pair.slave] {
+            fd::set_close_on_exec(end)?;
+        }
+        set_nonblocking(&pair.master)?;
+        Ok(Self { master: pair.master, slave: pair.slave })
+    }
+
+    pub fn fd(&self) -> &OwnedFd {
+        &self.master
+    }
+
+    pub(super) fn slave(&self) -> &OwnedFd {
+        &self.slave
+    }
+
+    pub fn read(&self, buffer: &mut [u8]) -> Read {
+        fd::read(self.master.as_fd(), buffer)
+    }
+
+    /// Types a line; whether all of it was taken.
+    pub fn type_line(&self, line: &[u8]) -> bool {
+        let text = zeroize::Zeroizing::new([line, b"\n"].concat());
+        matches!(fd::write(self.master.as_fd(), &text), Write::Done(count) if count == text.len())
+    }
+
+    /// Whether what is typed is not shown.
+    pub fn is_hidden(&self) -> bool {
+        tcgetattr(&self.master).is_ok_and(|settings| !settings.local_flags.contains(LocalFlags::ECHO))
+    }
+}
+
+nix::ioctl_write_int_bad!(set_controlling_terminal, nix::libc::TIOCSCTTY);
+
+/// To be called between fork and exec, in a new session: takes the terminal, and for [`Role::Input`]
+/// puts the link where it belongs.
+pub(super) fn take(role: Role, slave: RawFd, link: RawFd) -> io::Result<()> {
+    // SAFETY: an ioctl on a descriptor that the caller holds; async-signal-safe.
+    unsafe { set_controlling_terminal(slave, 0) }?;
+    if role == Role::Input {
+        // SAFETY: dup2 is async-signal-safe; `link` is above 3, because our standard streams, the
+        // poller and this terminal have been opened before it.
+        if unsafe { nix::libc::dup2(link, 3) } < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
