@@ -1,0 +1,147 @@
+//! What went wrong on one host.
+
+use super::Outcome;
+use super::loss::{Loss, ended};
+use crate::proto::value::Value;
+use crate::sys::child::Exit;
+use std::fmt;
+use std::time::Duration;
+
+/// What went wrong on one host.
+#[derive(Clone, Debug)]
+pub struct HostError {
+    /// The hop that failed, where the target's name does not tell.
+    pub hop: Option<String>,
+    pub kind: HostErrorKind,
+    /// What it said last: standard error first, then other output.
+    pub said: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum HostErrorKind {
+    UnknownHost,
+    Refused,
+    Unreachable,
+    AuthenticationFailed,
+    HostKeyUnknown,
+    HostKeyChanged,
+    NoPython {
+        tried: String,
+    },
+    /// It ended before the agent ran.
+    StartFailed {
+        exit: Option<Exit>,
+    },
+    Noise,
+    ConnectTimeout {
+        after: Duration,
+    },
+    SpawnFailed {
+        program: String,
+        error: String,
+    },
+    LinkLost {
+        why: Loss,
+    },
+    TimedOut {
+        after: Duration,
+    },
+    Exception(Box<RemoteException>),
+    /// What the context sent cannot be understood.
+    BadValue {
+        what: String,
+    },
+    Interrupted,
+}
+
+/// An exception that remote code raised.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RemoteException {
+    /// With its module, unless built in.
+    pub class: String,
+    pub message: String,
+    pub traceback: String,
+    /// All that was told of it: a dict, among others of `args`, `attributes`, `cause`.
+    pub details: Value,
+}
+
+impl HostError {
+    /// A word for programs.
+    pub fn word(&self) -> &'static str {
+        match &self.kind {
+            HostErrorKind::UnknownHost => "unknown_host",
+            HostErrorKind::Refused => "refused",
+            HostErrorKind::Unreachable => "unreachable",
+            HostErrorKind::AuthenticationFailed => "auth_failed",
+            HostErrorKind::HostKeyUnknown => "host_key_unknown",
+            HostErrorKind::HostKeyChanged => "host_key_changed",
+            HostErrorKind::NoPython { .. } => "no_python",
+            HostErrorKind::StartFailed { .. } => "start_failed",
+            HostErrorKind::Noise => "noise",
+            HostErrorKind::ConnectTimeout { .. } => "connect_timeout",
+            HostErrorKind::SpawnFailed { .. } => "spawn_failed",
+            HostErrorKind::LinkLost { .. } => "link_lost",
+            HostErrorKind::TimedOut { .. } => "timed_out",
+            HostErrorKind::Exception(_) => "exception",
+            HostErrorKind::BadValue { .. } => "bad_value",
+            HostErrorKind::Interrupted => "interrupted",
+        }
+    }
+
+    pub fn outcome(&self) -> Outcome {
+        match &self.kind {
+            HostErrorKind::TimedOut { .. } => Outcome::TimedOut,
+            HostErrorKind::Exception(_) | HostErrorKind::BadValue { .. } => Outcome::Failed,
+            HostErrorKind::UnknownHost
+            | HostErrorKind::Refused
+            | HostErrorKind::Unreachable
+            | HostErrorKind::AuthenticationFailed
+            | HostErrorKind::HostKeyUnknown
+            | HostErrorKind::HostKeyChanged
+            | HostErrorKind::NoPython { .. }
+            | HostErrorKind::StartFailed { .. }
+            | HostErrorKind::Noise
+            | HostErrorKind::ConnectTimeout { .. }
+            | HostErrorKind::SpawnFailed { .. }
+            | HostErrorKind::LinkLost { .. }
+            | HostErrorKind::Interrupted => Outcome::Unreachable,
+        }
+    }
+}
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(hop) = &self.hop {
+            write!(f, "{hop}: ")?;
+        }
+        match &self.kind {
+            HostErrorKind::UnknownHost => f.write_str("unknown host"),
+            HostErrorKind::Refused => write!(f, "connection refused"),
+            HostErrorKind::Unreachable => write!(f, "unreachable"),
+            HostErrorKind::AuthenticationFailed => write!(f, "authentication failed"),
+            HostErrorKind::HostKeyUnknown => write!(f, "host key is not known"),
+            HostErrorKind::HostKeyChanged => write!(f, "HOST KEY HAS CHANGED"),
+            HostErrorKind::NoPython { tried } => write!(f, "no Python found; tried {tried}"),
+            HostErrorKind::StartFailed { exit } => {
+                write!(f, "{} before the agent started", ended(*exit))
+            }
+            HostErrorKind::Noise => write!(f, "answers with something that is not ours"),
+            HostErrorKind::ConnectTimeout { after } => {
+                write!(f, "no answer within {}", humantime::format_duration(*after))
+            }
+            HostErrorKind::SpawnFailed { program, error } => {
+                write!(f, "cannot run {program}: {error}")
+            }
+            HostErrorKind::LinkLost { why } => write!(f, "connection lost: {why}"),
+            HostErrorKind::TimedOut { after } => {
+                write!(f, "timed out after {}", humantime::format_duration(*after))
+            }
+            HostErrorKind::Exception(exception) if exception.message.is_empty() => {
+                f.write_str(&exception.class)
+            }
+            HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
+            HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
+            HostErrorKind::Interrupted => write!(f, "interrupted"),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is wrong with what was typed.
+
+use super::MAX_NAME_BYTES;
+use crate::hosts::nodeset::NodesetError;
+use crate::hosts::target::TargetError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// What is wrong with what was typed.
+#[derive(Debug)]
+pub enum UsageError {
+    Nodeset(NodesetError),
+    Target(TargetError),
+    NoHosts,
+    /// `MODULE:FUNCTION` does not look so.
+    Function {
+        typed: String,
+    },
+    ScriptMissing {
+        path: PathBuf,
+    },
+    Script {
+        path: PathBuf,
+        error: io::Error,
+    },
+    ModuleName {
+        path: PathBuf,
+    },
+    Keyword {
+        typed: String,
+    },
+    /// What ps shows has to fit where the arguments stood.
+    Name {
+        typed: String,
+    },
+    /// Standard input is a folder.
+    InputFolder,
+    Interpreter {
+        path: String,
+        odd: char,
+    },
+    Root {
+        path: PathBuf,
+        error: io::Error,
+    },
+    Inventory {
+        path: PathBuf,
+        message: String,
+    },
+    NoInventory {
+        name: String,
+    },
+    ExecUnknown {
+        name: String,
+        known: Vec<String>,
+        path: PathBuf,
+    },
+    ExecWords {
+        name: String,
+        line: String,
+    },
+    TooDeep {
+        argument: String,
+    },
+    CommandNul,
+}
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nodeset(error) => write!(f, "-w {error}"),
+            Self::Target(error) => error.fmt(f),
+            Self::NoHosts => write!(f, "-w names no host: an empty list is never all hosts"),
+            Self::Function { typed } => {
+                write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")
+            }
+            Self::ScriptMissing { path } => write!(f, "{}: no such file", path.display()),
+            Self::Script { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::ModuleName { path } => {
+                write!(f, "{}: a file whose name cannot be a module's", path.display())
+            }
+            Self::Keyword { typed } => write!(f, "--kw {typed:?} is not NAME=VALUE"),
+            Self::Name { typed } => {
+                let start: String = typed.chars().take(30).collect();
+                write!(f, "--name {start:?}: more than {MAX_NAME_BYTES} bytes, or not printable")
+            }
+            Self::InputFolder => f.write_str("standard input is a folder; -n does not read it"),
+            Self::Interpreter { path, odd } => {
+                write!(
+                    f,
+                    "--python {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
+                )
+            }
+            Self::Root { path, error } => write!(f, "--path {}: {error}", path.display()),
+            Self::Inventory { path, message } => write!(f, "{}: {}", path.display(), message.trim_end()),
+            Self::NoInventory { name } => {
+                write!(
+                    f,
+                    "exec:{name} needs an inventory: no hopvine.toml here, above, or in the configuration folder (-i FILE names one)"
+                )
+            }
+            Self::ExecUnknown { name, known, path } => {
+                write!(f, "exec:{name}: {} has no such name under [exec]", path.display())?;
+                if known.is_empty() { Ok(()) } else { write!(f, "; it has {}", known.join(", ")) }
+            }
+            Self::ExecWords { name, line } => write!(f, "exec:{name}: {line:?} cannot be split into words"),
+            Self::TooDeep { argument } => write!(f, "argument {argument:?} is nested too deep"),
+            Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
+        }
+    }
+}
