@@ -24,8 +24,9 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::{NONCE_BYTES, ToAgent, greeting};
 use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
+pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, State};
-pub use context::{interpreter, plan, plan_with, start_failure};
+pub use context::{Wording, interpreter, only_hop, plan, plan_with, start_failure};
 use operation::{OperationId, Report, Request, Source};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
@@ -33,6 +34,9 @@ use std::time::{Duration, Instant};
 use supply::Pack;
 
 const MAX_WARNINGS: u32 = 20;
+
+/// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
+pub const RANDOM_BYTES: usize = NONCE_BYTES + 8;
 
 /// What holds for all contexts.
 #[derive(Clone, Debug)]
@@ -145,10 +149,11 @@ impl Controller {
     pub fn connect(
         &mut self,
         target: &Target,
-        nonce: [u8; NONCE_BYTES],
+        random: [u8; RANDOM_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        let plan = plan(target, &self.settings)?;
+        let (nonce, token) = split(random);
+        let plan = plan(target, &self.settings, &Asking { token: &token, ssh: Questions::Refused })?;
         self.next_context += 1;
         let id = ContextId(self.next_context);
         self.note(&target.name, || {
@@ -392,4 +397,13 @@ impl Controller {
         };
         self.notes.push(Note { weight, target, text });
     }
+}
+
+/// The nonce, and a word that no program prints by itself.
+fn split(random: [u8; RANDOM_BYTES]) -> ([u8; NONCE_BYTES], String) {
+    let mut nonce = [0; NONCE_BYTES];
+    nonce.copy_from_slice(&random[..NONCE_BYTES]);
+    let token =
+        random[NONCE_BYTES..].iter().fold("hopvine".to_owned(), |word, byte| format!("{word}{byte:02x}"));
+    (nonce, token)
 }

@@ -25,6 +25,34 @@ pub enum HostErrorKind {
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,
+    /// A password was sent, and refused.
+    WrongPassword,
+    /// It asks for a password, and we have none.
+    PasswordNeeded {
+        program: String,
+    },
+    /// The password or the account.
+    PasswordExpired,
+    /// It asks for something else than a password.
+    OtherQuestion {
+        text: String,
+    },
+    UnknownUser,
+    /// Whoever we come as may not do this.
+    NotAllowed,
+    NoTerminal,
+    NoContainer,
+    NoImage,
+    EngineUnreachable,
+    NoShell,
+    /// Each hop of the path, with the one that is too much.
+    TooManyHops {
+        path: Vec<String>,
+        limit: usize,
+    },
+    TooManyContexts {
+        limit: usize,
+    },
     NoPython {
         tried: String,
     },
@@ -75,6 +103,19 @@ impl HostError {
             HostErrorKind::AuthenticationFailed => "auth_failed",
             HostErrorKind::HostKeyUnknown => "host_key_unknown",
             HostErrorKind::HostKeyChanged => "host_key_changed",
+            HostErrorKind::WrongPassword => "wrong_password",
+            HostErrorKind::PasswordNeeded { .. } => "password_needed",
+            HostErrorKind::PasswordExpired => "password_expired",
+            HostErrorKind::OtherQuestion { .. } => "other_question",
+            HostErrorKind::UnknownUser => "unknown_user",
+            HostErrorKind::NotAllowed => "not_allowed",
+            HostErrorKind::NoTerminal => "no_tty",
+            HostErrorKind::NoContainer => "no_container",
+            HostErrorKind::NoImage => "no_image",
+            HostErrorKind::EngineUnreachable => "engine_unreachable",
+            HostErrorKind::NoShell => "no_shell",
+            HostErrorKind::TooManyHops { .. } => "too_many_hops",
+            HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
             HostErrorKind::NoPython { .. } => "no_python",
             HostErrorKind::StartFailed { .. } => "start_failed",
             HostErrorKind::Noise => "noise",
@@ -98,6 +139,19 @@ impl HostError {
             | HostErrorKind::AuthenticationFailed
             | HostErrorKind::HostKeyUnknown
             | HostErrorKind::HostKeyChanged
+            | HostErrorKind::WrongPassword
+            | HostErrorKind::PasswordNeeded { .. }
+            | HostErrorKind::PasswordExpired
+            | HostErrorKind::OtherQuestion { .. }
+            | HostErrorKind::UnknownUser
+            | HostErrorKind::NotAllowed
+            | HostErrorKind::NoTerminal
+            | HostErrorKind::NoContainer
+            | HostErrorKind::NoImage
+            | HostErrorKind::EngineUnreachable
+            | HostErrorKind::NoShell
+            | HostErrorKind::TooManyHops { .. }
+            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::NoPython { .. }
             | HostErrorKind::StartFailed { .. }
             | HostErrorKind::Noise
@@ -121,6 +175,21 @@ impl fmt::Display for HostError {
             HostErrorKind::AuthenticationFailed => write!(f, "authentication failed"),
             HostErrorKind::HostKeyUnknown => write!(f, "host key is not known"),
             HostErrorKind::HostKeyChanged => write!(f, "HOST KEY HAS CHANGED"),
+            HostErrorKind::WrongPassword => write!(f, "wrong password"),
+            HostErrorKind::PasswordNeeded { program } => write!(f, "{program} asks for a password"),
+            HostErrorKind::PasswordExpired => write!(f, "the password or the account has expired"),
+            HostErrorKind::OtherQuestion { text } => write!(f, "asks for something else: {text}"),
+            HostErrorKind::UnknownUser => write!(f, "unknown user"),
+            HostErrorKind::NotAllowed => write!(f, "not allowed"),
+            HostErrorKind::NoTerminal => write!(f, "needs a terminal"),
+            HostErrorKind::NoContainer => write!(f, "nothing of that name runs"),
+            HostErrorKind::NoImage => write!(f, "no such image"),
+            HostErrorKind::EngineUnreachable => write!(f, "the engine cannot be reached"),
+            HostErrorKind::NoShell => write!(f, "no sh found"),
+            HostErrorKind::TooManyHops { path, limit } => {
+                write!(f, "{} hops, and the limit is {limit}: {}", path.len(), path.join(" -> "))
+            }
+            HostErrorKind::TooManyContexts { limit } => write!(f, "more than {limit} contexts"),
             HostErrorKind::NoPython { tried } => write!(f, "no Python found; tried {tried}"),
             HostErrorKind::StartFailed { exit } => {
                 write!(f, "{} before the agent started", ended(*exit))

@@ -1,6 +1,6 @@
 //! A command line of the user's that leads to a shell: anything with binary-safe stdin and stdout.
 
-use super::Plan;
+use super::{Plan, Terminal};
 
 /// Stands for the start command in the user's line.
 const PLACE: &str = "{}";
@@ -12,7 +12,7 @@ pub fn plan(mut words: Vec<String>, command: String) -> Plan {
     } else {
         words.extend(["sh".into(), "-c".into(), command]);
     }
-    Plan { argv: words }
+    Plan { argv: words, terminal: Terminal::None }
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ const LAST_WAIT: Duration = Duration::from_millis(900);
 
 impl Doctor {
     pub(super) fn examine_agent(&mut self, target: &Target, hop: &Hop) -> Step {
-        let ran = plan(target, &self.settings).ok().map(|plan| plan.argv);
+        let ran = plan(target, &self.settings, &self.asking()).ok().map(|plan| plan.argv);
         let since = clock::now();
         let context = match self.controller.connect(target, random::bytes()?, since) {
             Ok(context) => context,
