@@ -2,7 +2,9 @@
 
 use super::Settings;
 use crate::error::{HostError, HostErrorKind, Loss};
-use crate::hosts::target::{Hop, Target, Way};
+use crate::hosts::target::{
+    Afterwards, Become, Container, Engine, Hop, Image, Inside, Method, Surroundings, Target, Way,
+};
 use crate::link::{Cause, End};
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::{ContextId, StreamId};
@@ -11,13 +13,15 @@ use crate::proto::stream::StreamKey;
 use crate::route::LinkId;
 use crate::sys::child::Exit;
 use crate::transport::diagnosis::{self, Diagnosis, Speaker};
-use crate::transport::{Plan, exec, local, ssh};
+use crate::transport::{Asking, Plan, doas, exec, inside, local, ssh, su, sudo};
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) target: Target,
+    /// What its hop runs.
+    pub(super) program: String,
     pub(super) place: Place,
     pub(super) state: State,
     /// Who has asked for it and is not done.
@@ -68,9 +72,10 @@ pub(super) enum State {
 }
 
 impl Context {
-    pub(super) fn new(target: Target, place: Place, until: Option<Instant>) -> Self {
+    pub(super) fn new(target: Target, argv: &[String], place: Place, until: Option<Instant>) -> Self {
         Self {
             target,
+            program: argv.first().cloned().unwrap_or_default(),
             place,
             users: 0,
             answered: false,
@@ -144,22 +149,51 @@ fn as_a_shell_reads_it(exit: Exit) -> Exit {
 
 /// What it means that a hop's process has ended before an agent ran.
 pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings: &Settings) -> HostErrorKind {
-    let speaker = if matches!(hop.way, Way::Ssh(_)) { Speaker::Ssh } else { Speaker::Other };
     let status = match exit {
         Some(Exit::Status(status)) => Some(status),
         Some(Exit::Signal(_)) | None => None,
     };
-    match diagnosis::diagnose(speaker, status, stderr) {
+    match diagnosis::diagnose(speaker(&hop.way), status, stderr) {
         Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
         Diagnosis::Refused => HostErrorKind::Refused,
         Diagnosis::Unreachable => HostErrorKind::Unreachable,
         Diagnosis::AuthenticationFailed => HostErrorKind::AuthenticationFailed,
         Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
         Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,
+        Diagnosis::WrongPassword => HostErrorKind::WrongPassword,
+        Diagnosis::Expired => HostErrorKind::PasswordExpired,
+        Diagnosis::UnknownUser => HostErrorKind::UnknownUser,
+        Diagnosis::NotAllowed => HostErrorKind::NotAllowed,
+        Diagnosis::NoTerminal => HostErrorKind::NoTerminal,
+        Diagnosis::NoContainer => HostErrorKind::NoContainer,
+        Diagnosis::NoImage => HostErrorKind::NoImage,
+        Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable,
+        Diagnosis::NoShell => HostErrorKind::NoShell,
         Diagnosis::NoPython => {
             HostErrorKind::NoPython { tried: interpreter(hop, settings).tried().to_owned() }
         }
         Diagnosis::Ended => HostErrorKind::StartFailed { exit },
+    }
+}
+
+/// Whose words a hop's program ends with.
+fn speaker(way: &Way) -> Speaker {
+    match way {
+        Way::Local | Way::Exec { .. } => Speaker::Other,
+        Way::Ssh(_) => Speaker::Ssh,
+        Way::Become(other) => match other.method {
+            Method::Sudo(_) => Speaker::Sudo,
+            Method::Su { .. } => Speaker::Su,
+            Method::Doas => Speaker::Doas,
+        },
+        Way::Inside(room) => match room.engine {
+            Engine::Docker(_) | Engine::Podman(_) => Speaker::Docker,
+            Engine::Kubectl(_) => Speaker::Kubectl,
+            Engine::Lxc | Engine::Lxd | Engine::Incus => Speaker::Lxc,
+            Engine::Nsenter => Speaker::Nsenter,
+            Engine::Machinectl => Speaker::Systemd,
+            Engine::Jail => Speaker::Jail,
+        },
     }
 }
 
@@ -168,29 +202,62 @@ pub fn interpreter(hop: &Hop, settings: &Settings) -> Interpreter {
     hop.python.clone().map_or_else(|| settings.interpreter.clone(), Interpreter::Named)
 }
 
-/// The command line that starts an agent at a target's only hop.
+/// What is to run at the end of a way, in the words of the shell that it leads to.
+#[derive(Clone, Debug)]
+pub struct Wording {
+    /// For whatever login shell there is.
+    pub command: String,
+    /// For a POSIX shell; in one line, without `'`.
+    pub script: String,
+}
+
+impl Wording {
+    pub fn by_sh(script: String) -> Self {
+        Self { command: payload::through_sh(&script), script }
+    }
+}
+
+/// The hop of a target that has no other.
 ///
 /// # Errors
 ///
-/// When the interpreter cannot be quoted, or the inventory does not know the command line: both
-/// have been checked before by whoever reads the command line, so this is the last resort.
-pub fn plan(target: &Target, settings: &Settings) -> Result<Plan, HostError> {
-    let Some(hop) = target.hops.last() else {
-        return Err(HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() });
+/// When it has more.
+pub fn only_hop(target: &Target) -> Result<&Hop, HostError> {
+    let [hop] = target.hops.as_slice() else {
+        let path = target.hops.iter().map(ToString::to_string).collect();
+        let kind = HostErrorKind::TooManyHops { path, limit: 1 };
+        return Err(HostError { hop: None, kind, said: Vec::new() });
     };
-    let interpreter = interpreter(hop, settings);
-    let odd = |odd: char| cannot_run(hop, format!("{odd:?} in the interpreter's path"));
-    let script = payload::shell_script(&interpreter).map_err(odd)?;
-    plan_with(hop, settings, payload::remote_command(&interpreter).map_err(odd)?, script)
+    Ok(hop)
 }
 
-/// The command line that runs something else over the same way: `command` by whatever shell the
-/// way leads to, `script` where that is a POSIX shell of this machine.
+/// How an agent is started at a target's last hop, by whoever is at the one before.
+///
+/// # Errors
+///
+/// When the interpreter cannot be quoted, or the inventory does not know
+/// the command line: both have been checked before by whoever reads the command line, so this is
+/// the last resort.
+pub fn plan(target: &Target, settings: &Settings, asking: &Asking<'_>) -> Result<Plan, HostError> {
+    let no_hop = || HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() };
+    let hop = target.hops.last().ok_or_else(no_hop)?;
+    let odd = |odd: char| cannot_run(hop, format!("{odd:?} in the interpreter's path"));
+    let script = payload::shell_script(&interpreter(hop, settings)).map_err(odd)?;
+    plan_with(hop, settings, asking, Wording::by_sh(script))
+}
+
+/// How something else is run over the same way.
 ///
 /// # Errors
 ///
 /// When the inventory does not know the command line.
-pub fn plan_with(hop: &Hop, settings: &Settings, command: String, script: String) -> Result<Plan, HostError> {
+pub fn plan_with(
+    hop: &Hop,
+    settings: &Settings,
+    asking: &Asking<'_>,
+    wording: Wording,
+) -> Result<Plan, HostError> {
+    let Wording { command, script } = wording;
     Ok(match &hop.way {
         Way::Local => local::plan(script),
         Way::Exec { name } => {
@@ -205,9 +272,58 @@ pub fn plan_with(hop: &Hop, settings: &Settings, command: String, script: String
                 port: ssh.port,
                 options: &ssh.options,
             };
-            ssh::plan(&destination, command)
+            ssh::plan(&destination, asking.ssh, command)
         }
+        Way::Become(other) => becoming(other, asking, script),
+        Way::Inside(room) => within(room, &script),
     })
+}
+
+fn becoming(other: &Become, asking: &Asking<'_>, script: String) -> Plan {
+    let user = &other.user;
+    match other.method {
+        Method::Sudo(surroundings) => {
+            let environment = match surroundings {
+                Surroundings::Login => sudo::Environment::Login,
+                Surroundings::Given { home, keep } => sudo::Environment::Given { home, keep },
+            };
+            sudo::plan(&sudo::Sudo { user, environment }, asking.token, script)
+        }
+        Method::Su { login } => su::plan(&su::Su { user, login }, payload::through_sh(&su::script(&script))),
+        Method::Doas => doas::plan(user, script),
+    }
+}
+
+fn within(room: &Inside, script: &str) -> Plan {
+    let name = ("name", Some(room.name.as_str()).filter(|name| !name.is_empty()));
+    let alone = |line| inside::plan(line, &[name], script);
+    let container = |container: &Container, exec, run| {
+        let user = ("user", container.user.as_deref());
+        let Some(Image { name: image, afterwards }) = &container.image else {
+            return inside::plan(exec, &[name, user], script);
+        };
+        let rm = match afterwards {
+            Afterwards::Removed => Some("--rm"),
+            Afterwards::Kept => None,
+        };
+        inside::plan(run, &[name, user, ("rm", rm), ("image", Some(image))], script)
+    };
+    match &room.engine {
+        Engine::Docker(one) => container(one, inside::DOCKER, inside::DOCKER_RUN),
+        Engine::Podman(one) => container(one, inside::PODMAN, inside::PODMAN_RUN),
+        Engine::Kubectl(pod) => {
+            let context = ("context", pod.context.as_deref());
+            let namespace = ("namespace", pod.namespace.as_deref());
+            let container = ("container", pod.container.as_deref());
+            inside::plan(inside::KUBECTL, &[name, context, namespace, container], script)
+        }
+        Engine::Lxc => alone(inside::LXC),
+        Engine::Lxd => alone(inside::LXD),
+        Engine::Incus => alone(inside::INCUS),
+        Engine::Nsenter => alone(inside::NSENTER),
+        Engine::Machinectl => alone(inside::MACHINECTL),
+        Engine::Jail => alone(inside::JAIL),
+    }
 }
 
 fn cannot_run(hop: &Hop, error: String) -> HostError {

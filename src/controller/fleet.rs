@@ -1,11 +1,10 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
-use super::Controller;
 use super::operation::{Answer, OperationId, Record, Report, Request, Source};
+use super::{Controller, RANDOM_BYTES};
 use crate::error::HostError;
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
-use crate::proto::message::NONCE_BYTES;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use std::collections::HashMap;
@@ -62,12 +61,12 @@ impl Fleet {
     pub fn start_next(
         &mut self,
         controller: &mut Controller,
-        nonces: &[[u8; NONCE_BYTES]],
+        random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<OperationId, News> {
         let place = self.next;
         self.next += 1;
-        match controller.connect(&self.targets[place], nonces, now) {
+        match controller.connect(&self.targets[place], random, now) {
             Ok(context) => {
                 let operation = controller.submit(context, &self.request, now);
                 self.running.insert(operation, Slot { place, context, since: now });

@@ -26,8 +26,9 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
+pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
-pub use context::{interpreter, plan, plan_with, start_failure};
+pub use context::{Wording, interpreter, only_hop, plan, plan_with, start_failure};
 use operation::{OperationId, Report, Request, Source};
 use secrets::{Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -35,6 +36,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
 use tree::Keepsakes;
+pub use tree::RANDOM_BYTES;
 
 const MAX_WARNINGS: u32 = 20;
 
@@ -218,9 +220,8 @@ impl Controller {
             worked = true;
             match command {
                 Command::Start { context, start } => {
-                    let program = start.argv.first().cloned().unwrap_or_default();
                     let started = mux.start(start);
-                    self.handle_started(context, started, &program);
+                    self.handle_started(context, started);
                 }
                 Command::Behind { context, relay } => mux.expect(context, relay),
                 Command::Send(frame) => mux.send(frame),
@@ -260,17 +261,13 @@ impl Controller {
     }
 
     /// How [`Command::Start`] went.
-    fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>, program: &str) {
+    fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>) {
         match (started, self.contexts.get_mut(&id)) {
             (Ok(link), Some(context)) => {
                 context.place = Place::Here(Some(link));
                 self.by_link.insert(link, id);
             }
-            (Err(error), _) => {
-                let kind =
-                    HostErrorKind::SpawnFailed { program: program.to_owned(), error: error.to_string() };
-                self.lose(id, &kind, &[]);
-            }
+            (Err(error), _) => self.not_started(id, error.to_string()),
             (Ok(link), None) => self.commands.push_back(Command::Abort(link, Cause::Asked)),
         }
     }

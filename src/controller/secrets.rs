@@ -67,7 +67,7 @@ impl Controller {
                 }
                 return self.collect_frames();
             }
-            None => HostErrorKind::PasswordNeeded { login: is_login },
+            None => HostErrorKind::PasswordNeeded { program: context.program.clone() },
         };
         self.abort(id, Cause::Asked);
         self.lose(id, &refusal, &[]);

@@ -4,8 +4,9 @@ use super::operation::{Request, Run, Words};
 use super::*;
 use crate::hosts::target::Target;
 use crate::link::LinkEvent;
+use crate::payload;
 use crate::proto::frame::Kind;
-use crate::proto::message::{ChildHello, NONCE_BYTES};
+use crate::proto::message::ChildHello;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -35,9 +36,9 @@ fn run() -> Request {
 /// A context whose child has been started as link 7, and an operation of it.
 fn started(controller: &mut Controller, now: Instant) -> (ContextId, OperationId) {
     let target = Target::parse("ssh:web1").expect("a target");
-    let context = controller.connect(&target, &[[0; NONCE_BYTES]], now).expect("a plan");
+    let context = controller.connect(&target, &[[0; RANDOM_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
-    controller.handle_started(context, Ok(LinkId(7)), "ssh");
+    controller.handle_started(context, Ok(LinkId(7)));
     (context, operation)
 }
 
@@ -102,9 +103,9 @@ fn the_time_for_the_work_begins_when_the_context_is_open() {
 fn a_program_that_cannot_be_run_fails_what_was_asked() {
     let (mut controller, now) = (controller(), crate::sys::clock::now());
     let target = Target::parse("local:").expect("a target");
-    let context = controller.connect(&target, &[[0; NONCE_BYTES]], now).expect("a plan");
+    let context = controller.connect(&target, &[[0; RANDOM_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
-    controller.handle_started(context, Err(io::ErrorKind::NotFound.into()), "/bin/sh");
+    controller.handle_started(context, Err(io::ErrorKind::NotFound.into()));
     assert!(
         matches!(failure(&mut controller), Some((failed, HostErrorKind::SpawnFailed { .. })) if failed == operation)
     );
@@ -148,4 +149,52 @@ fn a_context_that_stops_what_was_cancelled_goes_on() {
     let settled = Frame { to: ContextId::CONTROLLER, from: context, ..reset };
     controller.handle_link(LinkId(7), LinkEvent::Frame(settled), now);
     assert_eq!(controller.poll_timeout(), None);
+}
+
+#[test]
+fn each_way_is_run_as_it_was_typed() {
+    let controller = controller();
+    let asking = Asking { token: "TOKEN", ssh: Questions::Refused };
+    let by_sh = payload::through_sh("SCRIPT");
+    let rows = [
+        ("local:", "/bin/sh -c SCRIPT".to_owned()),
+        ("web1", format!("ssh -T -o BatchMode=yes -o ControlMaster=no -- web1 {by_sh}")),
+        ("sudo:", "sudo -p TOKEN -u root -- sh -c SCRIPT".into()),
+        ("sudo:app?home=yes&keep=yes", "sudo -p TOKEN -u app -H -E -- sh -c SCRIPT".into()),
+        ("sudo:app?login=yes", "sudo -p TOKEN -u app -i -- sh -c eval \"`printf 'SCRIPT'`\"".into()),
+        ("su:app", "su app -c exec sh -c 'exec <&3 >&3 3>&-;SCRIPT'".into()),
+        ("su:?login=yes", "su - root -c exec sh -c 'exec <&3 >&3 3>&-;SCRIPT'".into()),
+        ("doas:app", "doas -u app sh -c SCRIPT".into()),
+        ("docker:app?user=me", "docker exec -i --user=me app sh -c SCRIPT".into()),
+        ("docker:?image=py:3", "docker run -i --rm --init --entrypoint=sh py:3 -c SCRIPT".into()),
+        (
+            "podman:app?image=py:3&user=me&rm=no",
+            "podman run -i --init --name=app --user=me --entrypoint=sh py:3 -c SCRIPT".into(),
+        ),
+        (
+            "kubectl:app?namespace=prod&container=web&context=eu",
+            "kubectl exec -i --context=eu --namespace=prod --container=web app -- sh -c SCRIPT".into(),
+        ),
+        ("lxc:c", "lxc-attach -n c -- sh -c SCRIPT".into()),
+        ("lxd:c", "lxc exec c -T -- sh -c SCRIPT".into()),
+        ("incus:c", "incus exec c -T -- sh -c SCRIPT".into()),
+        ("nsenter:1", "nsenter -t 1 -a -- sh -c SCRIPT".into()),
+        ("machinectl:m", "systemd-run --machine=m --pipe --quiet --wait --collect -- sh -c SCRIPT".into()),
+        ("jail:j", "jexec j sh -c SCRIPT".into()),
+    ];
+    for (typed, expected) in rows {
+        let target = Target::parse(typed).expect("a target");
+        let hop = only_hop(&target).expect("one hop");
+        let plan = plan_with(hop, &controller.settings, &asking, Wording::by_sh("SCRIPT".into()));
+        assert_eq!(plan.expect("a plan").argv.join(" "), expected, "{typed}");
+    }
+}
+
+#[test]
+fn a_path_that_is_too_long_is_refused_with_its_hops() {
+    let target = Target::parse("bastion/sudo:/docker:app").expect("a target");
+    let mut controller = Controller::new(Settings { max_hops: 2, ..controller().settings });
+    let random = [[0; RANDOM_BYTES]; 3];
+    let error = controller.connect(&target, &random, crate::sys::clock::now()).expect_err("too far");
+    assert_eq!(error.to_string(), "3 hops, and the limit is 2: ssh:bastion -> sudo:root -> docker:app");
 }

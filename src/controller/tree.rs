@@ -18,11 +18,13 @@ use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::sys::child::Exit;
 use crate::sys::tty::Role;
-use crate::transport::{Plan, Prompt, Terminal};
+use crate::transport::{Asking, Plan, Prompt, Questions, Terminal};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+/// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
+pub const RANDOM_BYTES: usize = NONCE_BYTES + 8;
 /// Contexts that may exist at a time.
 const MAX_CONTEXTS: usize = 20_000;
 /// A kept message and the one that brings it fit one frame.
@@ -45,7 +47,7 @@ impl Keepsakes {
 
 impl Controller {
     /// Returns the context at the end of a target's path. Hops that do not run yet are started; what is
-    /// asked of them meanwhile travels with their start. A nonce for each hop.
+    /// asked of them meanwhile travels with their start. Random bytes for each hop.
     ///
     /// # Errors
     ///
@@ -53,16 +55,16 @@ impl Controller {
     pub fn connect(
         &mut self,
         target: &Target,
-        nonces: &[[u8; NONCE_BYTES]],
+        random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<ContextId, HostError> {
         let mut at = ContextId::CONTROLLER;
-        for (depth, nonce) in nonces.iter().enumerate().take(target.hops.len()) {
+        for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
             let hops = &target.hops[..=depth];
             let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
             at = match known {
                 Some(id) => id,
-                None => self.start_context(at, hops, target, *nonce, now)?,
+                None => self.start_context(at, hops, target, *random, now)?,
             };
         }
         if let Some(context) = self.contexts.get_mut(&at) {
@@ -81,12 +83,12 @@ impl Controller {
         parent: ContextId,
         hops: &[Hop],
         target: &Target,
-        nonce: [u8; NONCE_BYTES],
+        random: [u8; RANDOM_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
         let refused = |kind| HostError { hop: None, kind, said: Vec::new() };
         if hops.len() > self.settings.max_hops {
-            let path = hops.iter().map(Hop::to_string).collect::<Vec<_>>().join(" -> ");
+            let path = hops.iter().map(Hop::to_string).collect();
             return Err(refused(HostErrorKind::TooManyHops { path, limit: self.settings.max_hops }));
         }
         if self.contexts.len() >= MAX_CONTEXTS {
@@ -95,7 +97,10 @@ impl Controller {
         let whole = hops.len() == target.hops.len();
         let name = if whole { target.name.clone() } else { Target::of(hops).name };
         let target = Target { name, hops: hops.to_vec() };
-        let plan = plan(&target, &self.settings)?;
+        let (nonce, token) = split(random);
+        let ssh =
+            if self.settings.secrets.login.is_some() { Questions::Password } else { Questions::Refused };
+        let plan = plan(&target, &self.settings, &Asking { token: &token, ssh })?;
         self.next_context += 1;
         let id = ContextId(self.next_context);
         self.note(&target.name, || {
@@ -119,7 +124,7 @@ impl Controller {
         let (terminal, token) = role(&plan);
         let start = Start { argv: plan.argv, payload, hello, terminal, token };
         let until = now + self.settings.connect_timeout;
-        self.contexts.insert(id, Context::new(target, Place::Here(None), Some(until)));
+        self.contexts.insert(id, Context::new(target, &start.argv, Place::Here(None), Some(until)));
         self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
         // An agent waits for it before it listens to anything else.
@@ -151,7 +156,7 @@ impl Controller {
         let until = self.contexts.get(&parent).filter(|parent| parent.state == State::Open);
         let until = until.map(|_| now + self.settings.connect_timeout);
         self.deadlines.extend(until.map(|until| (until, Due::Connection(id))));
-        let mut context = Context::new(target, Place::Behind { parent, stream }, until);
+        let mut context = Context::new(target, &plan.argv, Place::Behind { parent, stream }, until);
         context.parts.insert("guard");
         self.contexts.insert(id, context);
         self.commands.push_back(Command::Behind { context: id, relay: parent });
@@ -257,9 +262,8 @@ impl Controller {
         }
     }
 
-    fn not_started(&mut self, id: ContextId, error: String) {
-        let program = self.contexts.get(&id).and_then(|context| plan(&context.target, &self.settings).ok());
-        let program = program.and_then(|plan| plan.argv.first().cloned()).unwrap_or_default();
+    pub(super) fn not_started(&mut self, id: ContextId, error: String) {
+        let program = self.contexts.get(&id).map(|context| context.program.clone()).unwrap_or_default();
         self.lose(id, &HostErrorKind::SpawnFailed { program, error }, &[]);
     }
 
@@ -374,4 +378,13 @@ fn end_of(value: &Value) -> (End, Option<String>) {
     });
     let started = value.get("started").is_some_and(|id| value.is_true(id));
     (End { cause, started, exit, stderr: lines("said"), noise: lines("noise") }, text("error"))
+}
+
+/// The nonce, and a word that no program prints by itself.
+fn split(random: [u8; RANDOM_BYTES]) -> ([u8; NONCE_BYTES], String) {
+    let mut nonce = [0; NONCE_BYTES];
+    nonce.copy_from_slice(&random[..NONCE_BYTES]);
+    let token =
+        random[NONCE_BYTES..].iter().fold("hopvine".to_owned(), |word, byte| format!("{word}{byte:02x}"));
+    (nonce, token)
 }

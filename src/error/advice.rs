@@ -21,6 +21,27 @@ impl HostError {
             HostErrorKind::HostKeyChanged => {
                 "the server shows another key than known_hosts has: it was set up anew, or it is another machine"
             }
+            HostErrorKind::WrongPassword => "the account is there, and this is not its password",
+            HostErrorKind::PasswordNeeded { .. } => "the account is not one that gets in without a password",
+            HostErrorKind::PasswordExpired => {
+                "the password was right, and the account has to be put in order before it is of use"
+            }
+            HostErrorKind::OtherQuestion { .. } => {
+                "a one-time code, a new password, a yes: what nobody has told us, and we do not guess"
+            }
+            HostErrorKind::UnknownUser => "the machine, or the container, has no account of that name",
+            HostErrorKind::NotAllowed => {
+                "we got as far as the question, and the rules there do not let this account go on"
+            }
+            HostErrorKind::NoTerminal => "it asks only on a terminal, and had none where it was started",
+            HostErrorKind::NoContainer => "the engine answers, and has nothing of that name that runs",
+            HostErrorKind::NoImage => "it is not on that machine, and no registry gives it",
+            HostErrorKind::EngineUnreachable => {
+                "the program is there, and what it talks to does not run, or does not talk to this account"
+            }
+            HostErrorKind::NoShell => "it is there, and holds no shell that could start anything",
+            HostErrorKind::TooManyHops { .. } => "nothing was started behind the last hop that is allowed",
+            HostErrorKind::TooManyContexts { .. } => "what runs goes on, and nothing more is started",
             HostErrorKind::NoPython { .. } => "the login works, and no interpreter is where we look",
             HostErrorKind::StartFailed { .. } => {
                 "the way in ends by itself: a command of its own, a shell that lets nobody in, a start file that exits"
@@ -32,11 +53,6 @@ impl HostError {
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
             | HostErrorKind::BadValue { .. }
-            | HostErrorKind::PasswordNeeded { .. }
-            | HostErrorKind::WrongPassword
-            | HostErrorKind::OtherQuestion { .. }
-            | HostErrorKind::TooManyHops { .. }
-            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => return None,
         })
     }
@@ -56,6 +72,31 @@ impl HostError {
             HostErrorKind::HostKeyChanged => {
                 "find out why; then remove the old key with `ssh-keygen -R HOST`"
             }
+            HostErrorKind::WrongPassword => {
+                "sudo and doas want the password of the account that asks, su that of the one to become"
+            }
+            HostErrorKind::PasswordNeeded { .. } => {
+                "-k asks once for ssh's, -K for that of sudo, su and doas; or --secret-file, --secret-command, --secret-env"
+            }
+            HostErrorKind::PasswordExpired => {
+                "log in there by hand and set a new password, or have the account renewed"
+            }
+            HostErrorKind::OtherQuestion { .. } => "log in by hand once, or use an account that is not asked",
+            HostErrorKind::UnknownUser => "check the name: `getent passwd USER` there",
+            HostErrorKind::NotAllowed => {
+                "`sudo -l` there tells what it may; else see doas.conf, the wheel group, the engine's own rules"
+            }
+            HostErrorKind::NoTerminal => "let it in without a password (NOPASSWD, no requiretty)",
+            HostErrorKind::NoContainer => "list what runs: `docker ps`, `kubectl get pods`, `machinectl`",
+            HostErrorKind::NoImage => "check the name and the tag, or fetch it there before",
+            HostErrorKind::EngineUnreachable => {
+                "is the daemon up, and may this account use its socket? go through sudo: HOST/sudo:/docker:NAME"
+            }
+            HostErrorKind::NoShell => "use an image that has a shell and Python, or enter by nsenter:PID",
+            HostErrorKind::TooManyHops { .. } => "a shorter way, or --max-hops N",
+            HostErrorKind::TooManyContexts { .. } => {
+                "close what is not needed, or go through fewer at a time (-f)"
+            }
             HostErrorKind::NoPython { .. } => "name an interpreter with --python PATH or ?python=PATH",
             HostErrorKind::StartFailed { .. } => {
                 "run the same by hand: `hopvine bootstrap show --command` prints the start command"
@@ -73,23 +114,11 @@ impl HostError {
             HostErrorKind::LinkLost { why: Loss::Corrupt } => {
                 "does a background job of a login script write to standard output?"
             }
-            HostErrorKind::PasswordNeeded { login: true } => {
-                "-k asks for it beforehand; --secret-file, --secret-command and --secret-env have it from elsewhere"
-            }
-            HostErrorKind::PasswordNeeded { login: false } => {
-                "-K asks for it beforehand; --secret-file, --secret-command and --secret-env have it from elsewhere"
-            }
-            HostErrorKind::WrongPassword => "it was sent once and not again, so that no account is locked",
-            HostErrorKind::OtherQuestion { .. } => {
-                "a one-time code cannot be given; an account or rule without one is needed"
-            }
-            HostErrorKind::TooManyHops { .. } => "--max-hops allows more",
             HostErrorKind::LinkLost { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
             | HostErrorKind::BadValue { .. }
-            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => return None,
         })
     }

@@ -25,6 +25,34 @@ pub enum HostErrorKind {
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,
+    /// A password was sent, and refused.
+    WrongPassword,
+    /// It asks for a password, and we have none.
+    PasswordNeeded {
+        program: String,
+    },
+    /// The password or the account.
+    PasswordExpired,
+    /// It asks for something else than a password.
+    OtherQuestion {
+        text: String,
+    },
+    UnknownUser,
+    /// Whoever we come as may not do this.
+    NotAllowed,
+    NoTerminal,
+    NoContainer,
+    NoImage,
+    EngineUnreachable,
+    NoShell,
+    /// Each hop of the path, with the one that is too much.
+    TooManyHops {
+        path: Vec<String>,
+        limit: usize,
+    },
+    TooManyContexts {
+        limit: usize,
+    },
     NoPython {
         tried: String,
     },
@@ -52,24 +80,6 @@ pub enum HostErrorKind {
         what: String,
     },
     Interrupted,
-    /// A program asks for a password, and we have none.
-    PasswordNeeded {
-        /// For ssh, not to become another user.
-        login: bool,
-    },
-    WrongPassword,
-    /// Something else than a password is asked for.
-    OtherQuestion {
-        text: String,
-    },
-    TooManyHops {
-        /// `a -> b -> c`
-        path: String,
-        limit: usize,
-    },
-    TooManyContexts {
-        limit: usize,
-    },
 }
 
 /// An exception that remote code raised.
@@ -93,6 +103,19 @@ impl HostError {
             HostErrorKind::AuthenticationFailed => "auth_failed",
             HostErrorKind::HostKeyUnknown => "host_key_unknown",
             HostErrorKind::HostKeyChanged => "host_key_changed",
+            HostErrorKind::WrongPassword => "wrong_password",
+            HostErrorKind::PasswordNeeded { .. } => "password_needed",
+            HostErrorKind::PasswordExpired => "password_expired",
+            HostErrorKind::OtherQuestion { .. } => "other_question",
+            HostErrorKind::UnknownUser => "unknown_user",
+            HostErrorKind::NotAllowed => "not_allowed",
+            HostErrorKind::NoTerminal => "no_tty",
+            HostErrorKind::NoContainer => "no_container",
+            HostErrorKind::NoImage => "no_image",
+            HostErrorKind::EngineUnreachable => "engine_unreachable",
+            HostErrorKind::NoShell => "no_shell",
+            HostErrorKind::TooManyHops { .. } => "too_many_hops",
+            HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
             HostErrorKind::NoPython { .. } => "no_python",
             HostErrorKind::StartFailed { .. } => "start_failed",
             HostErrorKind::Noise => "noise",
@@ -103,11 +126,6 @@ impl HostError {
             HostErrorKind::Exception(_) => "exception",
             HostErrorKind::BadValue { .. } => "bad_value",
             HostErrorKind::Interrupted => "interrupted",
-            HostErrorKind::PasswordNeeded { .. } => "password_needed",
-            HostErrorKind::WrongPassword => "wrong_password",
-            HostErrorKind::OtherQuestion { .. } => "other_question",
-            HostErrorKind::TooManyHops { .. } => "too_many_hops",
-            HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
         }
     }
 
@@ -121,17 +139,25 @@ impl HostError {
             | HostErrorKind::AuthenticationFailed
             | HostErrorKind::HostKeyUnknown
             | HostErrorKind::HostKeyChanged
+            | HostErrorKind::WrongPassword
+            | HostErrorKind::PasswordNeeded { .. }
+            | HostErrorKind::PasswordExpired
+            | HostErrorKind::OtherQuestion { .. }
+            | HostErrorKind::UnknownUser
+            | HostErrorKind::NotAllowed
+            | HostErrorKind::NoTerminal
+            | HostErrorKind::NoContainer
+            | HostErrorKind::NoImage
+            | HostErrorKind::EngineUnreachable
+            | HostErrorKind::NoShell
+            | HostErrorKind::TooManyHops { .. }
+            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::NoPython { .. }
             | HostErrorKind::StartFailed { .. }
             | HostErrorKind::Noise
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::LinkLost { .. }
-            | HostErrorKind::PasswordNeeded { .. }
-            | HostErrorKind::WrongPassword
-            | HostErrorKind::OtherQuestion { .. }
-            | HostErrorKind::TooManyHops { .. }
-            | HostErrorKind::TooManyContexts { .. }
             | HostErrorKind::Interrupted => Outcome::Unreachable,
         }
     }
@@ -149,6 +175,21 @@ impl fmt::Display for HostError {
             HostErrorKind::AuthenticationFailed => write!(f, "authentication failed"),
             HostErrorKind::HostKeyUnknown => write!(f, "host key is not known"),
             HostErrorKind::HostKeyChanged => write!(f, "HOST KEY HAS CHANGED"),
+            HostErrorKind::WrongPassword => write!(f, "wrong password"),
+            HostErrorKind::PasswordNeeded { program } => write!(f, "{program} asks for a password"),
+            HostErrorKind::PasswordExpired => write!(f, "the password or the account has expired"),
+            HostErrorKind::OtherQuestion { text } => write!(f, "asks for something else: {text}"),
+            HostErrorKind::UnknownUser => write!(f, "unknown user"),
+            HostErrorKind::NotAllowed => write!(f, "not allowed"),
+            HostErrorKind::NoTerminal => write!(f, "needs a terminal"),
+            HostErrorKind::NoContainer => write!(f, "nothing of that name runs"),
+            HostErrorKind::NoImage => write!(f, "no such image"),
+            HostErrorKind::EngineUnreachable => write!(f, "the engine cannot be reached"),
+            HostErrorKind::NoShell => write!(f, "no sh found"),
+            HostErrorKind::TooManyHops { path, limit } => {
+                write!(f, "{} hops, and the limit is {limit}: {}", path.len(), path.join(" -> "))
+            }
+            HostErrorKind::TooManyContexts { limit } => write!(f, "more than {limit} contexts"),
             HostErrorKind::NoPython { tried } => write!(f, "no Python found; tried {tried}"),
             HostErrorKind::StartFailed { exit } => {
                 write!(f, "{} before the agent started", ended(*exit))
@@ -170,13 +211,6 @@ impl fmt::Display for HostError {
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
-            HostErrorKind::PasswordNeeded { .. } => write!(f, "asks for a password"),
-            HostErrorKind::WrongPassword => write!(f, "wrong password"),
-            HostErrorKind::OtherQuestion { text } => write!(f, "asks {text:?}, which is no password"),
-            HostErrorKind::TooManyHops { path, limit } => {
-                write!(f, "{path}: more than {limit} hops")
-            }
-            HostErrorKind::TooManyContexts { limit } => write!(f, "more than {limit} contexts"),
         }
     }
 }

@@ -76,7 +76,7 @@ mod tests {
 
     /// What is asked within ten seconds after an output, and how many looks that took.
     fn hear(prompt: &mut Prompt, output: &str, hidden: impl Fn(u32) -> bool) -> Option<(bool, String, u32)> {
-        let mut now = Instant::now();
+        let mut now = crate::sys::clock::now();
         prompt.handle_output(output.as_bytes(), now);
         for look in 1.. {
             now = prompt.poll_timeout()?;

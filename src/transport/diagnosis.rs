@@ -1,7 +1,11 @@
-//! What it means when a hop ends before its agent has started, from what it left on stderr.
+//! What it means when a hop ends before its agent has started, from what its program said last.
+
+mod words;
 
 /// The exit status with which ssh tells its own failures from the remote command's.
 const SSH_FAILED: i32 = 255;
+/// The status of sudo, su and doas when they have not run the command.
+const NOT_BECOME: i32 = 1;
 /// A shell's status for a command that is not there.
 const NOT_FOUND: i32 = 127;
 
@@ -14,107 +18,79 @@ pub enum Diagnosis {
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,
+    WrongPassword,
+    /// The password or the account has expired, or is locked.
+    Expired,
+    UnknownUser,
+    /// Whoever asks is known, and may not do this.
+    NotAllowed,
+    /// It wants to ask, and had no terminal to ask on.
+    NoTerminal,
+    /// There is none of that name that runs.
+    NoContainer,
+    NoImage,
+    EngineUnreachable,
+    /// The container has no `sh`.
+    NoShell,
     NoPython,
     /// It ended for a reason of its own.
     Ended,
 }
 
-/// Which transport the lines come from: only ssh's own words count as ssh's.
+/// Which program the lines come from: only ssh's own words count as ssh's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Speaker {
     Ssh,
+    Sudo,
+    Su,
+    Doas,
+    /// docker, and podman, which says much the same.
+    Docker,
+    Kubectl,
+    /// lxc-attach, and the clients of LXD and Incus.
+    Lxc,
+    Nsenter,
+    /// systemd-run.
+    Systemd,
+    Jail,
+    /// A shell, or a command line of the user's.
     Other,
 }
 
-/// Reads the exit status and the last lines of stderr.
-pub fn diagnose(speaker: Speaker, status: Option<i32>, stderr: &[String]) -> Diagnosis {
-    match (speaker, status) {
-        (Speaker::Ssh, Some(SSH_FAILED)) => diagnose_ssh(stderr),
-        (_, Some(NOT_FOUND)) => Diagnosis::NoPython,
-        _ => Diagnosis::Ended,
+/// Reads the exit status and the last lines: standard error, and what came on its terminal.
+pub fn diagnose(speaker: Speaker, status: Option<i32>, said: &[String]) -> Diagnosis {
+    let table = match speaker {
+        Speaker::Ssh => (status == Some(SSH_FAILED)).then_some(words::SSH),
+        Speaker::Sudo => (status == Some(NOT_BECOME)).then_some(words::SUDO),
+        Speaker::Su => (status == Some(NOT_BECOME)).then_some(words::SU),
+        Speaker::Doas => (status == Some(NOT_BECOME)).then_some(words::DOAS),
+        Speaker::Docker => Some(words::DOCKER),
+        Speaker::Kubectl => Some(words::KUBECTL),
+        Speaker::Lxc => Some(words::LXC),
+        Speaker::Nsenter => Some(words::NSENTER),
+        Speaker::Systemd => Some(words::SYSTEMD),
+        Speaker::Jail => Some(words::JAIL),
+        Speaker::Other => None,
+    };
+    let rows = table.unwrap_or_default().iter();
+    let says = |pattern: &&str| said.iter().any(|line| matches(line.trim_end(), pattern));
+    match rows.into_iter().find(|(_, patterns)| patterns.iter().any(says)) {
+        Some((diagnosis, _)) => *diagnosis,
+        None if status == Some(NOT_FOUND) => Diagnosis::NoPython,
+        None => Diagnosis::Ended,
     }
 }
 
-/// In the order in which one failure makes ssh print the words of another.
-fn diagnose_ssh(stderr: &[String]) -> Diagnosis {
-    let says = |words: &[&str]| stderr.iter().any(|line| words.iter().any(|word| line.contains(word)));
-    if says(&["Could not resolve hostname"]) {
-        Diagnosis::UnknownHost
-    } else if says(&[
-        "REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "host key has just been changed",
-        "Host key for",
-    ]) {
-        Diagnosis::HostKeyChanged
-    } else if says(&["Host key verification failed", "host key is known for"]) {
-        Diagnosis::HostKeyUnknown
-    } else if stderr.iter().any(|line| is_denial(line)) {
-        Diagnosis::AuthenticationFailed
-    } else if says(&["Connection refused"]) {
-        Diagnosis::Refused
-    } else if says(&[
-        "Connection timed out",
-        "Operation timed out",
-        "No route to host",
-        "Network is unreachable",
-        "Connection closed by",
-        "Connection reset by",
-        "kex_exchange_identification",
-        "banner exchange",
-        "UNKNOWN port 65535",
-    ]) {
-        Diagnosis::Unreachable
-    } else {
-        Diagnosis::Ended
+/// Whether a line holds the pieces of `pattern` between its `*`, in that order; `$` at the end of
+/// the pattern is the line's end.
+fn matches(line: &str, pattern: &str) -> bool {
+    let (pattern, to_the_end) = pattern.strip_suffix('$').map_or((pattern, false), |pattern| (pattern, true));
+    let mut rest = Some(line);
+    for piece in pattern.split('*') {
+        rest = rest.and_then(|rest| rest.split_once(piece)).map(|(_, after)| after);
     }
-}
-
-/// `user@host: Permission denied (publickey,password).`, also without the first part as before 7.5;
-/// a profile that says "permission denied" does not look like it.
-fn is_denial(line: &str) -> bool {
-    let line = line.trim_end();
-    line.contains("Permission denied (") && line.ends_with(").")
-        || line.contains("Too many authentication failures")
+    rest.is_some_and(|rest| !to_the_end || rest.is_empty())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ssh(stderr: &str) -> Diagnosis {
-        let lines: Vec<String> = stderr.lines().map(str::to_owned).collect();
-        diagnose(Speaker::Ssh, Some(SSH_FAILED), &lines)
-    }
-
-    #[test]
-    fn ssh_s_own_words_are_told_apart() {
-        let cases = [
-            ("ssh: Could not resolve hostname nope: Name or service not known", Diagnosis::UnknownHost),
-            ("ssh: connect to host h port 1: Connection refused", Diagnosis::Refused),
-            ("ssh: connect to host h port 1: Connection timed out", Diagnosis::Unreachable),
-            ("me@h: Permission denied (publickey).", Diagnosis::AuthenticationFailed),
-            ("Permission denied (publickey,password).", Diagnosis::AuthenticationFailed),
-            (
-                "No ED25519 host key is known for h and you have requested strict checking.\nHost key verification failed.",
-                Diagnosis::HostKeyUnknown,
-            ),
-            (
-                "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
-                Diagnosis::HostKeyChanged,
-            ),
-            ("kex_exchange_identification: Connection closed by remote host", Diagnosis::Unreachable),
-            ("bash: /root/.profile: Permission denied", Diagnosis::Ended),
-        ];
-        for (stderr, diagnosis) in cases {
-            assert_eq!(ssh(stderr), diagnosis, "{stderr}");
-        }
-    }
-
-    #[test]
-    fn only_ssh_speaks_for_ssh() {
-        let lines = ["me@h: Permission denied (publickey).".to_owned()];
-        assert_eq!(diagnose(Speaker::Other, Some(255), &lines), Diagnosis::Ended);
-        assert_eq!(diagnose(Speaker::Ssh, Some(1), &lines), Diagnosis::Ended);
-        assert_eq!(diagnose(Speaker::Other, Some(127), &[]), Diagnosis::NoPython);
-    }
-}
+mod tests;

@@ -1,9 +1,14 @@
-//! How a hop is started, as data: a command line, and what its failures mean. Nothing spawns here.
+//! How a hop is started, as data: a command line, how its questions are heard, and what its failures
+//! mean. Nothing spawns here.
 
 pub mod diagnosis;
+pub mod doas;
 pub mod exec;
+pub mod inside;
 pub mod local;
 pub mod ssh;
+pub mod su;
+pub mod sudo;
 
 /// What to run for one hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +17,7 @@ pub struct Plan {
     pub terminal: Terminal,
 }
 
-/// How the questions of a hop's program are heard.
+/// How questions of a hop's program are heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Terminal {
     /// It asks nothing.
@@ -20,15 +25,32 @@ pub enum Terminal {
     /// A terminal of ours is its controlling one, and it asks there; the link is its standard input
     /// and output.
     Beside { prompt: Prompt },
-    /// The terminal is also its standard input and output, and the link is its descriptor 3.
+    /// It asks on standard input only, so that and its output are the terminal, and the link is
+    /// descriptor 3.
     Input { prompt: Prompt },
 }
 
-/// Which question is one for the password.
+/// What a question for the password looks like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// Only a line with this text of ours.
+    /// A line that holds this text, which nobody else knows.
     Token(String),
-    /// The first one with echo off.
+    /// The first question that is asked with echo off.
     Hidden,
+}
+
+/// What a hop's program may ask, and how to know it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// A random word of letters and digits, for programs that can be told what to ask with.
+    pub token: &'a str,
+    pub ssh: Questions,
+}
+
+/// Whether ssh may ask: many hosts at once cannot be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Questions {
+    Refused,
+    /// For a password or a key's phrase, once.
+    Password,
 }

@@ -1,6 +1,6 @@
 //! The user's own ssh, with the user's own configuration, keys and jump hosts.
 
-use super::{Plan, Terminal};
+use super::{Plan, Prompt, Questions, Terminal};
 
 /// Where to; `user` and `port` override what the configuration says.
 #[derive(Clone, Debug, Default)]
@@ -11,15 +11,19 @@ pub struct Destination<'a> {
     pub options: &'a [String],
 }
 
-/// No terminal and no questions: many hosts cannot be asked about at once. The user's options come
-/// first, as ssh takes the first value it sees; `--` keeps a host from being an option.
-pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
+/// The user's options come first, as ssh takes the first value it sees; `--` keeps a host from being an
+/// option. A question about a host's key is asked with echo on, and never answered by us.
+pub fn plan(destination: &Destination<'_>, questions: Questions, command: String) -> Plan {
     let mut argv: Vec<String> = vec!["ssh".into(), "-T".into()];
     for option in destination.options {
         argv.extend(["-o".into(), option.clone()]);
     }
+    let (asks, terminal) = match questions {
+        Questions::Refused => ("BatchMode=yes", Terminal::None),
+        Questions::Password => ("NumberOfPasswordPrompts=1", Terminal::Beside { prompt: Prompt::Hidden }),
+    };
     // An open master is used, but we never become one: it would have to outlive us.
-    argv.extend(["-o".into(), "BatchMode=yes".into(), "-o".into(), "ControlMaster=no".into()]);
+    argv.extend(["-o".into(), asks.into(), "-o".into(), "ControlMaster=no".into()]);
     if let Some(user) = destination.user {
         argv.extend(["-l".into(), user.into()]);
     }
@@ -27,7 +31,7 @@ pub fn plan(destination: &Destination<'_>, command: String) -> Plan {
         argv.extend(["-p".into(), port.to_string()]);
     }
     argv.extend(["--".into(), destination.host.into(), command]);
-    Plan { argv, terminal: Terminal::None }
+    Plan { argv, terminal }
 }
 
 #[cfg(test)]
@@ -38,15 +42,18 @@ mod tests {
     fn the_command_line_is_what_a_user_would_type() {
         let options = ["StrictHostKeyChecking=no".to_owned()];
         let full = Destination { host: "web1", user: Some("me"), port: Some(2222), options: &options };
-        let argv = plan(&full, "COMMAND".into()).argv.join(" ");
+        let quiet = plan(&full, Questions::Refused, "COMMAND".into());
         assert_eq!(
-            argv,
+            quiet.argv.join(" "),
             "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
         );
+        assert_eq!(quiet.terminal, Terminal::None);
         let bare = Destination { host: "web1", ..Destination::default() };
+        let asking = plan(&bare, Questions::Password, "COMMAND".into());
         assert_eq!(
-            plan(&bare, "COMMAND".into()).argv.join(" "),
-            "ssh -T -o BatchMode=yes -o ControlMaster=no -- web1 COMMAND"
+            asking.argv.join(" "),
+            "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -- web1 COMMAND"
         );
+        assert_eq!(asking.terminal, Terminal::Beside { prompt: Prompt::Hidden });
     }
 }

@@ -3,14 +3,14 @@
 use crate::cli::Bootstrap;
 use crate::controller::operation::{Request, no_arguments};
 use crate::controller::secrets::Secrets;
-use crate::controller::{Command, Controller, Settings};
+use crate::controller::{Command, Controller, RANDOM_BYTES, Settings};
 use crate::error::ExitCode;
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::{Hop, Target, Way};
 use crate::modules::Library;
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::ContextId;
-use crate::proto::message::{NONCE_BYTES, Own};
+use crate::proto::message::Own;
 use crate::proto::session::Session;
 use crate::report;
 use crate::sys::clock;
@@ -109,7 +109,7 @@ fn first_flight() -> Vec<u8> {
         Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
     let target = Target { name: "local".to_owned(), hops: vec![Hop { way: Way::Local, python: None }] };
     let (mut controller, now) = (Controller::new(settings), clock::now());
-    if let Ok(context) = controller.connect(&target, &[[0xa5; NONCE_BYTES]], now) {
+    if let Ok(context) = controller.connect(&target, &[[0xa5; RANDOM_BYTES]], now) {
         controller.submit(context, &request, now);
     }
     let mut flight = Vec::new();

@@ -9,7 +9,9 @@ mod network;
 
 use super::{drive, prepare};
 use crate::cli;
-use crate::controller::{Controller, Settings, Weight};
+use crate::controller::{
+    Asking, Controller, Plan, Questions, Settings, Weight, Wording, only_hop, plan_with,
+};
 use crate::error::{ExitCode, HostError, Outcome};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::mux::{Event, Mux};
@@ -37,6 +39,7 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
         controller: Controller::new(settings.clone()),
         reporter: drive::reporter(typed, ResultKind::Output, &targets),
         settings,
+        token: login::mark()?,
         place: 0,
         host: None,
         verbose: typed.verbose,
@@ -49,6 +52,8 @@ struct Doctor {
     controller: Controller,
     reporter: Reporter,
     settings: Settings,
+    /// What sudo is to ask with.
+    token: String,
     /// Which of the targets is examined.
     place: usize,
     /// What ssh calls it.
@@ -90,7 +95,10 @@ impl Doctor {
     }
 
     fn examine(&mut self, target: &Target) -> Step {
-        let Some(hop) = target.hops.last() else { return Ok(()) };
+        let hop = match only_hop(target) {
+            Ok(hop) => hop,
+            Err(error) => return self.fail(failure("target", &error)),
+        };
         self.host = if let Way::Ssh(ssh) = &hop.way { Some(ssh.host.clone()) } else { None };
         self.tell(Finding::new("target", Verdict::Ok, self.in_words(hop)))?;
         let mut configuration = None;
@@ -127,11 +135,21 @@ impl Doctor {
                 ssh.options.iter().for_each(|option| text += &format!(", {option}"));
                 text + ", the rest as ssh is configured"
             }
+            Way::Become(other) => format!("{} to {} on this machine", other.method.transport(), other.user),
+            Way::Inside(_) => format!("{hop} on this machine"),
         };
         if let Some(python) = &hop.python {
             text += &format!("; interpreter {python}");
         }
         text
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { token: &self.token, ssh: Questions::Refused }
+    }
+
+    fn plan(&self, hop: &Hop, wording: Wording) -> Result<Plan, HostError> {
+        plan_with(hop, &self.settings, &self.asking(), wording)
     }
 
     /// Reports a step, and waits until that is written.

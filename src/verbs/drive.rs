@@ -128,9 +128,9 @@ impl Drive {
             if !self.fleet.wants_to_start() {
                 break;
             }
-            let nonces =
+            let random =
                 (0..self.fleet.hops_to_next()).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
-            match self.fleet.start_next(&mut self.controller, &nonces, clock::now()) {
+            match self.fleet.start_next(&mut self.controller, &random, clock::now()) {
                 Ok(operation) => {
                     if let Some(input) = &mut self.input {
                         input.feed.add_reader(operation);

@@ -21,15 +21,14 @@ pub(super) fn gather(typed: &cli::Reach, targets: &[Target]) -> Result<Secrets, 
     let unsaid = elsewhere && !typed.ask_login && !typed.ask_become;
     let (login, become_other) =
         (typed.ask_login || unsaid && !becomes, typed.ask_become || unsaid && becomes);
-    let mut found = read_elsewhere(from)?;
-    let mut secret = |wanted: bool, question: &str| match (wanted, &found) {
+    let found = read_elsewhere(from)?;
+    let secret = |wanted: bool, question: &str| match (wanted, &found) {
         (false, _) => Ok(None),
         (true, Some(secret)) => Ok(Some(secret.clone())),
         (true, None) => ask(question).map(Some),
     };
     let login = secret(login, "ssh password: ")?;
     let become_other = secret(become_other, "password to become another user: ")?;
-    found.take();
     Ok(Secrets { login, become_other })
 }
 

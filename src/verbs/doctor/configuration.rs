@@ -2,7 +2,7 @@
 
 use super::errand::{End, Ran};
 use super::{Doctor, Step, failure};
-use crate::controller::plan_with;
+use crate::controller::Wording;
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::Hop;
 use crate::report::{Finding, Verdict};
@@ -108,7 +108,7 @@ impl Doctor {
 
     /// What ssh makes of the target; nothing where it cannot tell.
     pub(super) fn examine_configuration(&mut self, hop: &Hop) -> Step<Option<Configuration>> {
-        let mut argv = match plan_with(hop, &self.settings, String::new(), String::new()) {
+        let mut argv = match self.plan(hop, Wording { command: String::new(), script: String::new() }) {
             Ok(plan) => plan.argv,
             Err(error) => return self.fail(failure("configuration", &error)),
         };

@@ -4,7 +4,7 @@
 use super::configuration::Configuration;
 use super::errand::{End, Ran, lines};
 use super::{Doctor, Step, failure};
-use crate::controller::{interpreter, plan_with, start_failure};
+use crate::controller::{Wording, interpreter, start_failure};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Way};
 use crate::payload;
@@ -59,7 +59,7 @@ impl Doctor {
     pub(super) fn examine_login(&mut self, hop: &Hop, found: Option<&Configuration>) -> Step {
         let mark = mark()?;
         let command = format!("echo {mark}");
-        let ran = self.run_there(hop, "login", command.clone(), command, b"")?;
+        let ran = self.run_there(hop, "login", Wording { command: command.clone(), script: command }, b"")?;
         let text = ran.out_text();
         let Some(at) = text.rfind(&mark) else {
             let finding = self.login_failure(hop, &ran, found);
@@ -104,7 +104,7 @@ impl Doctor {
             }
         };
         let input = format!("{token}\n");
-        let ran = self.run_there(hop, "shell", payload::through_sh(&script), script, input.as_bytes())?;
+        let ran = self.run_there(hop, "shell", Wording::by_sh(script), input.as_bytes())?;
         let text = ran.out_text();
         let marked = |word: &str| {
             let start = format!("{mark} {word} ");
@@ -165,15 +165,8 @@ impl Doctor {
     }
 
     /// Runs something over the way that an agent is started by; ssh tells what it does.
-    fn run_there(
-        &mut self,
-        hop: &Hop,
-        step: &'static str,
-        command: String,
-        script: String,
-        input: &[u8],
-    ) -> Step<Ran> {
-        let mut argv = match plan_with(hop, &self.settings, command, script) {
+    fn run_there(&mut self, hop: &Hop, step: &'static str, wording: Wording, input: &[u8]) -> Step<Ran> {
+        let mut argv = match self.plan(hop, wording) {
             Ok(plan) => plan.argv,
             Err(error) => return self.fail(failure(step, &error)),
         };
@@ -286,7 +279,7 @@ fn is_talk(line: &str) -> bool {
 }
 
 /// A word that nothing else prints.
-fn mark() -> io::Result<String> {
+pub(super) fn mark() -> io::Result<String> {
     let bytes: [u8; 8] = random::bytes()?;
     Ok(format!("hopvine-{:016x}", u64::from_be_bytes(bytes)))
 }
