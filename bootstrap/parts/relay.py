@@ -123,8 +123,6 @@ class Hop:
 
     def start(self):
         """Raises OSError where that fails; a program that cannot be run tells its errno through a pipe."""
-        if self.terminal:
-            part('terminal')
         starting.acquire()
         try:
             link, theirs = _socket.socketpair()

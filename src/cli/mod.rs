@@ -15,7 +15,8 @@ struct Cli {
 
 const EXIT_HELP: &str = "\
 Targets: HOST or ssh:[USER@]HOST[?user=&port=&python=&opt=], local:[NAME], exec:NAME (a command line
-of hopvine.toml). Lists and ranges: web[1-20],db[01-04/2]. Odd characters are written as %XX.
+of hopvine.toml), sudo: su: doas:[USER], docker: podman: kubectl: lxc: lxd: incus: machinectl: jail:NAME,
+nsenter:PID; docs/GUIDE.md has their options. Lists and ranges: web[1-20],db[01-04/2]. Odd characters are written as %XX.
 
 Exit status, one host: the remote status (call: 0 or 1), 255 no connection, or lost, 124 timed out.
 Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.

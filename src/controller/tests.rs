@@ -169,7 +169,7 @@ fn each_way_is_run_as_it_was_typed() {
         ("docker:?image=py:3", "docker run -i --rm --init --entrypoint=sh py:3 -c SCRIPT".into()),
         (
             "podman:app?image=py:3&user=me&rm=no",
-            "podman run -i --init --name=app --user=me --entrypoint=sh py:3 -c SCRIPT".into(),
+            "podman run -i --name=app --user=me --entrypoint=sh py:3 -c SCRIPT".into(),
         ),
         (
             "kubectl:app?namespace=prod&container=web&context=eu",

@@ -214,3 +214,49 @@ impl fmt::Display for HostError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(kind: HostErrorKind) -> HostError {
+        HostError { hop: Some("sudo:root".into()), kind, said: Vec::new() }
+    }
+
+    #[test]
+    fn what_only_the_tree_knows_is_said_with_what_to_do() {
+        let path = ["ssh:a", "ssh:b", "sudo:root"].map(str::to_owned).into();
+        let rows = [
+            (
+                HostErrorKind::PasswordNeeded { program: "sudo".into() },
+                "password_needed",
+                "sudo:root: sudo asks for a password",
+                "-K",
+            ),
+            (
+                HostErrorKind::OtherQuestion { text: "Code:".into() },
+                "other_question",
+                "sudo:root: asks for something else: Code:",
+                "by hand",
+            ),
+            (
+                HostErrorKind::TooManyHops { path, limit: 2 },
+                "too_many_hops",
+                "sudo:root: 3 hops, and the limit is 2: ssh:a -> ssh:b -> sudo:root",
+                "--max-hops",
+            ),
+            (
+                HostErrorKind::TooManyContexts { limit: 9 },
+                "too_many_contexts",
+                "sudo:root: more than 9 contexts",
+                "-f",
+            ),
+        ];
+        for (kind, word, text, advice) in rows {
+            let error = error(kind);
+            assert_eq!((error.word(), error.to_string().as_str()), (word, text));
+            assert!(error.advice().is_some_and(|said| said.contains(advice)), "{text}");
+            assert_eq!(error.outcome(), Outcome::Unreachable);
+        }
+    }
+}

@@ -9,11 +9,12 @@ use super::{Plan, Terminal};
 pub const DOCKER: &str = "docker exec -i --user={user} {name} sh -c {script}";
 pub const PODMAN: &str = "podman exec -i --user={user} {name} sh -c {script}";
 /// The agent is the only thing that runs in a throwaway, and ends with its standard input: so the
-/// container goes even where the client is killed. `--init` reaps what the agent's children leave.
+/// container goes even where the client is killed. docker's own init reaps what the agent's children
+/// leave; podman takes its init from a package that need not be there, so the watchdog reaps.
 pub const DOCKER_RUN: &str =
     "docker run -i {rm} --init --name={name} --user={user} --entrypoint=sh {image} -c {script}";
 pub const PODMAN_RUN: &str =
-    "podman run -i {rm} --init --name={name} --user={user} --entrypoint=sh {image} -c {script}";
+    "podman run -i {rm} --name={name} --user={user} --entrypoint=sh {image} -c {script}";
 pub const KUBECTL: &str = "kubectl exec -i --context={context} --namespace={namespace} \
                            --container={container} {name} -- sh -c {script}";
 pub const LXC: &str = "lxc-attach -n {name} -- sh -c {script}";
@@ -69,7 +70,7 @@ mod tests {
             (
                 PODMAN_RUN,
                 &throwaway,
-                "podman run -i --rm --init --name=app --user=1000 --entrypoint=sh python:3.12 -c SCRIPT",
+                "podman run -i --rm --name=app --user=1000 --entrypoint=sh python:3.12 -c SCRIPT",
             ),
             (KUBECTL, &[NAME], "kubectl exec -i app -- sh -c SCRIPT"),
             (

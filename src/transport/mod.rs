@@ -25,8 +25,8 @@ pub enum Terminal {
     /// A terminal of ours is its controlling one, and it asks there; the link is its standard input
     /// and output.
     Beside { prompt: Prompt },
-    /// It asks on standard input only, so that and its output are the terminal, and the link is
-    /// descriptor 3.
+    /// It asks on standard input only, so that and its output are the terminal, and the link, a
+    /// socket, is descriptor 3.
     Input { prompt: Prompt },
 }
 

@@ -1,7 +1,8 @@
 //! Another user by su, as util-linux, busybox, shadow and the BSDs have it.
 //!
 //! It reads the password from standard input, which has to be a terminal, so the link waits as
-//! descriptor 3; su and all login shells pass that on.
+//! descriptor 3. su and all login shells pass that on; tcsh does because it is a socket, and closes
+//! everything else.
 
 use super::{Plan, Prompt, Terminal};
 
