@@ -334,7 +334,7 @@ impl Mux {
         let (id, which) = (LinkId((ready.key - FIRST_LINK_KEY) / LINK_KEYS), ready.key % LINK_KEYS);
         let Some(watched) = self.links.get_mut(&id) else { return };
         if which == 1 {
-            if !watched.link.handle_stderr(&mut self.buffer)
+            if !watched.link.handle_stderr(&mut self.buffer, now)
                 && let Some(stderr) = watched.link.take_stderr()
             {
                 self.poller.remove(&stderr).ok();

@@ -82,7 +82,7 @@ def receive(kind, flags, to, source, number, body):
 
 class Hop:
     """One child, its link, and what is told of it on the stream that asked for it."""
-    answers = None
+    answers = tty = None
 
     def __init__(self, stream, order):
         self.stream, self.context = stream, order['context']
@@ -130,12 +130,11 @@ class Hop:
             failed, failing = os.pipe()
             for fd in link.fileno(), errors, failed, failing:
                 fcntl.fcntl(fd, 2, 1)
-            tty = None
             if self.terminal:
-                tty = Terminal(self)
+                self.tty = Terminal(self)
             self.pid = os.fork()
             if not self.pid:
-                self.become([theirs.fileno(), their_errors, failing], tty)
+                self.become([theirs.fileno(), their_errors, failing])
         finally:
             starting.release()
         tell('spared[%d] = 1', self.pid)
@@ -160,17 +159,17 @@ class Hop:
         writers[link.fileno()] = self.write
         lock.release()
         os.write(wake, pack('B', 0))
-        if tty:
-            thread.start_new_thread(tty.watch, ())
+        if self.tty:
+            thread.start_new_thread(self.tty.watch, ())
 
-    def become(self, fds, tty):
+    def become(self, fds):
         """In the fork: turns into the program."""
         try:
             os.setsid()
             for number in (signal.SIGPIPE, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
-            if tty:
-                fds.append(tty.slave)
+            if self.tty:
+                fds.append(self.tty.slave)
             # Out of the way of what the program is to have, and gone when it runs.
             fds = [fcntl.fcntl(fd, 0, 10) for fd in fds]
             for fd in fds:
@@ -183,8 +182,8 @@ class Hop:
             for fd in 0, 1:
                 os.dup2(fds[0], fd)
             os.dup2(fds[1], 2)
-            if tty:
-                tty.control(fds[0], fds[3])
+            if self.tty:
+                self.tty.control(fds[0], fds[3])
             os.execvp(self.argv[0], self.argv)
         except:
             os.write(fds[2], utf8('%d' % getattr(sys.exc_info()[1], 'errno', 0)))
@@ -329,6 +328,9 @@ class Hop:
         if not got and readers.pop(self.errors, 0):
             os.close(self.errors)
         self.said = (self.said + got)[-MAX_TAIL:]
+        if self.tty and self.terminal == 2:
+            # su asks there, and hears the answer on the terminal.
+            self.tty.heard(got)
         return got
 
     def beat(self):

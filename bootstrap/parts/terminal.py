@@ -8,7 +8,7 @@ class Terminal:
     """The controlling terminal of a hop's program; whoever is above hears what it asks there."""
 
     def __init__(self, hop):
-        self.hop, self.reply = hop, None
+        self.hop, self.reply, self.text = hop, None, EMPTY
         self.master, self.slave = os.openpty()
         for fd in self.master, self.slave:
             fcntl.fcntl(fd, 2, 1)
@@ -26,7 +26,7 @@ class Terminal:
 
     def watch(self):
         """In a thread of its own until the program ends: hears questions until the agent speaks."""
-        hop, text, quiet = self.hop, EMPTY, 0
+        hop, quiet = self.hop, 0
         hop.answers = self.answer
         while hop.exit is None:
             if readable([self.master], .05 + .95 * hop.started):
@@ -34,24 +34,26 @@ class Terminal:
                 lock.acquire()
                 hop.said = (hop.said + got)[-MAX_TAIL:]
                 lock.release()
-                text = (text + got)[-4096:]
+                self.heard(got)
                 continue
             quiet += 1
-            line = text[text.rfind(pack('B', 10)) + 1:].strip()
+            line = self.text[self.text.rfind(pack('B', 10)) + 1:].strip()
             # With echo on it is no question for a password.
             if hop.started or not line or termios.tcgetattr(self.master)[3] & termios.ECHO:
                 continue
             if not hop.token or hop.token in line:
                 self.ask(PASSWORD, line)
-                text = EMPTY
             elif quiet > 9:
                 self.ask(OTHER, line)
-                text = EMPTY
         os.close(self.master)
         os.close(self.slave)
 
+    def heard(self, got):
+        self.text = (self.text + got)[-4096:]
+
     def ask(self, what, line):
         """Asks above, and types the reply."""
+        self.text = EMPTY
         self.hop.report(ASKED, pack('B', what) + line)
         flush()
         while self.reply is None and self.hop.exit is None:

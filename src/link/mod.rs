@@ -102,6 +102,7 @@ pub struct Link {
     fd: OwnedFd,
     stderr: Option<OwnedFd>,
     terminal: Option<Terminal>,
+    role: Role,
     prompt: Prompt,
     life: Life,
     started: bool,
@@ -128,12 +129,13 @@ impl Outbound {
 impl Link {
     /// The payload goes out first, then what the session says.
     pub fn new(spawned: Spawned, start: Start, me: ContextId, now: Instant) -> Self {
-        let Start { payload, hello, token, .. } = start;
+        let Start { payload, hello, terminal: role, token, .. } = start;
         Self {
             child: spawned.child,
             fd: spawned.link,
             stderr: Some(spawned.stderr),
             terminal: spawned.terminal,
+            role,
             prompt: Prompt::new(token),
             life: Life::Starting(Dialog::new(hello.nonce)),
             started: false,
@@ -293,11 +295,17 @@ impl Link {
     }
 
     /// Reads once from standard error; returns `false` when it has ended.
-    pub fn handle_stderr(&mut self, buffer: &mut Vec<u8>) -> bool {
+    pub fn handle_stderr(&mut self, buffer: &mut Vec<u8>, now: Instant) -> bool {
         let Some(stderr) = &self.stderr else { return false };
         buffer.resize(READ_BYTES, 0);
         match fd::read(stderr.as_fd(), buffer) {
-            Read::Data(count) => self.stderr_tail.push(&buffer[..count]),
+            Read::Data(count) => {
+                self.stderr_tail.push(&buffer[..count]);
+                // su asks there, and hears the answer on the terminal.
+                if self.role == Role::Input && !self.started {
+                    self.prompt.handle_output(&buffer[..count], now);
+                }
+            }
             Read::WouldBlock => {}
             Read::Eof | Read::Failed(_) => return false,
         }
