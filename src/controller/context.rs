@@ -94,7 +94,7 @@ impl Context {
     /// The hop to name in an error, unless the target's name says the same.
     pub(super) fn failing_hop(&self) -> Option<String> {
         let last = self.target.hops.last()?;
-        if self.target.hops.len() == 1 && last.way == Way::Local {
+        if self.target.hops.len() == 1 && matches!(last.way, Way::Local { .. }) {
             return None;
         }
         let hop = last.to_string();
@@ -179,7 +179,7 @@ pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings:
 /// Whose words a hop's program ends with.
 fn speaker(way: &Way) -> Speaker {
     match way {
-        Way::Local | Way::Exec { .. } => Speaker::Other,
+        Way::Local { .. } | Way::Exec { .. } => Speaker::Other,
         Way::Ssh(_) => Speaker::Ssh,
         Way::Become(other) => match other.method {
             Method::Sudo(_) => Speaker::Sudo,
@@ -259,7 +259,7 @@ pub fn plan_with(
 ) -> Result<Plan, HostError> {
     let Wording { command, script } = wording;
     Ok(match &hop.way {
-        Way::Local => local::plan(script),
+        Way::Local { .. } => local::plan(script),
         Way::Exec { name } => {
             let words =
                 settings.inventory.exec(name).map_err(|error| cannot_run(hop, format!("{error:?}")))?;

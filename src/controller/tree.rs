@@ -58,6 +58,11 @@ impl Controller {
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<ContextId, HostError> {
+        let limit = self.settings.max_hops;
+        if target.hops.len() > limit {
+            let path = target.hops.iter().map(Hop::to_string).collect();
+            return Err(refused(HostErrorKind::TooManyHops { path, limit }));
+        }
         let mut at = ContextId::CONTROLLER;
         for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
             let hops = &target.hops[..=depth];
@@ -86,11 +91,6 @@ impl Controller {
         random: [u8; RANDOM_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        let refused = |kind| HostError { hop: None, kind, said: Vec::new() };
-        if hops.len() > self.settings.max_hops {
-            let path = hops.iter().map(Hop::to_string).collect();
-            return Err(refused(HostErrorKind::TooManyHops { path, limit: self.settings.max_hops }));
-        }
         if self.contexts.len() >= MAX_CONTEXTS {
             return Err(refused(HostErrorKind::TooManyContexts { limit: MAX_CONTEXTS }));
         }
@@ -317,6 +317,10 @@ impl Controller {
     pub(super) fn is_behind_a_relay(&self, id: ContextId) -> bool {
         self.contexts.get(&id).is_some_and(|context| context.place.parent() != ContextId::CONTROLLER)
     }
+}
+
+fn refused(kind: HostErrorKind) -> HostError {
+    HostError { hop: None, kind, said: Vec::new() }
 }
 
 /// What a relay needs to start a child.

@@ -3,6 +3,8 @@
 //! Its life: starting (noise until the marker), open (frames), ending (nothing more is read; the
 //! process is given time, then killed), over. It always ends with the process reaped.
 
+pub mod uplink;
+
 use crate::proto::dialog::{Dialog, Progress, Tail};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;

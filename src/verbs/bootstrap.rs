@@ -107,7 +107,10 @@ fn first_flight() -> Vec<u8> {
     };
     let request =
         Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
-    let target = Target { name: "local".to_owned(), hops: vec![Hop { way: Way::Local, python: None }] };
+    let target = Target {
+        name: "local".to_owned(),
+        hops: vec![Hop { way: Way::Local { name: String::new() }, python: None }],
+    };
     let (mut controller, now) = (Controller::new(settings), clock::now());
     if let Ok(context) = controller.connect(&target, &[[0xa5; RANDOM_BYTES]], now) {
         controller.submit(context, &request, now);
