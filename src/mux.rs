@@ -336,10 +336,14 @@ impl Mux {
     fn settle_above(&mut self) {
         let Some(uplink) = &mut self.uplink else { return };
         let mut onward = Vec::new();
-        while let Some(event) = uplink.poll_event() {
+        while let Some(event) = self.events.is_empty().then(|| uplink.poll_event()).flatten() {
             match event {
                 UplinkEvent::Frame(frame) if frame.to != self.me => onward.push(frame),
-                event => self.events.push_back(Event::Above(event)),
+                // It may change where what follows belongs: who we are, a child that is started.
+                event => {
+                    self.events.push_back(Event::Above(event));
+                    break;
+                }
             }
         }
         for frame in onward {
@@ -360,6 +364,11 @@ impl Mux {
     /// Brings the poller in line with what the link waits for; a link is never watched again.
     fn watch(&mut self, id: LinkId) {
         let Some(watched) = self.links.get_mut(&id) else { return };
+        if watched.link.hangs_up()
+            && let Some(terminal) = watched.link.take_terminal()
+        {
+            self.poller.remove(terminal.fd()).ok();
+        }
         let (wanted, fd) = (watched.link.interest(), watched.link.fd());
         match (watched.interest, wanted) {
             (Some(current), Some(wanted)) if current != wanted => {

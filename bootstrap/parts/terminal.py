@@ -8,7 +8,7 @@ class Terminal:
     """The controlling terminal of a hop's program; whoever is above hears what it asks there."""
 
     def __init__(self, hop):
-        self.hop, self.reply, self.text = hop, None, EMPTY
+        self.hop, self.reply, self.text, self.asked = hop, None, EMPTY, 0
         self.master, self.slave = os.openpty()
         for fd in self.master, self.slave:
             fcntl.fcntl(fd, 2, 1)
@@ -28,23 +28,27 @@ class Terminal:
         """In a thread of its own until the program ends: hears questions until the agent speaks."""
         hop, quiet = self.hop, 0
         hop.answers = self.answer
-        while hop.exit is None:
+        while hop.exit is None and (hop.started or not hop.cause):
             if readable([self.master], .05 + .95 * hop.started):
                 got, quiet = os.read(self.master, 4096), 0
-                lock.acquire()
-                hop.said = (hop.said + got)[-MAX_TAIL:]
-                lock.release()
+                hop.shown = (hop.shown + got)[-MAX_TAIL:]
                 self.heard(got)
                 continue
             quiet += 1
-            line = self.text[self.text.rfind(pack('B', 10)) + 1:].strip()
+            lines = self.text.split(pack('B', 10))
+            line = lines.pop().strip()
             # With echo on it is no question for a password.
             if hop.started or not line or termios.tcgetattr(self.master)[3] & termios.ECHO:
                 continue
             if not hop.token or hop.token in line:
-                self.ask(PASSWORD, line)
+                # Who is refused is told so before the next question; else that is another.
+                what = OTHER
+                if not self.asked or not hop.token and self.asked == line or hop.token and EMPTY.join(lines).strip():
+                    what, self.asked = PASSWORD, line
+                self.ask(what, line)
             elif quiet > 9:
                 self.ask(OTHER, line)
+        # Ends what waits for an answer, also where it runs as somebody whom we may not signal.
         os.close(self.master)
         os.close(self.slave)
 
@@ -56,7 +60,7 @@ class Terminal:
         self.text = EMPTY
         self.hop.report(ASKED, pack('B', what) + line)
         flush()
-        while self.reply is None and self.hop.exit is None:
+        while self.reply is None and self.hop.exit is None and not self.hop.cause:
             readable([], .02)
         if self.reply is not None:
             os.write(self.master, self.reply + pack('B', 10))

@@ -69,7 +69,7 @@ impl Controller {
             }
             None => HostErrorKind::PasswordNeeded { program: context.program.clone() },
         };
-        self.abort(id, Cause::Asked);
-        self.lose(id, &refusal, &[]);
+        context.refusal = Some(refusal);
+        self.abort(id, Cause::Question);
     }
 }

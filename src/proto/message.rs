@@ -125,6 +125,8 @@ pub enum ToAgent {
     Part(Vec<u8>),
     /// Names that the user's roots hold, and modules, as PROTOCOL.md has it; a value, compressed by raw deflate.
     Modules(Vec<u8>),
+    /// A piece of a Modules message's body, which ends with the last.
+    Piece { last: bool, bytes: Vec<u8> },
     /// The answer to a request for data: bytes, a list of (name, is a folder), or None.
     Data(Value),
     /// Start a child: a dict of `context`, `argv`, `hello`, `start`, `core`, `terminal`, `token`. The
@@ -153,6 +155,7 @@ impl ToAgent {
             Self::Part(_) => 4,
             Self::Modules(_) => 5,
             Self::Data(_) => 6,
+            Self::Piece { .. } => 16,
             Self::Script(_) => 7,
             Self::Spawn(_) => 10,
             Self::Keep { .. } => 11,
@@ -171,6 +174,10 @@ impl ToAgent {
                 value.encode(&mut out);
             }
             Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {
+                out.extend(bytes);
+            }
+            Self::Piece { last, bytes } => {
+                out.push(u8::from(*last));
                 out.extend(bytes);
             }
             Self::Keep { key, message } => {
@@ -199,7 +206,7 @@ impl ToAgent {
             2 => Self::Run(Value::decode(body)?),
             3 => Self::Input(body.to_vec()),
             4 => Self::Part(body.to_vec()),
-            5 => Self::Modules(body.to_vec()),
+            5 | 16 => Self::Modules(body.to_vec()),
             10 => Self::Spawn(Value::decode(body)?),
             11 => {
                 let (key, message) = body.split_at_checked(4).ok_or(MessageError::BadRecord)?;

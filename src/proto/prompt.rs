@@ -25,8 +25,11 @@ pub struct Question {
 /// One terminal.
 #[derive(Debug)]
 pub struct Prompt {
-    /// Only a line with this text asks for the password; empty: any does.
+    /// Only a line with this text asks for the password; empty: the first question does, and the same
+    /// again.
     token: Vec<u8>,
+    /// The first question for the password.
+    first: Option<Vec<u8>>,
     text: Vec<u8>,
     looks: u32,
     due: Option<Instant>,
@@ -34,7 +37,7 @@ pub struct Prompt {
 
 impl Prompt {
     pub fn new(token: Vec<u8>) -> Self {
-        Self { token, text: Vec::new(), looks: 0, due: None }
+        Self { token, first: None, text: Vec::new(), looks: 0, due: None }
     }
 
     pub fn handle_output(&mut self, bytes: &[u8], now: Instant) {
@@ -56,12 +59,20 @@ impl Prompt {
             return None;
         }
         self.looks += 1;
-        let line = self.text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let mut lines = self.text.rsplit(|byte| *byte == b'\n');
+        let line = lines.next().unwrap_or_default().trim_ascii();
+        // Who is refused is told so before the next question; else that is another.
+        let refused = lines.any(|line| !line.trim_ascii().is_empty());
         self.due = now.checked_add(LOOK).filter(|_| !line.is_empty() && self.looks < MAX_LOOKS);
-        let password =
-            self.token.is_empty() || line.windows(self.token.len()).any(|window| window == self.token);
-        if line.is_empty() || !hidden || !(password || self.looks >= LOOKS_AT_ANOTHER) {
+        let token = &self.token;
+        let known = token.is_empty() || line.windows(token.len()).any(|window| window == token);
+        if line.is_empty() || !hidden || !(known || self.looks >= LOOKS_AT_ANOTHER) {
             return None;
+        }
+        let same = self.first.as_ref().is_none_or(|first| first == line);
+        let password = known && if token.is_empty() { same } else { refused || self.first.is_none() };
+        if password {
+            self.first.get_or_insert_with(|| line.to_vec());
         }
         let text = line.to_vec();
         self.text.clear();
@@ -99,6 +110,15 @@ mod tests {
             hear(&mut prompt, "\r\nVerification code: ", |_| true),
             Some((false, "Verification code:".into(), LOOKS_AT_ANOTHER))
         );
+    }
+
+    #[test]
+    fn a_second_question_is_for_the_password_where_the_first_answer_was_refused() {
+        let mut prompt = Prompt::new(b"[t0ken]".to_vec());
+        let mut password = |output| hear(&mut prompt, output, |_| true).map(|(password, ..)| password);
+        assert_eq!(password("[t0ken] "), Some(true));
+        assert_eq!(password("\r\nSorry, try again.\r\n[t0ken] "), Some(true));
+        assert_eq!(password("\r\n[t0ken] "), Some(false), "a code, which sudo asks for with the same words");
     }
 
     #[test]

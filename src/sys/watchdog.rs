@@ -7,13 +7,13 @@
 
 use super::clock;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,8 @@ const LOOKS: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The link is silent after so many intervals.
 const INTERVALS: u32 = 4;
+/// So often it looks for the end of the child, should nobody tell.
+const MAX_WAIT_MS: i32 = 1000;
 /// Until the parent has said how long an interval is.
 const FIRST_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -75,7 +77,8 @@ pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
         ForkResult::Parent { child } => {
             drop(orders);
             let status = Watch { child, begun: HashMap::new() }.run(link, &theirs);
-            std::process::exit(status)
+            // SAFETY: ends this process at once; nothing of it is to be dropped, as the child has it too.
+            unsafe { libc::_exit(status) }
         }
     }
 }
@@ -101,15 +104,17 @@ impl Watch {
             }
             let quiet = clock::now().duration_since(heard);
             let Some(left) = (interval * INTERVALS).checked_sub(quiet) else { break };
-            let hangs_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
+            let descriptor = |fd: i32, events| libc::pollfd { fd, events, revents: 0 };
             let mut polled = [
-                PollFd::new(link[0].as_fd(), hangs_up),
-                PollFd::new(link[1].as_fd(), hangs_up),
-                PollFd::new(orders.as_fd(), PollFlags::POLLIN),
+                descriptor(link[0].as_raw_fd(), libc::POLLRDHUP),
+                descriptor(link[1].as_raw_fd(), libc::POLLRDHUP),
+                descriptor(orders.as_raw_fd(), libc::POLLIN),
             ];
-            let wait = PollTimeout::try_from(left.min(Duration::from_secs(1))).unwrap_or(PollTimeout::ZERO);
-            poll(&mut polled, wait).ok();
-            let is_ready = |at: usize| polled[at].revents().is_some_and(|found| !found.is_empty());
+            let wait = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).min(MAX_WAIT_MS);
+            // SAFETY: the array is as long as is said, and lives longer than the call. nix does not know
+            // POLLRDHUP.
+            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, wait) };
+            let is_ready = |at: usize| polled[at].revents != 0;
             if is_ready(0) || is_ready(1) {
                 break;
             }

@@ -3,7 +3,7 @@
 use crate::cli::Bootstrap;
 use crate::controller::operation::{Request, no_arguments};
 use crate::controller::secrets::Secrets;
-use crate::controller::{Command, Controller, RANDOM_BYTES, Settings};
+use crate::controller::{Command, Controller, RANDOM_BYTES, Runtime, Settings};
 use crate::error::ExitCode;
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::{Hop, Target, Way};
@@ -100,6 +100,8 @@ fn first_flight() -> Vec<u8> {
         log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: None,
+        agent: Runtime::Python,
+        relay: Runtime::Python,
         secrets: Secrets::default(),
         max_hops: 1,
         library: Library::default(),
