@@ -330,7 +330,7 @@ class Hop:
         self.said = (self.said + got)[-MAX_TAIL:]
         if self.tty and self.terminal == 2:
             # su asks there, and hears the answer on the terminal.
-            self.tty.heard(got)
+            self.tty.heard(1, got)
         return got
 
     def beat(self):

@@ -128,7 +128,9 @@ impl Context {
     /// What the end of its link means for what it was asked.
     pub(super) fn failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
         if let Some(refusal) = &self.refusal {
-            return match self.start_failure(end, settings) {
+            // It was ended by us, as its own end after such a line would have been.
+            let itself = Some(Exit::Status(1));
+            return match self.start_failure_of_hop(itself, end, settings) {
                 HostErrorKind::PasswordExpired => HostErrorKind::PasswordExpired,
                 _ => refusal.clone(),
             };
@@ -157,8 +159,19 @@ impl Context {
     }
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
-        self.target.hops.last().map_or(HostErrorKind::StartFailed { exit: end.exit }, |hop| {
-            start_failure(hop, end.exit, &end.stderr, settings)
+        match self.start_failure_of_hop(end.exit, end, settings) {
+            HostErrorKind::AuthenticationFailed if self.answered => HostErrorKind::WrongPassword,
+            // su and doas say so too where nothing was typed.
+            HostErrorKind::WrongPassword if !self.answered => {
+                HostErrorKind::PasswordNeeded { program: self.program.clone() }
+            }
+            kind => kind,
+        }
+    }
+
+    fn start_failure_of_hop(&self, exit: Option<Exit>, end: &End, settings: &Settings) -> HostErrorKind {
+        self.target.hops.last().map_or(HostErrorKind::StartFailed { exit }, |hop| {
+            start_failure(hop, exit, &end.stderr, settings)
         })
     }
 }

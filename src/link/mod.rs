@@ -9,7 +9,7 @@ use crate::proto::dialog::{Dialog, Progress, Tail};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{ChildHello, ParentHello};
-use crate::proto::prompt::{Prompt, Question};
+use crate::proto::prompt::{Place, Prompt, Question};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
 use crate::sys::child::{Child, Exit, Spawned};
 use crate::sys::fd::{self, Read, Write};
@@ -229,7 +229,7 @@ impl Link {
         match terminal.read(buffer) {
             Read::Data(count) if !self.started => {
                 self.terminal_tail.push(&buffer[..count]);
-                self.prompt.handle_output(&buffer[..count], now);
+                self.prompt.handle_output(Place::Terminal, &buffer[..count], now);
             }
             Read::Data(_) | Read::WouldBlock => {}
             Read::Eof | Read::Failed(_) => return false,
@@ -316,7 +316,7 @@ impl Link {
                 self.stderr_tail.push(&buffer[..count]);
                 // su asks there, and hears the answer on the terminal.
                 if self.role == Role::Input && !self.started {
-                    self.prompt.handle_output(&buffer[..count], now);
+                    self.prompt.handle_output(Place::Errors, &buffer[..count], now);
                 }
             }
             Read::WouldBlock => {}
@@ -347,6 +347,7 @@ impl Link {
         // A background process may hold the other end open for ever: what is there now is all.
         let mut reads = 0..LAST_READS;
         while reads.next().is_some() && self.stderr_has_more(&mut buffer) {}
+        buffer.resize(READ_BYTES, 0);
         if let Some(terminal) = &self.terminal
             && let Read::Data(count) = terminal.read(&mut buffer)
         {
