@@ -1,5 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
+use super::tree::follower;
 use super::{RANDOM_BYTES, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub(super) program: String,
     pub(super) place: Place,
     pub(super) state: State,
+    /// How often code has led to it: 1 for what the user has asked for.
+    pub(super) level: u32,
     /// For the start of an agent beside it.
     pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
@@ -92,6 +95,7 @@ impl Context {
             runtime,
             program: argv.first().cloned().unwrap_or_default(),
             place,
+            level: 1,
             next_random: [0; RANDOM_BYTES],
             users: 0,
             answered: false,
@@ -107,6 +111,12 @@ impl Context {
             kept: HashSet::new(),
             kept_bytes: 0,
         }
+    }
+
+    /// Random bytes, each time others.
+    pub(super) fn take_random(&mut self) -> [u8; RANDOM_BYTES] {
+        let next = follower(&self.next_random);
+        std::mem::replace(&mut self.next_random, next)
     }
 
     /// The hop to name in an error, unless the target's name says the same.
