@@ -184,7 +184,7 @@ impl Context {
             // docker says its failures on standard output.
             let noise = end.noise.iter().filter(|_| matches!(hop.way, Way::Inside(_)));
             let said: Vec<String> = end.stderr.iter().chain(noise).cloned().collect();
-            start_failure(hop, exit, &said, settings)
+            start_failure(hop, exit, &said, settings, self.runtime)
         })
     }
 }
@@ -198,7 +198,13 @@ fn as_a_shell_reads_it(exit: Exit) -> Exit {
 }
 
 /// What it means that a hop's process has ended before an agent ran.
-pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings: &Settings) -> HostErrorKind {
+pub fn start_failure(
+    hop: &Hop,
+    exit: Option<Exit>,
+    stderr: &[String],
+    settings: &Settings,
+    runtime: Runtime,
+) -> HostErrorKind {
     let status = match exit {
         Some(Exit::Status(status)) => Some(status),
         Some(Exit::Signal(_)) | None => None,
@@ -219,7 +225,7 @@ pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings:
         Diagnosis::NoImage => HostErrorKind::NoImage,
         Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable,
         Diagnosis::NoShell => HostErrorKind::NoShell,
-        Diagnosis::NoPython if settings.agent == Runtime::Native => HostErrorKind::NoNative,
+        Diagnosis::NoPython if runtime == Runtime::Native => HostErrorKind::NoNative,
         Diagnosis::NoPython => {
             HostErrorKind::NoPython { tried: interpreter(hop, settings).tried().to_owned() }
         }

@@ -320,6 +320,9 @@ impl Controller {
         }
         let target = self.target_name(id);
         self.note(&target, || {
+            if python == 0 {
+                return "hopvine runs".to_owned();
+            }
             format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff)
         });
     }
