@@ -4,7 +4,7 @@ use super::Controller;
 use super::operation::{Meaning, OperationId, Record, Report, Source};
 use crate::error::{HostErrorKind, Loss, RemoteException};
 use crate::proto::message::{FromAgent, ResetReason};
-use crate::proto::stream::StreamEvent;
+use crate::proto::stream::{StreamEvent, StreamKey};
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use std::time::Instant;
@@ -58,15 +58,21 @@ impl Controller {
             (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
             (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
             (Ok(FromAgent::Log(record)), None) => self.late_record(source, &record),
-            (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
+            (Ok(_), None) => self.refuse(key),
             (Err(error), operation) => {
                 if let Some(operation) = operation {
                     let what = format!("a message that cannot be read: {error}");
                     self.fail(operation, HostErrorKind::BadValue { what }, Vec::new());
                 }
-                self.streams.reset(key, ResetReason::UnknownMessage);
+                self.refuse(key);
             }
         }
+    }
+
+    /// It has asked for what nobody may ask of us.
+    pub(super) fn refuse(&mut self, key: StreamKey) {
+        self.streams.reset(key, ResetReason::UnknownMessage);
+        self.warn(key.peer, || "refused: it asked for what it may not".to_owned());
     }
 
     fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {

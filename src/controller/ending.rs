@@ -120,5 +120,6 @@ impl Controller {
         if let Place::Behind { stream, .. } = context.place {
             self.spawns.remove(&stream);
         }
+        self.child_has_gone(context.place.parent());
     }
 }

@@ -13,6 +13,7 @@ pub mod operation;
 pub mod secrets;
 mod supply;
 mod tree;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,6 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
-pub use context::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
@@ -41,6 +41,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
 pub use tree::RANDOM_BYTES;
+pub use ways::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
 
 const MAX_WARNINGS: u32 = 20;
 

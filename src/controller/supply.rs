@@ -56,7 +56,7 @@ impl Controller {
         let answer = match request.split_once(':') {
             Some(("part", name)) => match payload::part(name) {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
-                None => return self.streams.reset(key, ResetReason::UnknownMessage),
+                None => return self.refuse(key),
             },
             Some(("child", target)) => return self.handle_wish(key, target, now),
             Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),

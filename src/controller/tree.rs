@@ -1,8 +1,9 @@
 //! The tree of contexts: hops are shared by all targets behind them, children of a relay are started
 //! by messages to it, and what a relay holds already is not sent to it again.
 
-use super::context::{Context, Place, Runtime, State, plan};
+use super::context::{Context, Place, State};
 use super::operation::Request;
+use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
@@ -218,7 +219,17 @@ impl Controller {
         }
     }
 
+    /// What is below goes first: what it has left in the background is then nobody's but the system's.
     fn let_go(&mut self, id: ContextId) {
+        let children = self.children(id);
+        if let Some(context) = self.contexts.get_mut(&id)
+            && context.state == State::Open
+            && !children.is_empty()
+        {
+            context.goes_last = true;
+            children.into_iter().for_each(|child| self.let_go(child));
+            return;
+        }
         self.leave_connecting(id, State::Closing);
         match self.contexts.get(&id).map(|context| context.place) {
             Some(Place::Here(Some(link))) => self.commands.push_back(Command::Close(link)),
@@ -227,6 +238,14 @@ impl Controller {
                 self.collect_frames();
             }
             Some(Place::Here(None)) | None => {}
+        }
+    }
+
+    /// The last of its children may have gone.
+    pub(super) fn child_has_gone(&mut self, parent: ContextId) {
+        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last);
+        if goes && self.children(parent).is_empty() {
+            self.let_go(parent);
         }
     }
 
