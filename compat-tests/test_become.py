@@ -10,7 +10,6 @@ import re
 import select
 import shlex
 import shutil
-import sys
 import threading
 import time
 
@@ -155,3 +154,260 @@ def test_each_failure_has_its_own_name(seat, needs_program, case, place):
     needs_program(hop)
     result = seat.at(place, user, hop, 'call', '--json', *seat.gives[gives], 'time:time')
     has_failed(result, kind)
+
+
+@pytest.mark.parametrize('code', ['hvcode', 'hvcodefirst'])
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@pytest.mark.parametrize('program', ['sudo', 'su'])
+def test_a_one_time_code_is_not_taken_for_a_password(site, seat, program, place, code):
+    """sudo prints our own words for whatever PAM asks with echo off: so nothing can tell the first question from the
+    password's, but nobody gets it twice."""
+    if 'code' in site.accounts.privileges.missing:
+        pytest.skip(site.accounts.privileges.missing['code'])
+    heard = site.accounts.privileges.heard
+    heard.write_text('')
+    user, hop = (code, 'sudo:') if program == 'sudo' else (PLAIN, f'su:{code}')
+    error = has_failed(seat.at(place, user, hop, 'call', '--json', *seat.secret, 'time:time'), 'other_question')
+    if program == 'su':
+        assert CODE_QUESTION.strip() in error['message'] or code == 'hvcodefirst', error
+    assert heard.read_text() in ([''] if code == 'hvcode' else ['', f'{PASSWORD}\n'])
+
+
+SUDO_QUESTIONS = {
+    'as sudo-rs': '[sudo: {p}] Password: ',
+    'French, no-break space': '[sudo] {p} Mot de passe\u00a0: ',
+    'Chinese, full-width colon': '[sudo] {p} 的密码：',
+    'no blank at the end': '{p}',
+    'on a line after a lecture': 'Password:\r\n[sudo] password for x:\r\n{p} ',
+}
+
+
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@pytest.mark.parametrize('question', SUDO_QUESTIONS)
+def test_a_question_with_our_words_in_it_is_answered_once(seat, question, place):
+    env, record = seat.fake('sudo', SUDO_QUESTIONS[question])
+    result = seat.at(place, PLAIN, 'sudo:', 'run', *seat.secret, '--', SAY_WHO, stdin=b'in', env=env)
+    has_become(result, PLAIN, b'in')
+    assert record.read_text() == f'{PASSWORD}\n'
+
+
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@pytest.mark.parametrize('program', ['sudo', 'su', 'doas'])
+def test_the_password_goes_out_once(seat, program, place):
+    env, record = seat.fake(program, '{p} Password: ', '\r\nSorry, try again.\r\n{p} Password: ')
+    result = seat.at(place, PLAIN, f'{program}:', 'call', '--json', *seat.secret, 'time:time', env=env)
+    has_failed(result, 'wrong_password')
+    assert record.read_text() == f'{PASSWORD}\n'
+
+
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@pytest.mark.parametrize('program, imitation', [
+    ('sudo', '+Password: '), ('sudo', '+[sudo] password for x: '), ('su', '+Password: '), ('doas', '+doas (x) password: ')])
+def test_a_banner_that_looks_like_a_question_gets_nothing(seat, program, imitation, place):
+    env, record = seat.fake(program, imitation)
+    result = seat.at(place, PLAIN, f'{program}:', 'run', *seat.secret, '--', SAY_WHO, stdin=b'in', env=env)
+    has_become(result, PLAIN, b'in')
+    assert record.read_text() == ''
+
+
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@pytest.mark.parametrize('question', ['Password: ', '[sudo] password for x: ', 'Verification code: ', 'Touch your key: '])
+def test_a_question_that_is_not_in_our_words_gets_nothing_from_sudo(seat, question, place):
+    env, record = seat.fake('sudo', question)
+    result = seat.at(place, PLAIN, 'sudo:', 'call', '--json', *seat.secret, 'time:time', env=env)
+    error = has_failed(result, 'other_question')
+    assert question.strip() in error['message'] and record.read_text() == ''
+
+
+@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+def test_a_start_file_that_imitates_sudo_gets_nothing(seat, profile, site, place):
+    """The password is in hand, sudo does not ask for it, and the login shell of the other user would like to have it."""
+    record = seat.hop.scratch / 'answers'
+    record.touch()
+    record.chmod(0o666)
+    ask = f"stty -echo; printf '[sudo] password for hvfree: '; head -n 1 >{record}; stty echo"
+    home = site.accounts.home(OTHER)
+    (home / '.profile').write_text(f'({ask}) </dev/tty >/dev/tty 2>&1\n')
+    try:
+        result = seat.at(place, 'hvfree', f'sudo:{OTHER}?login=yes', 'call', '--json', *seat.secret, 'time:time')
+    finally:
+        (home / '.profile').unlink()
+    has_failed(result, 'other_question')
+    assert record.read_text() == ''
+
+
+def test_what_stays_of_the_environment_is_what_was_asked_for(seat, site):
+    """HOME, the way a shell was started, and a variable of the user's, as sudo's own options have it."""
+    seen = {}
+    for options in ('', '?home=yes', '?keep=yes', '?keep=yes&home=yes', '?login=yes'):
+        result = seat(PLAIN, 'run', '-w', f'sudo:{OTHER}{options}', *seat.secret, '--',
+                      'printf "%s\\n" "$HOME" "${MINE-none}" "$PWD"', env={'MINE': 'kept', 'HOME': '/tmp'})
+        assert result.rc == 0, result
+        seen[options] = result.lines
+    home, cwd = str(site.accounts.home(OTHER)), str(seat.hop.cwd)
+    assert seen == {'': [home, 'none', cwd], '?home=yes': [home, 'none', cwd], '?keep=yes': ['/tmp', 'kept', cwd],
+                    '?keep=yes&home=yes': [home, 'kept', cwd], '?login=yes': [home, 'none', home]}
+
+
+HELD = 'echo there; exec head -n 1'
+# By account, hop, and how it ends there.
+SHOWN = {
+    'sudo': (PLAIN, f'sudo:{OTHER}', 0), 'sudo, recorded': ('hvlog', f'sudo:{OTHER}', 0),
+    'sudo -E': (PLAIN, f'sudo:{OTHER}?keep=yes', 0), 'su': (PLAIN, f'su:{OTHER}', 0), 'su -': (PLAIN, f'su:{OTHER}?login=yes', 0),
+    'doas': (PLAIN, f'doas:{OTHER}', 0), 'deep': (PLAIN, f'sudo:{OTHER}/su:hvtty/sudo:', 0),
+    'sudo, locked': ('hvlocked', 'sudo:', 255), 'su, expired': (PLAIN, 'su:hvexpired', 255), 'doas, no rule': ('hvnobody', 'doas:', 255),
+}
+SOURCES = {
+    'a file': lambda seat: (['--secret-file', seat.password_file], {}),
+    'a command': lambda seat: (['--secret-command', f'cat {seat.password_file}'], {}),
+    'the environment': lambda seat: (['--secret-env', 'MY_SECRET'], {'MY_SECRET': PASSWORD}),
+}
+# Enough of it to be no chance, without what JSON would escape.
+CANARY = PASSWORD.split()[0].encode()
+
+
+class Lookout:
+    """Looks at the command line and the environment of all that runs in the namespace, again and again until asked."""
+
+    def __init__(self, seat, but):
+        self.seat, self.but, self.found, self.rounds = seat, but, [], 0
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def look(self):
+        for pid in self.seat.processes():
+            for name in ('cmdline', 'environ'):
+                if CANARY in read(f'/proc/{pid}/{name}') and not (name == 'environ' and self.is_ours(pid)):
+                    self.found.append(f'{name} of {command_line(pid)}')
+        self.rounds += 1
+
+    def is_ours(self, pid):
+        """The program itself, before it has become one, and its fork before that has become another."""
+        try:
+            return pid == self.but or os.path.samefile(f'/proc/{pid}/exe', self.seat.hop.path)
+        except OSError:
+            return False
+
+    def watch(self):
+        while not self.over.is_set():
+            self.look()
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.found
+
+
+@pytest.mark.parametrize('source', SOURCES)
+@pytest.mark.parametrize('relay', ['', 'local:/'], ids=['here', 'behind a relay'])
+@pytest.mark.parametrize('case', SHOWN)
+def test_the_password_is_seen_nowhere(seat, needs_program, case, relay, source):
+    user, hop, rc = SHOWN[case]
+    needs_program(hop)
+    words, env = SOURCES[source](seat)
+    live = seat.start(user, 'run', '-v', '--json', '-w', relay + hop, *words, '--', HELD, env=env, stdin=-1)
+    # What the user has put into our environment is there for the user; no child of ours has it.
+    lookout = Lookout(seat, but=live.pid)
+    if rc == 0:
+        live.until(b'', 'err')
+        live.feed(b'done\n')
+    live.end_input()
+    result = live.finish()
+    found = lookout.end()
+    assert lookout.rounds and not found, found
+    assert result.rc == rc and CANARY not in result.out + result.err, result
+
+
+def test_the_lookout_sees_what_is_there(seat):
+    """The proof for the test above: a password that a command line holds is found."""
+    live = seat.start(PLAIN, 'run', '-w', 'local:', '--', f'echo up; head -n 1; : {CANARY.decode()}', stdin=-1)
+    live.until(b'up')
+    lookout = Lookout(seat, but=live.pid)
+    lookout.look()
+    live.end_input()
+    assert lookout.end() and live.finish().rc == 0
+
+
+@pytest.mark.parametrize('source', SOURCES)
+def test_a_password_is_taken_from_where_the_user_says(seat, source):
+    words, env = SOURCES[source](seat)
+    has_become(seat(PLAIN, 'run', '-w', f'sudo:{OTHER}', *words, '--', SAY_WHO, stdin=b'x', env=env), OTHER, b'x')
+
+
+@pytest.mark.parametrize('words, env, says', [
+    (['--secret-file', '/nonexistent/password'], {}, 'No such file'),
+    (['--secret-file', '/dev/null'], {}, 'empty'),
+    (['--secret-command', 'exit 3'], {}, '3'),
+    (['--secret-command', 'true'], {}, 'empty'),
+    (['--secret-command', f'echo {CANARY.decode()}; echo two'], {}, 'one line'),
+    (['--secret-env', 'UNSET_SECRET'], {}, 'UNSET_SECRET'),
+    (['--secret-env', 'MY_SECRET'], {'MY_SECRET': ''}, 'empty'),
+    (['--secret-env', 'MY_SECRET'], {'MY_SECRET': f'{CANARY.decode()}\ntwo'}, 'one line'),
+    (['-K'], {}, 'terminal'),
+    (['-k'], {}, 'terminal')], ids=str)
+def test_a_password_that_cannot_be_had_is_told_before_anything_is_started(hop, words, env, says):
+    started = hop.scratch / 'started'
+    target = hop.way_through(f'touch {started}; exec sh -c "$1"\n')
+    result = hop('run', '-w', f'{target},{target}/sudo:', *words, '--', 'true', env=env)
+    assert result.rc == 2 and result.out == b'' and says in result.said and not started.exists(), result
+    # What a command line of the user's holds, the user has shown already.
+    assert words[0] == '--secret-command' or CANARY not in result.err, result
+
+
+class Typist:
+    """A real terminal, on which one answer is typed when there is a question."""
+
+    def __init__(self, hop, argv):
+        self.pid, self.tty = pty.fork()
+        if not self.pid:
+            os.chdir(hop.cwd)
+            os.execvpe(argv[0], [str(word) for word in argv], hop.env)
+        self.shown = b''
+
+    def until(self, marker, seconds=30):
+        deadline = time.monotonic() + seconds
+        while marker not in self.shown:
+            assert select.select([self.tty], [], [], deadline - time.monotonic())[0] and self.read(), self.shown
+
+    def read(self):
+        try:
+            got = os.read(self.tty, 65536)
+        except OSError:  # the other side has gone
+            return b''
+        self.shown += got
+        return got
+
+    def type(self, text):
+        os.write(self.tty, text.encode())
+
+    def end(self):
+        while self.read():
+            pass
+        os.close(self.tty)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def test_it_asks_once_on_the_terminal_and_shows_nothing_of_what_is_typed(seat, site):
+    target = f'sudo:{OTHER},local:/sudo:{OTHER}'
+    argv = [*site.accounts.become(PLAIN, seat.server, seat.hop.cwd), seat.hop.path, 'run', '-n', '-w', target, '-K', '--']
+    typist = Typist(seat.hop, [*argv, 'id -un'])
+    typist.until(b'password')
+    typist.type(f'{PASSWORD}\n')
+    assert typist.end() == 0, typist.shown
+    assert typist.shown.count(f'{OTHER}\r\n'.encode()) == 2 and typist.shown.count(b'password') == 1, typist.shown
+    assert CANARY not in typist.shown
+
+
+@pytest.mark.parametrize('python', pythons.oldest_and_newest(), ids=str)
+@pytest.mark.parametrize('way', ['sudo:hvother', 'su:hvother', 'doas:hvother'])
+def test_every_python_has_a_terminal_for_the_program_that_asks(seat, needs_program, site, python, way):
+    needs_program(way)
+    path = site.accounts.reachable(python)
+    if not path:
+        pytest.skip(f'{python}: {python.path} cannot be shown to other accounts')
+    target = f'local:?python={path}/{way}'
+    result = seat(PLAIN, 'run', '-w', target, *seat.secret, '--', SAY_WHO, stdin=EVERY_BYTE)
+    has_become(result, OTHER)
+    wrong = seat(PLAIN, 'call', '--json', '-w', target, *seat.gives['wrong'], 'time:time')
+    has_failed(wrong, 'wrong_password')

@@ -10,8 +10,8 @@ from .privileges import USERS, Privileges
 # What each account's shell is found as. busybox is its `ash` when called by that name.
 SHELLS = {'dash': 'dash', 'bash': 'bash', 'ash': 'busybox', 'ksh': 'ksh', 'zsh': 'zsh', 'fish': 'fish', 'tcsh': 'tcsh'}
 
-# Runs as the first thing in the namespace; "$1" is the folder with the private files. All else of /etc is seen as it
-# is; what servers and logins write of their own goes nowhere.
+# Runs as the first thing in the namespace; "$1" is the folder with the private files, "$2" one with interpreters,
+# or empty. All else of /etc is seen as it is; what servers and logins write of their own goes nowhere.
 ENTER = '''
 set -e
 mount -t tmpfs -o mode=755 tmpfs /run
@@ -23,7 +23,9 @@ find /run/etc -mindepth 1 -maxdepth 1 -type l -exec cp -a -t /etc {} +
 find /run/etc -mindepth 1 -maxdepth 1 ! -type l -exec ln -s -t /etc {} +
 for file in "$1"/*; do rm -f "/etc/${file##*/}"; done
 cp -a "$1"/. /etc
-shift
+mkdir /run/pythons
+[ -z "$2" ] || mount --bind "$2" /run/pythons
+shift 2
 exec "$@"
 '''
 
@@ -38,6 +40,8 @@ class Accounts:
     def __init__(self, run_dir):
         self.dir = pathlib.Path(run_dir)
         self.private = os.getuid() == 0 and shutil.which('unshare') is not None
+        # Often below a home that nobody else may enter.
+        self.pythons = os.path.join(os.environ.get('PYENV_ROOT') or os.path.expanduser('~/.pyenv'), 'versions')
         self.shells = {}
         self.missing = {}
         if self.private:
@@ -56,12 +60,20 @@ class Accounts:
         """What to put before a command so that it sees these accounts."""
         if not self.private:
             return []
-        return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, 'enter', self.dir / 'etc']
+        return ['unshare', '-m', '--propagation', 'private', 'sh', '-c', ENTER, 'enter', self.dir / 'etc',
+                self.pythons if os.path.isdir(self.pythons) else '']
 
     def become(self, user, server_pid, folder):
         """What to put before a command so that `user` runs it, in the namespace of a server that is up."""
         enter = ['nsenter', f'--mount=/proc/{server_pid}/ns/mnt', f'--wd={folder}']
         return [*enter, 'setpriv', f'--reuid={user}', f'--regid={user}', '--init-groups']
+
+    def reachable(self, python):
+        """The path by which every account can start it in the namespace; None where there is none."""
+        if python.path.startswith(self.pythons + '/'):
+            return python.path.replace(self.pythons, '/run/pythons', 1)
+        path = pathlib.Path(os.path.realpath(python.path))
+        return python.path if all(each.stat().st_mode & 1 for each in path.parents) else None
 
     def home(self, user):
         return self.dir / 'homes' / user if self.private else pathlib.Path(pwd.getpwnam(user).pw_dir)

@@ -1,6 +1,6 @@
 """Stands in for sudo, su or doas where the real one cannot be made to ask like that: run as
 
-    fake_sudo.py RECORD QUESTION... -- [options of sudo] -- COMMAND...
+    fake_sudo.py RECORD QUESTION... -- [options of sudo, su or doas] COMMAND
 
 Asks each question on its terminal with echo off and writes down every answer; `{p}` in a question is the text after
 `-p`, one that begins with `+` is printed with echo on, and what is typed within a moment would be written down too.
@@ -38,7 +38,7 @@ def ask(tty, record, question):
 def main(record, *words):
     questions, line = words[:words.index('--')], list(words[words.index('--') + 1:])
     prompt = line[line.index('-p') + 1] if '-p' in line else ''
-    command = line[line.index('sh'):]
+    command = line[line.index('sh'):] if 'sh' in line else ['sh', '-c', line[-1]]
     tty = os.open('/dev/tty', os.O_RDWR | os.O_NOCTTY)
     for question in questions:
         ask(tty, record, question.replace('{p}', prompt))
