@@ -71,9 +71,15 @@ class Accounts:
     def reachable(self, python):
         """The path by which every account can start it in the namespace; None where there is none."""
         if python.path.startswith(self.pythons + '/'):
-            return python.path.replace(self.pythons, '/run/pythons', 1)
+            moved = pathlib.PurePath('/run/pythons', *pathlib.Path(python.path).relative_to(self.pythons).parts)
+            wrapper = self.dir / f'python-{python.version}'
+            # A shared library of its own is looked for where it was built to be.
+            libraries = moved.parent.parent / 'lib'
+            wrapper.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {moved} "$@"\n')
+            wrapper.chmod(0o755)
+            return wrapper
         path = pathlib.Path(os.path.realpath(python.path))
-        return python.path if all(each.stat().st_mode & 1 for each in path.parents) else None
+        return path if all(each.stat().st_mode & 1 for each in path.parents) else None
 
     def home(self, user):
         return self.dir / 'homes' / user if self.private else pathlib.Path(pwd.getpwnam(user).pw_dir)
