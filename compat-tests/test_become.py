@@ -3,22 +3,18 @@
 Accounts and rules are those of harness/privileges.py; each is asked of directly, behind a Python relay and over ssh.
 """
 
-import os
 import pathlib
-import pty
 import re
-import select
 import shlex
 import shutil
-import threading
-import time
 
 import pytest
 
 from harness import pythons
-from harness.leaks import command_line, read
-from harness.privileges import CODE_QUESTION, PASSWORD
+from harness.lookout import Lookout
+from harness.privileges import CANARY, CODE_QUESTION, PASSWORD
 from harness.seat import Seat
+from harness.typist import Typist
 
 PLAIN = 'hvask'
 OTHER = 'hvother'
@@ -262,42 +258,6 @@ SOURCES = {
     'a command': lambda seat: (['--secret-command', f'cat {seat.password_file}'], {}),
     'the environment': lambda seat: (['--secret-env', 'MY_SECRET'], {'MY_SECRET': PASSWORD}),
 }
-# Enough of it to be no chance, without what JSON would escape.
-CANARY = PASSWORD.split()[0].encode()
-
-
-class Lookout:
-    """Looks at the command line and the environment of all that runs in the namespace, again and again until asked."""
-
-    def __init__(self, seat, but):
-        self.seat, self.but, self.found, self.rounds = seat, but, [], 0
-        self.over = threading.Event()
-        self.thread = threading.Thread(target=self.watch)
-        self.thread.start()
-
-    def look(self):
-        for pid in self.seat.processes():
-            for name in ('cmdline', 'environ'):
-                if CANARY in read(f'/proc/{pid}/{name}') and not (name == 'environ' and self.is_ours(pid)):
-                    self.found.append(f'{name} of {command_line(pid)}')
-        self.rounds += 1
-
-    def is_ours(self, pid):
-        """The program itself, before it has become one, and its fork before that has become another."""
-        try:
-            return pid == self.but or os.path.samefile(f'/proc/{pid}/exe', self.seat.hop.path)
-        except OSError:
-            return False
-
-    def watch(self):
-        while not self.over.is_set():
-            self.look()
-
-    def end(self):
-        self.over.set()
-        self.thread.join()
-        return self.found
-
 
 @pytest.mark.parametrize('source', SOURCES)
 @pytest.mark.parametrize('relay', ['', 'local:/'], ids=['here', 'behind a relay'])
@@ -308,7 +268,7 @@ def test_the_password_is_seen_nowhere(seat, needs_program, case, relay, source):
     words, env = SOURCES[source](seat)
     live = seat.start(user, 'run', '-v', '--json', '-w', relay + hop, *words, '--', HELD, env=env, stdin=-1)
     # What the user has put into our environment is there for the user; no child of ours has it.
-    lookout = Lookout(seat, but=live.pid)
+    lookout = Lookout(seat.hop, live)
     if rc == 0:
         live.until(b'', 'err')
         live.feed(b'done\n')
@@ -323,7 +283,7 @@ def test_the_lookout_sees_what_is_there(seat):
     """The proof for the test above: a password that a command line holds is found."""
     live = seat.start(PLAIN, 'run', '-w', 'local:', '--', f'echo up; head -n 1; : {CANARY.decode()}', stdin=-1)
     live.until(b'up')
-    lookout = Lookout(seat, but=live.pid)
+    lookout = Lookout(seat.hop, live)
     lookout.look()
     live.end_input()
     assert lookout.end() and live.finish().rc == 0
@@ -355,43 +315,10 @@ def test_a_password_that_cannot_be_had_is_told_before_anything_is_started(hop, w
     assert words[0] == '--secret-command' or CANARY not in result.err, result
 
 
-class Typist:
-    """A real terminal, on which one answer is typed when there is a question."""
-
-    def __init__(self, hop, argv):
-        self.pid, self.tty = pty.fork()
-        if not self.pid:
-            os.chdir(hop.cwd)
-            os.execvpe(argv[0], [str(word) for word in argv], hop.env)
-        self.shown = b''
-
-    def until(self, marker, seconds=30):
-        deadline = time.monotonic() + seconds
-        while marker not in self.shown:
-            assert select.select([self.tty], [], [], deadline - time.monotonic())[0] and self.read(), self.shown
-
-    def read(self):
-        try:
-            got = os.read(self.tty, 65536)
-        except OSError:  # the other side has gone
-            return b''
-        self.shown += got
-        return got
-
-    def type(self, text):
-        os.write(self.tty, text.encode())
-
-    def end(self):
-        while self.read():
-            pass
-        os.close(self.tty)
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
 def test_it_asks_once_on_the_terminal_and_shows_nothing_of_what_is_typed(seat, site):
     target = f'sudo:{OTHER},local:/sudo:{OTHER}'
     argv = [*site.accounts.become(PLAIN, seat.server, seat.hop.cwd), seat.hop.path, 'run', '-n', '-w', target, '-K', '--']
-    typist = Typist(seat.hop, [*argv, 'id -un'])
+    typist = Typist([*argv, 'id -un'], seat.hop.env, seat.hop.cwd)
     typist.until(b'password')
     typist.type(f'{PASSWORD}\n')
     assert typist.end() == 0, typist.shown

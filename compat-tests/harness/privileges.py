@@ -8,6 +8,8 @@ import subprocess
 
 # Odd characters on purpose: no shell and no terminal may change them. Searched for in all that a run shows.
 PASSWORD = f'canary-{secrets.token_hex(8)} "$\\~é'
+# Enough of it to be no chance, without what JSON would escape.
+CANARY = PASSWORD.split()[0].encode()
 CODE_QUESTION = 'Verification code: '
 
 # What differs for an account that sudo lets do anything; `hvask` is plain.
