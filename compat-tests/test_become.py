@@ -232,6 +232,14 @@ def test_a_start_file_that_imitates_sudo_gets_nothing(seat, profile, site, place
     assert record.read_text() == ''
 
 
+@pytest.mark.parametrize('program', ['sudo', 'doas'])
+@pytest.mark.parametrize('other', ['hvnologin', 'hvfalse'])
+def test_an_account_that_cannot_log_in_can_be_become(seat, needs_program, program, other):
+    """As most accounts of services: neither program asks their shell when it is told what to run."""
+    needs_program(f'{program}:')
+    has_become(seat('hvfree', 'run', '-w', f'{program}:{other}', '--', SAY_WHO, stdin=b'in'), other, b'in')
+
+
 def test_what_stays_of_the_environment_is_what_was_asked_for(seat, site):
     """HOME, the way a shell was started, and a variable of the user's, as sudo's own options have it."""
     seen = {}

@@ -16,6 +16,8 @@ NO_PYTHON = ['./usr/bin/python*', './usr/lib/python*']
 # Whatever dockerd writes for itself goes into its folders or, in this namespace, nowhere.
 OPTIONS = ['--bridge=none', '--iptables=false', '--ip-forward=false', '--ip-masq=false', '--log-level=warn']
 
+WAIT = 'int pause(void); int main(void) { for (;;) pause(); }'
+
 
 class Docker:
     """`missing` says why there is none. `docker('ps', '-a')` returns what that prints."""
@@ -48,9 +50,7 @@ class Docker:
     def events(self, *names):
         """A process that prints `EVENT ID` as things happen from now on."""
         filters = [word for name in names for word in ('--filter', f'event={name}')]
-        shape = '{{.Action}} {{.ID}}'
-        watch = Process(['docker', 'events', '--since', '0m', *filters, '--format', shape], self.env)
-        return watch
+        return Process(['docker', 'events', '--since', '0m', *filters, '--format', '{{.Action}} {{.ID}}'], self.env)
 
     def close(self):
         if self.daemon:
@@ -61,7 +61,7 @@ class Docker:
     def _cannot_be(self, site):
         if not site.accounts.private:
             return 'a Docker daemon needs root and unshare'
-        for program in ('docker', 'dockerd', 'containerd', 'runc', 'tar'):
+        for program in ('docker', 'dockerd', 'containerd', 'runc', 'tar', 'cc'):
             if not shutil.which(program, path=os.environ['PATH'] + ':/usr/sbin'):
                 return f'{program} is not installed'
         return '' if (ROOT / 'usr/bin').is_dir() else f'{ROOT} is no Debian root to make an image of'
@@ -75,14 +75,25 @@ class Docker:
             self.daemon = Daemon([*site.accounts.namespace, 'dockerd', *OPTIONS, *folders], self.log, [self.socket], env)
             self._make_image(IMAGE, [])
             self._make_image(BARE, NO_PYTHON)
-            self('import', '-', EMPTY, input=subprocess.run(
-                ['tar', '-C', ROOT, '-c', './etc/hostname'], capture_output=True, check=True).stdout.decode())
+            self._make_empty_image()
             self('run', '-d', '--init', '--name=app', '--hostname=app', IMAGE, 'sleep', 'infinity')
             self('create', '--name=stopped', IMAGE, 'true')
             self('run', '-d', '--init', '--name=bare', BARE, 'sleep', 'infinity')
+            self('run', '-d', '--name=empty', EMPTY, '/wait')
         except AssertionError as error:
             self.missing = f'dockerd does not run here: {self._last_words() or error}'
             self.daemon = self.daemon and self.daemon.close()
+
+    def _make_empty_image(self):
+        """Nothing but a program that waits."""
+        folder = self.dir / 'empty'
+        folder.mkdir()
+        (folder / 'wait.c').write_text(WAIT)
+        subprocess.run(['cc', '-static', '-o', folder / 'wait', folder / 'wait.c'], check=True)
+        tar = subprocess.Popen(['tar', '-C', folder, '-c', './wait'], stdout=subprocess.PIPE)
+        self('import', '-', EMPTY, stdin=tar.stdout)
+        tar.stdout.close()
+        tar.wait()
 
     def _make_image(self, name, without):
         words = ['tar', '-C', ROOT, '-c', *(f'--exclude={each}' for each in [*NOT_NEEDED, *without]), '.']
@@ -94,4 +105,4 @@ class Docker:
             tar.wait()
 
     def _last_words(self):
-        return self.log.read_text().strip().splitlines()[-1:] and self.log.read_text().strip().splitlines()[-1]
+        return (self.log.read_text().strip().splitlines() or [''])[-1]
