@@ -1,6 +1,6 @@
 """Becoming another user by the real sudo, su and doas: whatever their rules say, whatever they ask, however it ends.
 
-Accounts and rules are those of harness/privileges.py; each is asked of directly, behind a Python relay and over ssh.
+Accounts and rules are those of harness/privileges.py.
 """
 
 import pathlib
@@ -12,6 +12,7 @@ import pytest
 
 from harness import pythons
 from harness.lookout import Lookout
+from harness.places import PLACES, at_each_place, way
 from harness.privileges import CANARY, CODE_QUESTION, PASSWORD
 from harness.seat import Seat
 from harness.typist import Typist
@@ -20,10 +21,6 @@ PLAIN = 'hvask'
 OTHER = 'hvother'
 EVERY_BYTE = bytes(range(256)) * 4096
 SAY_WHO = 'id -un >&2; exec cat'
-
-# Where hops of an account start from. Over ssh the controller is root, and the account logs in by key.
-PLACES = {'here': '{hop}', 'behind a relay': 'local:/{hop}', 'over ssh': 'ssh:{user}/{hop}'}
-HERE_AND_BEHIND = ['here', 'behind a relay']
 
 # By account and hop.
 RIGHT = {
@@ -81,11 +78,10 @@ class Becoming(Seat):
         self.gives = {'right': self.secret, 'wrong': ['--secret-file', self.wrong_file], 'none': []}
 
     def at(self, place, user, hop, verb, *words, **options):
-        """Runs it at that place of PLACES, to its end."""
-        target = PLACES[place].format(user=self.site.sshd.alias(user, User=user), hop=hop)
+        """Runs it at that place, to its end. Over ssh the controller is root, and the account logs in by key."""
         if place == 'over ssh':
-            return self.hop(verb, '-w', target, *words, **options)
-        return self(user, verb, '-w', target, *words, **options)
+            return self.hop(verb, '-w', f'ssh:{self.site.sshd.alias(user, User=user)}/{hop}', *words, **options)
+        return self(user, verb, *way(place, hop), *words, **options)
 
     def fake(self, program, *questions):
         """A program of that name first in PATH, which asks these; the way to call it, and what it writes down."""
@@ -134,7 +130,7 @@ def has_failed(result, kind):
     return result.only['error']
 
 
-@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('place', [*PLACES, 'over ssh'])
 @pytest.mark.parametrize('case', RIGHT)
 def test_the_other_user_is_become_and_no_byte_is_changed(seat, needs_program, case, place):
     user, hop = RIGHT[case]
@@ -143,7 +139,7 @@ def test_the_other_user_is_become_and_no_byte_is_changed(seat, needs_program, ca
     has_become(result, 'root' if hop.endswith(':') else OTHER)
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('case', WRONG)
 def test_each_failure_has_its_own_name(seat, needs_program, case, place):
     user, hop, gives, kind = WRONG[case]
@@ -153,7 +149,7 @@ def test_each_failure_has_its_own_name(seat, needs_program, case, place):
 
 
 @pytest.mark.parametrize('code', ['hvcode', 'hvcodefirst'])
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('program', ['sudo', 'su'])
 def test_a_one_time_code_is_not_taken_for_a_password(site, seat, program, place, code):
     """sudo prints our own words for whatever PAM asks with echo off: so nothing can tell the first question from the
@@ -178,7 +174,7 @@ SUDO_QUESTIONS = {
 }
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('question', SUDO_QUESTIONS)
 def test_a_question_with_our_words_in_it_is_answered_once(seat, question, place):
     env, record = seat.fake('sudo', SUDO_QUESTIONS[question])
@@ -187,7 +183,7 @@ def test_a_question_with_our_words_in_it_is_answered_once(seat, question, place)
     assert record.read_text() == f'{PASSWORD}\n'
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('program', ['sudo', 'su', 'doas'])
 def test_the_password_goes_out_once(seat, program, place):
     env, record = seat.fake(program, '{p} Password: ', '\r\nSorry, try again.\r\n{p} Password: ')
@@ -196,7 +192,7 @@ def test_the_password_goes_out_once(seat, program, place):
     assert record.read_text() == f'{PASSWORD}\n'
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('program, imitation', [
     ('sudo', '+Password: '), ('sudo', '+[sudo] password for x: '), ('su', '+Password: '), ('doas', '+doas (x) password: ')])
 def test_a_banner_that_looks_like_a_question_gets_nothing(seat, program, imitation, place):
@@ -206,7 +202,7 @@ def test_a_banner_that_looks_like_a_question_gets_nothing(seat, program, imitati
     assert record.read_text() == ''
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 @pytest.mark.parametrize('question', ['Password: ', '[sudo] password for x: ', 'Verification code: ', 'Touch your key: '])
 def test_a_question_that_is_not_in_our_words_gets_nothing_from_sudo(seat, question, place):
     env, record = seat.fake('sudo', question)
@@ -215,7 +211,7 @@ def test_a_question_that_is_not_in_our_words_gets_nothing_from_sudo(seat, questi
     assert question.strip() in error['message'] and record.read_text() == ''
 
 
-@pytest.mark.parametrize('place', HERE_AND_BEHIND)
+@at_each_place
 def test_a_start_file_that_imitates_sudo_gets_nothing(seat, profile, site, place):
     """The password is in hand, sudo does not ask for it, and the login shell of the other user would like to have it."""
     record = seat.hop.scratch / 'answers'
@@ -268,13 +264,13 @@ SOURCES = {
 }
 
 @pytest.mark.parametrize('source', SOURCES)
-@pytest.mark.parametrize('relay', ['', 'local:/'], ids=['here', 'behind a relay'])
+@at_each_place
 @pytest.mark.parametrize('case', SHOWN)
-def test_the_password_is_seen_nowhere(seat, needs_program, case, relay, source):
+def test_the_password_is_seen_nowhere(seat, needs_program, case, place, source):
     user, hop, rc = SHOWN[case]
     needs_program(hop)
     words, env = SOURCES[source](seat)
-    live = seat.start(user, 'run', '-v', '--json', '-w', relay + hop, *words, '--', HELD, env=env, stdin=-1)
+    live = seat.start(user, 'run', '-v', '--json', *way(place, hop), *words, '--', HELD, env=env, stdin=-1)
     # What the user has put into our environment is there for the user; no child of ours has it.
     lookout = Lookout(seat.hop, live)
     if rc == 0:
@@ -335,14 +331,14 @@ def test_it_asks_once_on_the_terminal_and_shows_nothing_of_what_is_typed(seat, s
 
 
 @pytest.mark.parametrize('python', pythons.oldest_and_newest(), ids=str)
-@pytest.mark.parametrize('way', ['sudo:hvother', 'su:hvother', 'doas:hvother'])
-def test_every_python_has_a_terminal_for_the_program_that_asks(seat, needs_program, site, python, way):
-    needs_program(way)
+@pytest.mark.parametrize('becoming', ['sudo:hvother', 'su:hvother', 'doas:hvother'])
+def test_every_python_has_a_terminal_for_the_program_that_asks(seat, needs_program, site, python, becoming):
+    needs_program(becoming)
     path = site.accounts.reachable(python)
     if not path:
         pytest.skip(f'{python}: {python.path} cannot be shown to other accounts')
-    target = f'local:?python={path}/{way}'
-    result = seat(PLAIN, 'run', '-w', target, *seat.secret, '--', SAY_WHO, stdin=EVERY_BYTE)
+    target = f'local:?python={path}/{becoming}'
+    result = seat(PLAIN, 'run', '-w', target, '--relay', 'python', *seat.secret, '--', SAY_WHO, stdin=EVERY_BYTE)
     has_become(result, OTHER)
-    wrong = seat(PLAIN, 'call', '--json', '-w', target, *seat.gives['wrong'], 'time:time')
+    wrong = seat(PLAIN, 'call', '--json', '-w', target, '--relay', 'python', *seat.gives['wrong'], 'time:time')
     has_failed(wrong, 'wrong_password')

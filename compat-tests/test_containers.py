@@ -10,14 +10,17 @@ import pytest
 
 from harness.docker import BARE, EMPTY, IMAGE, Docker
 from harness.namespace import Namespace, missing, namespace_of
+from harness.places import at_each_place, install, way
 from harness.process import exits
 
 EVERY_BYTE = bytes(range(256)) * 4096
 SOON_SECONDS = 5
 FAKE = pathlib.Path(__file__).parent / 'harness/fake_engine.py'
-# The relay is a Python agent.
-PLACES = {'here': '', 'behind a relay': 'local:/'}
-at_each_place = pytest.mark.parametrize('place', PLACES)
+
+
+@pytest.fixture(autouse=True)
+def installed(site, hop):
+    install(site, hop)
 
 
 @pytest.fixture(scope='module')
@@ -57,7 +60,7 @@ def has_failed(result, kind):
 @pytest.mark.parametrize('target', ['docker:app', 'docker:app?user=nobody', f'docker:?image={IMAGE}',
                                     f'docker:mine?image={IMAGE}', f'docker:?image={IMAGE}&user=nobody'])
 def test_a_command_runs_in_a_container_and_no_byte_is_changed(docker, hop, target, place):
-    result = hop('run', '-w', PLACES[place] + target, '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
+    result = hop('run', *way(place, target), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
     assert result.rc == 0 and result.err == (b'nobody\n' if 'nobody' in target else b'root\n'), result
     assert result.out == EVERY_BYTE, repr(result)[:2000]
 
@@ -65,9 +68,9 @@ def test_a_command_runs_in_a_container_and_no_byte_is_changed(docker, hop, targe
 @at_each_place
 @pytest.mark.parametrize('target', ['docker:app', f'docker:?image={IMAGE}'])
 def test_functions_and_scripts_run_in_a_container(docker, hop, target, place):
-    assert hop.call(PLACES[place] + target, 'operator:add', '20', '22').out == b'42\n'
+    assert hop('call', *way(place, target), 'operator:add', '20', '22').out == b'42\n'
     script = hop.write('say.py', 'import sys\nsys.stdout.write(sys.stdin.read() + sys.argv[1])\nsys.exit(3)\n')
-    result = hop('script', '-w', PLACES[place] + target, script, 'b', stdin=b'a')
+    result = hop('script', *way(place, target), script, 'b', stdin=b'a')
     assert (result.rc, result.out) == (3, b'ab'), result
 
 
@@ -80,7 +83,7 @@ def test_a_status_comes_back(docker, hop):
 
 
 def test_hops_lead_on_from_a_container(docker, hop):
-    assert hop.run('docker:app/local:/nsenter:1', 'hostname').lines == ['app']
+    assert hop.run('docker:app/local:', 'hostname').lines == ['app']
 
 
 def test_a_throwaway_is_kept_where_that_is_asked_for(docker, hop):
@@ -96,7 +99,7 @@ def test_a_throwaway_is_kept_where_that_is_asked_for(docker, hop):
 @at_each_place
 @pytest.mark.parametrize('work', ['echo up; exec sleep 1000', 'trap "" HUP INT TERM; echo up; setsid sleep 1000 & wait'])
 def test_a_throwaway_is_gone_soon_after_its_controller_was_killed(docker, hop, place, work):
-    live = hop.start('run', '-w', f'{PLACES[place]}docker:throwaway?image={IMAGE}', '--', work)
+    live = hop.start('run', *way(place, f'docker:throwaway?image={IMAGE}'), '--', work)
     live.until(b'up')
     container, init = docker('inspect', '-f', '{{.Id}}', 'throwaway'), docker.init_of('throwaway')
     destroyed = docker.events('destroy')
@@ -113,7 +116,7 @@ def test_a_throwaway_is_gone_soon_after_its_controller_was_killed(docker, hop, p
 @at_each_place
 def test_what_ran_in_a_container_is_gone_soon_after_the_controller_was_killed(docker, hop, place):
     before = set(docker.running())
-    live = hop.start('run', '-w', f'{PLACES[place]}docker:app', '--', 'echo up; setsid sleep 1000 & exec sleep 1000')
+    live = hop.start('run', *way(place, 'docker:app'), '--', 'echo up; setsid sleep 1000 & exec sleep 1000')
     live.until(b'up')
     started = set(docker.running()) - before
     assert len(started) >= 3, docker('top', 'app')
@@ -130,13 +133,13 @@ def test_what_ran_in_a_container_is_gone_soon_after_the_controller_was_killed(do
     ('docker:bare', 'no_python'), (f'docker:?image={BARE}', 'no_python'), (f'docker:?image={EMPTY}', 'no_shell'),
     ('docker:empty', 'no_shell')])
 def test_each_failure_of_docker_has_its_name(docker, hop, target, kind, place):
-    has_failed(hop('call', '--json', '-w', PLACES[place] + target, 'time:time'), kind)
+    has_failed(hop('call', '--json', *way(place, target), 'time:time'), kind)
 
 
 @at_each_place
 @pytest.mark.parametrize('target', ['docker:app', f'docker:?image={IMAGE}'])
 def test_a_daemon_that_is_down(docker, hop, target, place):
-    result = hop('call', '--json', '-w', PLACES[place] + target, 'time:time', env={'DOCKER_HOST': f'unix://{hop.cwd}/none'})
+    result = hop('call', '--json', *way(place, target), 'time:time', env={'DOCKER_HOST': f'unix://{hop.cwd}/none'})
     has_failed(result, 'engine_unreachable')
 
 
@@ -159,8 +162,7 @@ def elsewhere(hop):
 
 @at_each_place
 def test_nsenter_enters_the_namespaces_of_a_process(hop, elsewhere, place):
-    target = f'{PLACES[place]}nsenter:{elsewhere.init}'
-    result = hop('run', '-w', target, '--', 'readlink /proc/self/ns/pid >&2; cat', stdin=EVERY_BYTE)
+    result = hop('run', *way(place, f'nsenter:{elsewhere.init}'), '--', 'readlink /proc/self/ns/pid >&2; cat', stdin=EVERY_BYTE)
     assert result.rc == 0 and result.err.decode().strip() == namespace_of(elsewhere.init), result
     assert result.out == EVERY_BYTE
 
@@ -169,7 +171,11 @@ def test_nsenter_enters_the_namespaces_of_a_process(hop, elsewhere, place):
 def test_nsenter_without_such_a_process(hop, place):
     with open('/proc/sys/kernel/pid_max') as most:
         nobody = int(most.read()) + 1
-    has_failed(hop('call', '--json', '-w', f'{PLACES[place]}nsenter:{nobody}', 'time:time'), 'no_container')
+    has_failed(hop('call', '--json', *way(place, f'nsenter:{nobody}'), 'time:time'), 'no_container')
+
+
+def test_nsenter_in_a_container_may_not(docker, hop):
+    has_failed(hop('call', '--json', '-w', 'docker:app/nsenter:1', 'time:time'), 'not_allowed')
 
 
 def test_nsenter_without_the_right_to(hop, site, need):
@@ -209,7 +215,7 @@ def stubs(hop):
 @at_each_place
 @pytest.mark.parametrize('engine', ENGINES)
 def test_every_other_engine_takes_our_command_line(hop, stubs, engine, place):
-    result = hop('run', '-w', PLACES[place] + ENGINES[engine], '--', 'echo err >&2; cat; exit 3', stdin=EVERY_BYTE)
+    result = hop('run', *way(place, ENGINES[engine]), '--', 'echo err >&2; cat; exit 3', stdin=EVERY_BYTE)
     assert (result.rc, result.err) == (3, b'err\n') and result.out == EVERY_BYTE, repr(result)[:2000]
 
 
@@ -221,7 +227,7 @@ def test_what_is_not_there_is_told_in_one_word(hop, stubs, target):
 @at_each_place
 @pytest.mark.parametrize('target', DOWN)
 def test_an_engine_that_is_down(hop, stubs, target, place):
-    result = hop('call', '--json', '-w', PLACES[place] + target, 'time:time', env={'ENGINE_DOWN': '1'})
+    result = hop('call', '--json', *way(place, target), 'time:time', env={'ENGINE_DOWN': '1'})
     has_failed(result, 'engine_unreachable')
 
 

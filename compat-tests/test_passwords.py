@@ -6,13 +6,11 @@ import pytest
 
 from harness.asking_sshd import AskingSshd
 from harness.lookout import Lookout
+from harness.places import at_each_place, install, way
 from harness.privileges import CANARY, CODE_QUESTION, PASSWORD
 from harness.typist import Typist
 
 EVERY_BYTE = bytes(range(256)) * 4096
-# The relay is a Python agent, which has no helper of ours at hand.
-PLACES = {'here': '', 'behind a relay': 'local:/'}
-at_each_place = pytest.mark.parametrize('place', PLACES)
 NAMES = (f'asking{number}' for number in itertools.count(1))
 
 
@@ -39,6 +37,11 @@ def servers(by_shadow, by_pam):
     return {'password': by_shadow, 'keyboard-interactive': by_pam}
 
 
+@pytest.fixture(autouse=True)
+def installed(site, hop):
+    install(site, hop)
+
+
 @pytest.fixture
 def give(hop):
     """`give(text)`: the words with which ssh is given it."""
@@ -59,7 +62,7 @@ def has_failed(result, kind):
 @pytest.mark.parametrize('method', ['password', 'keyboard-interactive'])
 def test_the_right_password_opens_and_no_byte_is_changed(hop, servers, give, method, place):
     target = servers[method].alias(next(NAMES), User='hvask')
-    result = hop('run', '-w', PLACES[place] + target, *give(PASSWORD), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
+    result = hop('run', *way(place, target), *give(PASSWORD), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
     assert (result.rc, result.err) == (0, b'hvask\n') and result.out == EVERY_BYTE, repr(result)[:2000]
 
 
@@ -69,7 +72,7 @@ def test_a_wrong_password_is_tried_once(hop, servers, give, method, place):
     asking = servers[method]
     before = len(asking.attempts())
     target = asking.alias(next(NAMES), User='hvask')
-    has_failed(hop('call', '--json', '-w', PLACES[place] + target, *give('not it'), 'time:time'), 'wrong_password')
+    has_failed(hop('call', '--json', *way(place, target), *give('not it'), 'time:time'), 'wrong_password')
     attempts = asking.attempts()[before:]
     assert len(attempts) == 1 and ' for hvask ' in attempts[0], attempts
 
@@ -78,7 +81,7 @@ def test_a_wrong_password_is_tried_once(hop, servers, give, method, place):
 def test_without_a_password_nothing_is_tried(hop, by_shadow, place):
     before = len(by_shadow.attempts())
     target = by_shadow.alias(next(NAMES), User='hvask')
-    has_failed(hop('call', '--json', '-w', PLACES[place] + target, 'time:time'), 'auth_failed')
+    has_failed(hop('call', '--json', *way(place, target), 'time:time'), 'auth_failed')
     assert by_shadow.attempts()[before:] == []
 
 
@@ -96,14 +99,14 @@ def key_alias(asking, key):
 @at_each_place
 def test_the_phrase_of_a_key_is_given_to_ssh(hop, by_shadow, key, give, place):
     target = key_alias(by_shadow, key)
-    result = hop('run', '-w', PLACES[place] + target, *give(PASSWORD), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
+    result = hop('run', *way(place, target), *give(PASSWORD), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
     assert (result.rc, result.err) == (0, b'hvother\n') and result.out == EVERY_BYTE, repr(result)[:2000]
 
 
 @at_each_place
 def test_a_wrong_phrase_is_a_wrong_password(hop, by_shadow, key, give, place):
     target = key_alias(by_shadow, key)
-    has_failed(hop('call', '--json', '-w', PLACES[place] + target, *give('not it'), 'time:time'), 'wrong_password')
+    has_failed(hop('call', '--json', *way(place, target), *give('not it'), 'time:time'), 'wrong_password')
 
 
 @at_each_place
@@ -113,7 +116,7 @@ def test_a_one_time_code_is_another_question(hop, site, by_pam, give, place):
     heard = site.accounts.privileges.heard
     heard.write_text('')
     target = by_pam.alias(next(NAMES), User='hvcode')
-    result = hop('call', '--json', '-w', PLACES[place] + target, *give(PASSWORD), 'time:time')
+    result = hop('call', '--json', *way(place, target), *give(PASSWORD), 'time:time')
     assert heard.read_text() == ''
     assert CODE_QUESTION.strip() in has_failed(result, 'other_question')['message'], result
 
@@ -121,14 +124,14 @@ def test_a_one_time_code_is_another_question(hop, site, by_pam, give, place):
 @at_each_place
 def test_a_password_that_has_to_be_changed(hop, by_shadow, give, place):
     target = by_shadow.alias(next(NAMES), User='hvstale')
-    has_failed(hop('call', '--json', '-w', PLACES[place] + target, *give(PASSWORD), 'time:time'), 'password_expired')
+    has_failed(hop('call', '--json', *way(place, target), *give(PASSWORD), 'time:time'), 'password_expired')
 
 
 @at_each_place
 @pytest.mark.parametrize('checking', ['yes', 'ask'])
 def test_an_unknown_host_key_is_no_question_for_us(hop, by_shadow, give, checking, place):
     target = by_shadow.alias(next(NAMES), User='hvask', UserKnownHostsFile='/dev/null', StrictHostKeyChecking=checking)
-    result = hop('call', '--json', '--connect-timeout', '4', '-w', PLACES[place] + target, *give(PASSWORD), 'time:time')
+    result = hop('call', '--json', '--connect-timeout', '4', *way(place, target), *give(PASSWORD), 'time:time')
     has_failed(result, 'host_key_unknown')
 
 
@@ -136,7 +139,7 @@ def test_an_unknown_host_key_is_no_question_for_us(hop, by_shadow, give, checkin
 def test_the_password_is_seen_nowhere(hop, by_shadow, give, place):
     target = by_shadow.alias(next(NAMES), User='hvask')
     for words, env in ((give(PASSWORD), {}), (['-k', '--secret-env', 'MY_SECRET'], {'MY_SECRET': PASSWORD})):
-        live = hop.start('run', '-v', '--json', '-w', PLACES[place] + target, *words, '--', 'echo up; exec head -n 1',
+        live = hop.start('run', '-v', '--json', *way(place, target), *words, '--', 'echo up; exec head -n 1',
                          env=env, stdin=-1)
         lookout = Lookout(hop, live)
         live.end_input()

@@ -4,6 +4,7 @@ import os
 import time
 
 from .leaks import all_pids, command_line, kill, read_stat
+from .places import install
 from .privileges import PASSWORD
 from .process import exits
 
@@ -13,6 +14,7 @@ class Seat:
 
     def __init__(self, site, hop):
         self.site, self.hop = site, hop
+        install(site, hop)
         self.server = site.sshd.daemon.pid
         self.before = set(self.processes())
         self.password_file = hop.scratch / 'password'
