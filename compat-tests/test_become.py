@@ -228,6 +228,23 @@ def test_a_start_file_that_imitates_sudo_gets_nothing(seat, profile, site, place
     assert record.read_text() == ''
 
 
+@at_each_place
+def test_sudo_rs_is_answered_as_sudo_is(seat, place):
+    """It warns of the settings in our rules that it does not know."""
+    program = shutil.which('sudo-rs')
+    if not program:
+        pytest.skip('sudo-rs is not installed')
+    folder = seat.hop.scratch / 'rs'
+    folder.mkdir()
+    (folder / 'sudo').symlink_to(program)
+    env = {'PATH': f'{folder}:{seat.hop.env["PATH"]}'}
+    right = seat.at(place, PLAIN, f'sudo:{OTHER}', 'run', *seat.secret, '--', 'id -un; cat', stdin=b'in', env=env)
+    assert (right.rc, right.out) == (0, f'{OTHER}\nin'.encode()), right
+    for gives, kind in (('wrong', 'wrong_password'), ('none', 'password_needed')):
+        wrong = seat.at(place, PLAIN, f'sudo:{OTHER}', 'call', '--json', *seat.gives[gives], 'time:time', env=env)
+        has_failed(wrong, kind)
+
+
 @pytest.mark.parametrize('program', ['sudo', 'doas'])
 @pytest.mark.parametrize('other', ['hvnologin', 'hvfalse'])
 def test_an_account_that_cannot_log_in_can_be_become(seat, needs_program, program, other):
@@ -263,13 +280,15 @@ SOURCES = {
     'the environment': lambda seat: (['--secret-env', 'MY_SECRET'], {'MY_SECRET': PASSWORD}),
 }
 
-@pytest.mark.parametrize('source', SOURCES)
-@at_each_place
-@pytest.mark.parametrize('case', SHOWN)
-def test_the_password_is_seen_nowhere(seat, needs_program, case, place, source):
+# Each from another of the sources; natively where no other account's PATH has to lead to the program.
+SEEN = [(case, place) for case in SHOWN for place in PLACES if (case, place) != ('deep', 'behind a native relay')]
+
+
+@pytest.mark.parametrize('case, place', SEEN)
+def test_the_password_is_seen_nowhere(seat, needs_program, case, place):
     user, hop, rc = SHOWN[case]
     needs_program(hop)
-    words, env = SOURCES[source](seat)
+    words, env = list(SOURCES.values())[SEEN.index((case, place)) % len(SOURCES)](seat)
     live = seat.start(user, 'run', '-v', '--json', *way(place, hop), *words, '--', HELD, env=env, stdin=-1)
     # What the user has put into our environment is there for the user; no child of ours has it.
     lookout = Lookout(seat.hop, live)
