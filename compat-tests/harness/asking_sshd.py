@@ -1,9 +1,13 @@
 """An OpenSSH server that asks for passwords, beside the one that takes keys only."""
 
 import itertools
+import os
 import subprocess
+import time
 
 from .daemon import Daemon, free_port
+from .leaks import read
+from .process import exits
 
 NUMBERS = itertools.count(1)
 
@@ -27,7 +31,7 @@ class AskingSshd:
         config.write_text('\n'.join([*head, *kept]) + '\n')
         self.log = site.dir / f'{name}.log'
         command = [*site.sshd.command[:-1], config]
-        self.daemon = Daemon(command, self.log, [('127.0.0.1', self.port)], env=dict(PATH=site.client.environment('', '')['PATH']))
+        self.daemon = Daemon(command, self.log, [('127.0.0.1', self.port)], env={'PATH': os.environ['PATH']})
 
     def alias(self, name, **options):
         return self.sshd.alias(name, **{'Port': self.port, 'PubkeyAuthentication': 'no', **options})
@@ -41,7 +45,10 @@ class AskingSshd:
         return path
 
     def attempts(self):
-        """The failed passwords that it has written down."""
+        """The failed passwords that it has written down, when it is done with all who came."""
+        pid = self.daemon.pid
+        for session in read(f'/proc/{pid}/task/{pid}/children').split():
+            assert exits(int(session), time.monotonic() + 10)
         return [line for line in self.log.read_text().splitlines() if line.startswith('Failed ')]
 
     def close(self):
