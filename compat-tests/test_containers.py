@@ -10,7 +10,7 @@ import pytest
 
 from harness.docker import BARE, EMPTY, IMAGE, Docker
 from harness.namespace import Namespace, missing, namespace_of
-from harness.places import at_each_place, install, way
+from harness.places import at_each_place, here_and_behind_python, install, way
 from harness.process import exits
 
 EVERY_BYTE = bytes(range(256)) * 4096
@@ -126,7 +126,7 @@ def test_what_ran_in_a_container_is_gone_soon_after_the_controller_was_killed(do
     assert all([exits(pid, deadline) for pid in started]), docker('top', 'app')
 
 
-@at_each_place
+@here_and_behind_python
 @pytest.mark.parametrize('target, kind', [
     ('docker:nothing', 'no_container'), ('docker:stopped', 'no_container'), ('docker:app?user=nobody7', 'unknown_user'),
     ('docker:?image=localhost:1/nothing:1', 'no_image'), (f'docker:?image={IMAGE}&user=nobody7', 'unknown_user'),
@@ -136,7 +136,7 @@ def test_each_failure_of_docker_has_its_name(docker, hop, target, kind, place):
     has_failed(hop('call', '--json', *way(place, target), 'time:time'), kind)
 
 
-@at_each_place
+@here_and_behind_python
 @pytest.mark.parametrize('target', ['docker:app', f'docker:?image={IMAGE}'])
 def test_a_daemon_that_is_down(docker, hop, target, place):
     result = hop('call', '--json', *way(place, target), 'time:time', env={'DOCKER_HOST': f'unix://{hop.cwd}/none'})
@@ -167,7 +167,7 @@ def test_nsenter_enters_the_namespaces_of_a_process(hop, elsewhere, place):
     assert result.out == EVERY_BYTE
 
 
-@at_each_place
+@here_and_behind_python
 def test_nsenter_without_such_a_process(hop, place):
     with open('/proc/sys/kernel/pid_max') as most:
         nobody = int(most.read()) + 1
@@ -212,7 +212,7 @@ def stubs(hop):
     hop.env['PATH'] = f'{folder}{os.pathsep}{hop.env["PATH"]}'
 
 
-@at_each_place
+@here_and_behind_python
 @pytest.mark.parametrize('engine', ENGINES)
 def test_every_other_engine_takes_our_command_line(hop, stubs, engine, place):
     result = hop('run', *way(place, ENGINES[engine]), '--', 'echo err >&2; cat; exit 3', stdin=EVERY_BYTE)
@@ -224,7 +224,7 @@ def test_what_is_not_there_is_told_in_one_word(hop, stubs, target):
     has_failed(hop('call', '--json', '-w', target, 'time:time'), MISSING[target])
 
 
-@at_each_place
+@here_and_behind_python
 @pytest.mark.parametrize('target', DOWN)
 def test_an_engine_that_is_down(hop, stubs, target, place):
     result = hop('call', '--json', *way(place, target), 'time:time', env={'ENGINE_DOWN': '1'})

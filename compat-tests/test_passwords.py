@@ -6,7 +6,7 @@ import pytest
 
 from harness.asking_sshd import AskingSshd
 from harness.lookout import Lookout
-from harness.places import at_each_place, install, way
+from harness.places import at_each_place, here_and_behind_python, install, way
 from harness.privileges import CANARY, CODE_QUESTION, PASSWORD
 from harness.typist import Typist
 
@@ -77,7 +77,7 @@ def test_a_wrong_password_is_tried_once(hop, servers, give, method, place):
     assert len(attempts) == 1 and ' for hvask ' in attempts[0], attempts
 
 
-@at_each_place
+@here_and_behind_python
 def test_without_a_password_nothing_is_tried(hop, by_shadow, place):
     before = len(by_shadow.attempts())
     target = by_shadow.alias(next(NAMES), User='hvask')
@@ -96,14 +96,14 @@ def key_alias(asking, key):
                         PreferredAuthentications='publickey')
 
 
-@at_each_place
+@here_and_behind_python
 def test_the_phrase_of_a_key_is_given_to_ssh(hop, by_shadow, key, give, place):
     target = key_alias(by_shadow, key)
     result = hop('run', *way(place, target), *give(PASSWORD), '--', 'id -un >&2; cat', stdin=EVERY_BYTE)
     assert (result.rc, result.err) == (0, b'hvother\n') and result.out == EVERY_BYTE, repr(result)[:2000]
 
 
-@at_each_place
+@here_and_behind_python
 def test_a_wrong_phrase_is_a_wrong_password(hop, by_shadow, key, give, place):
     target = key_alias(by_shadow, key)
     has_failed(hop('call', '--json', *way(place, target), *give('not it'), 'time:time'), 'wrong_password')
@@ -121,7 +121,7 @@ def test_a_one_time_code_is_another_question(hop, site, by_pam, give, place):
     assert CODE_QUESTION.strip() in has_failed(result, 'other_question')['message'], result
 
 
-@at_each_place
+@here_and_behind_python
 def test_a_password_that_has_to_be_changed(hop, by_shadow, give, place):
     target = by_shadow.alias(next(NAMES), User='hvstale')
     has_failed(hop('call', '--json', *way(place, target), *give(PASSWORD), 'time:time'), 'password_expired')

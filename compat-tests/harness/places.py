@@ -8,6 +8,8 @@ from .binary import BINARY
 
 PLACES = {'here': [], 'behind Python': ['--relay', 'python'], 'behind a native relay': ['--relay', 'native']}
 at_each_place = pytest.mark.parametrize('place', PLACES)
+# A native relay hears, starts and tells as the controller itself does.
+here_and_behind_python = pytest.mark.parametrize('place', ['here', 'behind Python'])
 
 
 def way(place, target):
