@@ -205,6 +205,9 @@ pub struct Reach {
     /// How deep the tree of hops may be
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_hops: u32,
+    /// How often code in a context may open the next: its own contexts are level 1, theirs 2
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth_limit: u32,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,

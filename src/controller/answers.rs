@@ -16,7 +16,7 @@ impl Controller {
                 StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
                     match self.spawns.get(&key).copied() {
                         Some(child) => self.handle_spawned(key, child, &message, now),
-                        None => self.handle_message(Source { key, owed_bytes }, &message, opens),
+                        None => self.handle_message(Source { key, owed_bytes }, &message, opens, now),
                     }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
@@ -42,10 +42,10 @@ impl Controller {
         }
     }
 
-    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool) {
+    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool, now: Instant) {
         let key = source.key;
         match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
-            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
+            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.
             (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),

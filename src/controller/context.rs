@@ -1,5 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
+use super::tree::follower;
 use super::{RANDOM_BYTES, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{
@@ -26,6 +27,8 @@ pub(super) struct Context {
     pub(super) program: String,
     pub(super) place: Place,
     pub(super) state: State,
+    /// How often code has led to it: 1 for what the user has asked for.
+    pub(super) level: u32,
     /// For the start of an agent beside it.
     pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
@@ -92,6 +95,7 @@ impl Context {
             runtime,
             program: argv.first().cloned().unwrap_or_default(),
             place,
+            level: 1,
             next_random: [0; RANDOM_BYTES],
             users: 0,
             answered: false,
@@ -107,6 +111,12 @@ impl Context {
             kept: HashSet::new(),
             kept_bytes: 0,
         }
+    }
+
+    /// Random bytes, each time others.
+    pub(super) fn take_random(&mut self) -> [u8; RANDOM_BYTES] {
+        let next = follower(&self.next_random);
+        std::mem::replace(&mut self.next_random, next)
     }
 
     /// The hop to name in an error, unless the target's name says the same.
@@ -174,7 +184,7 @@ impl Context {
             // docker says its failures on standard output.
             let noise = end.noise.iter().filter(|_| matches!(hop.way, Way::Inside(_)));
             let said: Vec<String> = end.stderr.iter().chain(noise).cloned().collect();
-            start_failure(hop, exit, &said, settings)
+            start_failure(hop, exit, &said, settings, self.runtime)
         })
     }
 }
@@ -188,7 +198,13 @@ fn as_a_shell_reads_it(exit: Exit) -> Exit {
 }
 
 /// What it means that a hop's process has ended before an agent ran.
-pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings: &Settings) -> HostErrorKind {
+pub fn start_failure(
+    hop: &Hop,
+    exit: Option<Exit>,
+    stderr: &[String],
+    settings: &Settings,
+    runtime: Runtime,
+) -> HostErrorKind {
     let status = match exit {
         Some(Exit::Status(status)) => Some(status),
         Some(Exit::Signal(_)) | None => None,
@@ -209,7 +225,7 @@ pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings:
         Diagnosis::NoImage => HostErrorKind::NoImage,
         Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable,
         Diagnosis::NoShell => HostErrorKind::NoShell,
-        Diagnosis::NoPython if settings.agent == Runtime::Native => HostErrorKind::NoNative,
+        Diagnosis::NoPython if runtime == Runtime::Native => HostErrorKind::NoNative,
         Diagnosis::NoPython => {
             HostErrorKind::NoPython { tried: interpreter(hop, settings).tried().to_owned() }
         }

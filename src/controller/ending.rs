@@ -96,7 +96,9 @@ impl Controller {
         let above = context.target.hops.last().map(ToString::to_string);
         for gone in self.subtree(id).into_iter().rev() {
             let hop = if gone == id { itself.clone() } else { above.clone() };
-            self.forget(gone, &HostError { hop, kind: kind.clone(), said: said.to_vec() });
+            let error = HostError { hop, kind: kind.clone(), said: said.to_vec() };
+            self.fail_wishes(gone, &error);
+            self.forget(gone, &error);
         }
     }
 

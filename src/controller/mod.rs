@@ -2,6 +2,7 @@
 //! commands and reports come out; the owner brings both to a [`crate::mux::Mux`].
 
 mod answers;
+mod children;
 mod context;
 mod ending;
 pub mod feed;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// How deep the tree may be.
     pub max_hops: usize,
+    /// How often code in a context may lead to the next.
+    pub depth_limit: u32,
     pub library: Library,
     pub inventory: Inventory,
 }
@@ -93,6 +96,8 @@ pub struct Controller {
     /// The streams on which relays tell of a child.
     spawns: HashMap<StreamKey, ContextId>,
     keepsakes: Keepsakes,
+    /// Requests of remote code for a context that does not run yet.
+    wishes: HashMap<ContextId, Vec<StreamKey>>,
     streams: Streams,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
@@ -151,6 +156,7 @@ impl Controller {
             by_path: HashMap::new(),
             spawns: HashMap::new(),
             keepsakes: Keepsakes::default(),
+            wishes: HashMap::new(),
             streams: Streams::new(ContextId::CONTROLLER),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
@@ -300,6 +306,7 @@ impl Controller {
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
         self.children_may_start(id, now);
+        self.grant_wishes(id);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
         let Some(context) = self.contexts.get(&id) else { return };
@@ -313,6 +320,9 @@ impl Controller {
         }
         let target = self.target_name(id);
         self.note(&target, || {
+            if python == 0 {
+                return "hopvine runs".to_owned();
+            }
             format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff)
         });
     }

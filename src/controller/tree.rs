@@ -76,17 +76,13 @@ impl Controller {
     /// Returns the context that can do what is asked: one that may be this binary leaves to an agent of
     /// its own what only Python can do.
     pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
-        let Some(context) = self.contexts.get(&id).filter(|context| context.runtime != Runtime::Python)
-        else {
-            return id;
-        };
-        if !request.is_for_python() {
-            return id;
-        }
+        let is_native = |context: &&mut Context| context.runtime != Runtime::Python;
+        let context = self.contexts.get_mut(&id).filter(is_native);
+        let Some(context) = context.filter(|_| request.is_for_python()) else { return id };
         let mut target = context.target.clone();
         target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
+        let random = context.take_random();
         let known = self.by_path.get(&target.hops).copied().filter(|id| self.is_usable(*id));
-        let random = context.next_random;
         match known {
             Some(known) => known,
             None => self.start_context(id, &target.hops, &target, Runtime::Python, random, now).unwrap_or(id),
@@ -362,7 +358,7 @@ fn end_of(value: &Value) -> (End, Option<String>) {
 }
 
 /// What the start of one more context is given, which nobody who does not know `random` could tell.
-fn follower(random: &[u8; RANDOM_BYTES]) -> [u8; RANDOM_BYTES] {
+pub(super) fn follower(random: &[u8; RANDOM_BYTES]) -> [u8; RANDOM_BYTES] {
     let mut next = [0; RANDOM_BYTES];
     for (at, piece) in next.chunks_mut(20).enumerate() {
         let digest = Sha1::new().chain_update([at as u8]).chain_update(random).finalize();

@@ -57,9 +57,12 @@ impl Relay {
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
-                // The watchdog ends what is left.
+                // The watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
-                | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => return Ok(()),
+                | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
+                    self.watched.end();
+                    return Ok(());
+                }
                 Event::Link(link, event) => {
                     if let Some(me) = &mut self.me {
                         self.children.handle_link(link, event, &mut me.streams);

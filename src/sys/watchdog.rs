@@ -22,6 +22,8 @@ const LOOKS: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The link is silent after so many intervals.
 const INTERVALS: u32 = 4;
+/// For the end by the watchdog.
+const LAST_WAIT: Duration = Duration::from_secs(9);
 /// So often it looks for the end of the child, should nobody tell.
 const MAX_WAIT_MS: i32 = 1000;
 /// Until the parent has said how long an interval is.
@@ -46,6 +48,12 @@ impl Watched {
 
     pub fn finish(&mut self, number: u32) {
         self.tell(b'-', number);
+    }
+
+    /// Has the watchdog end all that is left, and us last; returns only where that has gone.
+    pub fn end(&mut self) {
+        self.tell(b'e', 0);
+        pause(LAST_WAIT);
     }
 
     fn tell(&mut self, what: u8, number: u32) {
@@ -103,7 +111,10 @@ impl Watch {
                 return status;
             }
             let quiet = clock::now().duration_since(heard);
-            let Some(left) = (interval * INTERVALS).checked_sub(quiet) else { break };
+            let left = (interval * INTERVALS).saturating_sub(quiet);
+            if left.is_zero() {
+                break;
+            }
             let descriptor = |fd: i32, events| libc::pollfd { fd, events, revents: 0 };
             let mut polled = [
                 descriptor(link[0].as_raw_fd(), libc::POLLRDHUP),
@@ -140,6 +151,10 @@ impl Watch {
             }
             let number = u32::from_be_bytes([order[1], order[2], order[3], order[4]]);
             match order[0] {
+                b'e' => {
+                    *interval = Duration::ZERO;
+                    return true;
+                }
                 b'b' => (*heard, *interval) = (clock::now(), Duration::from_millis(number.into())),
                 b'+' => drop(self.begun.insert(number, uptime())),
                 _ => drop(self.begun.remove(&number)),

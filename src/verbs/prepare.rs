@@ -145,6 +145,7 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
             cli::Relaying::Python => Runtime::Python,
         },
         secrets: secrets::gather(typed, &targets)?,
+        depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         library: Library::default(),
         inventory,
