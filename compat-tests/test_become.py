@@ -47,7 +47,7 @@ WRONG = {
     'sudo, wrong': (PLAIN, 'sudo:', 'wrong', 'wrong_password'),
     'sudo, none': (PLAIN, 'sudo:', 'none', 'password_needed'),
     'sudo, unknown account': (PLAIN, 'sudo:nobody7', 'right', 'unknown_user'),
-    'sudo, no rule': ('hvnobody', 'sudo:', 'right', 'not_allowed'),
+    'sudo, no rule': ('hvnorule', 'sudo:', 'right', 'not_allowed'),
     'sudo, locked': ('hvlocked', 'sudo:', 'right', 'wrong_password'),
     'sudo, account expired': ('hvexpired', 'sudo:', 'right', 'password_expired'),
     'sudo, password expired': ('hvstale', 'sudo:', 'right', 'password_expired'),
@@ -64,7 +64,7 @@ WRONG = {
     'doas, wrong': (PLAIN, f'doas:{OTHER}', 'wrong', 'wrong_password'),
     'doas, none': (PLAIN, f'doas:{OTHER}', 'none', 'password_needed'),
     'doas, unknown account': (PLAIN, 'doas:nobody7', 'right', 'unknown_user'),
-    'doas, no rule': ('hvnobody', 'doas:', 'right', 'not_allowed'),
+    'doas, no rule': ('hvnorule', 'doas:', 'right', 'not_allowed'),
     'doas, account expired': ('hvexpired', f'doas:{OTHER}', 'right', 'password_expired'),
 }
 
@@ -293,7 +293,7 @@ SHOWN = {
     'sudo': (PLAIN, f'sudo:{OTHER}', 0), 'sudo, recorded': ('hvlog', f'sudo:{OTHER}', 0),
     'sudo -E': (PLAIN, f'sudo:{OTHER}?keep=yes', 0), 'su': (PLAIN, f'su:{OTHER}', 0), 'su -': (PLAIN, f'su:{OTHER}?login=yes', 0),
     'doas': (PLAIN, f'doas:{OTHER}', 0), 'deep': (PLAIN, f'sudo:{OTHER}/su:hvtty/sudo:', 0),
-    'sudo, locked': ('hvlocked', 'sudo:', 255), 'su, expired': (PLAIN, 'su:hvexpired', 255), 'doas, no rule': ('hvnobody', 'doas:', 255),
+    'sudo, locked': ('hvlocked', 'sudo:', 255), 'su, expired': (PLAIN, 'su:hvexpired', 255), 'doas, no rule': ('hvnorule', 'doas:', 255),
 }
 SOURCES = {
     'a file': lambda seat: (['--secret-file', seat.password_file], {}),

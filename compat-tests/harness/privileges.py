@@ -30,7 +30,7 @@ DEFAULTS = {
     'hvlocked': '',
 }
 # No rule of sudo's lets these do anything: the second is in a group that su does not serve.
-STRANGERS = ['hvother', 'hvbarred', 'hvnobody']
+STRANGERS = ['hvother', 'hvbarred', 'hvnorule']
 FREE = 'hvfree'
 USERS = [*DEFAULTS, FREE, *STRANGERS]
 
