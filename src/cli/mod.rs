@@ -126,6 +126,9 @@ pub struct Relay {
     /// ... with this SHA-1
     #[arg(long, value_name = "SHA1", hide = true, requires = "is")]
     pub sum: Option<String>,
+    /// Goes on in the place of an agent, which has asked on this stream
+    #[arg(long, value_name = "STREAM", hide = true)]
+    pub resumed: Option<u32>,
     #[command(subcommand)]
     pub verb: Option<RelayVerb>,
 }
@@ -257,6 +260,7 @@ pub enum Agent {
 pub enum Relaying {
     /// This program where it is installed in this build, else Python
     Auto,
+    /// This program, sent into memory where it is not installed; Python where it cannot run
     Native,
     Python,
 }

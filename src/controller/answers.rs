@@ -13,13 +13,20 @@ impl Controller {
     pub(super) fn drain_streams(&mut self, now: Instant) {
         while let Some(event) = self.streams.poll_event() {
             match event {
-                StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
+                StreamEvent::Message { key, message, opens, end, owed_bytes } => {
+                    if let Some(context) = self.made_native_by(key) {
+                        self.handle_native(context, &message, end, now);
+                        continue;
+                    }
                     match self.spawns.get(&key).copied() {
                         Some(child) => self.handle_spawned(key, child, &message, now),
                         None => self.handle_message(Source { key, owed_bytes }, &message, opens, now),
                     }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
+                StreamEvent::Reset { key, .. } if self.made_native_by(key).is_some() => {
+                    self.handle_native(key.peer, &[], true, now);
+                }
                 StreamEvent::Reset { key, .. } if self.spawns.contains_key(&key) => {
                     if let Some(child) = self.spawns.remove(&key) {
                         self.lose(child, &HostErrorKind::LinkLost { why: Loss::Rules }, &[]);

@@ -261,7 +261,9 @@ pub enum Runtime {
     Python,
     /// This binary where it is installed, else Python.
     Either,
-    /// This binary.
+    /// This binary, sent where it is not installed; where it cannot run, Python.
+    Sent,
+    /// This binary where it is installed.
     Native,
 }
 
@@ -319,6 +321,8 @@ pub fn plan(
     let script = match runtime {
         Runtime::Python => payload::shell_script(&interpreter).map_err(odd)?,
         Runtime::Either => payload::relay_script(&interpreter).map_err(odd)?,
+        // An agent there will make room for this binary.
+        Runtime::Sent => payload::relay_script(&interpreter).map_err(odd)?,
         Runtime::Native => payload::native_script(),
     };
     plan_with(hop, settings, asking, Wording::by_sh(script))

@@ -109,6 +109,7 @@ impl Controller {
         }
         self.streams.forget_peer(id);
         self.leave_connecting(id, State::Closing);
+        self.waiting.remove(&id);
         let Some(context) = self.contexts.remove(&id) else { return };
         for (stream, until) in context.stopping {
             self.deadlines.remove(&(until, Due::Stop(StreamKey { peer: id, id: stream })));

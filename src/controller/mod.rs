@@ -8,6 +8,7 @@ mod ending;
 pub mod feed;
 pub mod fleet;
 mod keeping;
+mod native;
 pub mod operation;
 pub mod secrets;
 mod supply;
@@ -32,6 +33,7 @@ pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
 pub use context::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
 use keeping::Keepsakes;
+use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
 use secrets::{Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -96,6 +98,9 @@ pub struct Controller {
     /// The streams on which relays tell of a child.
     spawns: HashMap<StreamKey, ContextId>,
     keepsakes: Keepsakes,
+    /// Contexts that are to become this program, and the program.
+    waiting: HashMap<ContextId, Waiting>,
+    program: Option<Program>,
     /// Requests of remote code for a context that does not run yet.
     wishes: HashMap<ContextId, Vec<StreamKey>>,
     streams: Streams,
@@ -156,6 +161,8 @@ impl Controller {
             by_path: HashMap::new(),
             spawns: HashMap::new(),
             keepsakes: Keepsakes::default(),
+            waiting: HashMap::new(),
+            program: None,
             wishes: HashMap::new(),
             streams: Streams::new(ContextId::CONTROLLER),
             operations: BTreeMap::new(),
@@ -305,7 +312,11 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
-        self.children_may_start(id, now);
+        if self.is_waiting(id) {
+            self.make_native(id, python, now);
+        } else {
+            self.children_may_start(id, now);
+        }
         self.grant_wishes(id);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
@@ -357,7 +368,9 @@ impl Controller {
 
     fn collect_frames(&mut self) {
         while let Some(frame) = self.streams.poll_frame() {
-            self.commands.push_back(Command::Send(frame));
+            if let Some(frame) = self.unless_waiting(frame) {
+                self.commands.push_back(Command::Send(frame));
+            }
         }
     }
 

@@ -131,6 +131,9 @@ impl Controller {
             context.next_random = follower(&random);
             context.token = token;
         }
+        if runtime == Runtime::Sent {
+            self.wait_for_native(id);
+        }
         Ok(id)
     }
 

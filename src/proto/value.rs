@@ -93,6 +93,12 @@ impl Builder {
         self.add(Node::Text(text.as_bytes().to_vec()))
     }
 
+    /// None, as a whole value.
+    pub fn none(mut self) -> Value {
+        let root = self.add(Node::None);
+        self.finish(root)
+    }
+
     /// A dict of those fields, as a whole value.
     pub fn dict<const N: usize>(mut self, fields: [(&str, Node); N]) -> Value {
         let pairs = fields.map(|(name, node)| (self.text(name), self.add(node))).to_vec();

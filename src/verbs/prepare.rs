@@ -141,7 +141,7 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         },
         relay: match typed.relay {
             cli::Relaying::Auto => Runtime::Either,
-            cli::Relaying::Native => Runtime::Native,
+            cli::Relaying::Native => Runtime::Sent,
             cli::Relaying::Python => Runtime::Python,
         },
         secrets: secrets::gather(typed, &targets)?,
