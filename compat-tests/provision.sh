@@ -4,7 +4,9 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
-iproute2 procps util-linux'
+iproute2 procps util-linux sudo opendoas gcc libc6-dev'
+# Docker's own packages have it too, and do not go together with Debian's.
+command -v dockerd >/dev/null || packages="$packages docker.io"
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 
 say() { printf 'provision: %s\n' "$*" >&2; }
@@ -18,6 +20,8 @@ provide_packages() {
     # shellcheck disable=SC2086 # a list of words
     apt-get update -q && DEBIAN_FRONTEND=noninteractive \
         apt-get install -q -y --no-install-recommends $missing || say "apt-get could not install:$missing"
+    # From Debian 13 on.
+    apt-cache show sudo-rs >/dev/null 2>&1 && apt-get install -q -y --no-install-recommends sudo-rs
 }
 
 provide_venv() {

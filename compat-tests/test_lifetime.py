@@ -3,7 +3,6 @@
 Each case has a PID namespace of its own, where what is left at the end is counted.
 """
 
-import contextlib
 import functools
 import itertools
 import os
@@ -14,6 +13,7 @@ import time
 import pytest
 
 from harness import pythons
+from harness.faults import known_to_fail
 from harness.fifo import Leash
 from harness.leaks import read, read_stat
 from harness.namespace import ADDRESSES, Namespace, missing
@@ -110,15 +110,6 @@ class Work:
         seconds = time.monotonic() - self.ended
         assert held == 'let go' and not left and seconds < within, '\n'.join(
             [f'{seconds:.2f} s after the end the bell is {held}, and these are left:', *left])
-
-
-@contextlib.contextmanager
-def known_to_fail(reason):
-    """Around what a known fault of the program breaks now and then; it goes with the fault."""
-    try:
-        yield
-    except AssertionError:
-        pytest.xfail(reason)
 
 
 @functools.cache

@@ -33,14 +33,27 @@ class Daemon:
         try:
             while time.monotonic() < deadline:
                 try:
-                    return socket.create_connection(address, timeout=1).close()
-                except ConnectionRefusedError:
-                    # A listening port announces itself to nobody; the daemon's death does, and ends the wait.
+                    return connect(address).close()
+                except (ConnectionRefusedError, FileNotFoundError):
+                    # A listening socket announces itself to nobody; the daemon's death does, and ends the wait.
                     if select.select([watch], [], [], 0.02)[0]:
                         break
         finally:
             os.close(watch)
         raise AssertionError(f'{self.popen.args} does not answer at {address}:\n{self.log.read_text()}')
+
+
+def connect(address):
+    """`address`: host and port, or the path of a socket."""
+    if isinstance(address, tuple):
+        return socket.create_connection(address, timeout=1)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
+    return connection
 
 
 def free_port():
