@@ -4,10 +4,8 @@
 """
 
 import base64
-import functools
 import json
 import os
-import pathlib
 
 import pytest
 
@@ -16,7 +14,6 @@ from harness.pythons import discover, oldest_and_newest
 from harness.tree import by, chain
 
 DEPTHS = pytest.mark.parametrize('depth', [2, 3, 8])
-DEEPEST = chain(8)
 TITLE = 'hopvine:tree'
 
 LIB = {
@@ -93,7 +90,7 @@ def test_a_call_has_its_modules_its_data_its_output_and_its_log(tree, lib, far, 
 @DEPTHS
 def test_an_exception_comes_with_its_traceback_from_the_end_of_a_chain(tree, lib, far, depth):
     error = tree.call(behind(far, depth), 'app.main:fails', 'nothing', '--json').only['error']
-    assert error['kind'] == 'exception' and error['message'].endswith("KeyError: 'nothing'"), error
+    assert (error['kind'], error['type'], error['args']) == ('exception', 'KeyError', ['nothing']), error
     assert 'app/main.py' in error['traceback'] and 'return {}[key]' in error['traceback'], error
 
 
@@ -152,7 +149,7 @@ def test_any_interpreter_is_a_relay_for_any_other(tree, lib, far, relay_python, 
     result = tree.call(path, 'app.main:everything')
     *rest, version = result.value
     assert (rest, version) == (['app', 'words\n', [['app', n] for n in range(3)]], list(leaf_python.number[:2])), result
-    assert result.said == 'complained\nWARNING app: logged\n', result
+    assert result.said == 'printed\ncomplained\nWARNING app: logged\n', result
 
 
 @pytest.mark.parametrize('python', discover(), ids=repr)
@@ -189,7 +186,7 @@ def test_nothing_is_started_for_a_target_that_is_too_deep(tree, fifo):
         bell.read_lines(1, timeout=0)
 
 
-@pytest.mark.parametrize('words', ['0', '-1', 'many', '1.5'])
+@pytest.mark.parametrize('words', ['-1', 'many', '1.5'])
 def test_a_limit_that_is_no_number_of_hops_is_wrong_usage(tree, words):
     assert tree('run', 'local:', f'--max-hops={words}', '--', 'true').rc == 2
 
@@ -202,8 +199,7 @@ def values(result):
 
 
 def test_twenty_targets_behind_a_host_share_one_login(tree, ssh):
-    result = tree.run('local:db[1-20]', 'echo "\\"$SSH_CONNECTION\\""', '--via', 'ssh:h1') if False else \
-        tree('run', 'local:db[1-20]', '--via', 'ssh:h1', '--', 'echo "\\"$SSH_CONNECTION\\""')
+    result = tree('run', 'local:db[1-20]', '--via', 'ssh:h1', '--', 'echo "\\"$SSH_CONNECTION\\""')
     connections = values(result)
     assert set(connections) == {f'local:db{n}' for n in range(1, 21)}, result
     assert len(set(connections.values())) == 1 and '127.0.0.1' in connections['local:db1'], result
