@@ -2,7 +2,7 @@
 
 use hopvine::controller::operation::{OperationId, Report, Request};
 use hopvine::controller::secrets::Secrets;
-use hopvine::controller::{Controller, Settings};
+use hopvine::controller::{Controller, Runtime, Settings};
 use hopvine::error::HostError;
 use hopvine::hosts::inventory::Inventory;
 use hopvine::hosts::target::{Target, TargetError};
@@ -32,6 +32,8 @@ impl Tunnel {
             log_level: 0,
             connect_timeout: Duration::from_secs(30),
             timeout: None,
+            agent: Runtime::Python,
+            relay: Runtime::Python,
             secrets: Secrets::default(),
             max_hops: 1,
             library,
@@ -78,7 +80,12 @@ impl Tunnel {
         match self.mux.next_event(self.controller.poll_timeout())? {
             Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
             Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Signal(Signal::Child) | Event::Writable(_) | Event::Input | Event::Errand(_) => {}
+            Event::Signal(Signal::Child)
+            | Event::Writable(_)
+            | Event::Input
+            | Event::Errand(_)
+            | Event::Above(_)
+            | Event::Own(_) => {}
             Event::Signal(Signal::Interrupt | Signal::Terminate | Signal::Hangup) => {
                 return Err(Failure::Stopped);
             }

@@ -14,8 +14,10 @@ pub mod modules;
 pub mod mux;
 pub mod payload;
 pub mod proto;
+pub mod relay;
 pub mod report;
 pub mod route;
+pub mod serve;
 #[allow(unsafe_code, reason = "the one room that may")]
 pub mod sys;
 pub mod transport;
@@ -44,10 +46,24 @@ mod layers {
             "controller",
             &["error", "hosts", "link", "modules", "mux", "payload", "proto", "route", "sys", "transport"],
         ),
+        ("serve", &["mux", "proto", "sys"]),
+        ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
         ("report", &["controller", "error", "proto", "sys"]),
         (
             "verbs",
-            &["cli", "controller", "error", "hosts", "modules", "mux", "payload", "proto", "report", "sys"],
+            &[
+                "cli",
+                "controller",
+                "error",
+                "hosts",
+                "modules",
+                "mux",
+                "payload",
+                "proto",
+                "relay",
+                "report",
+                "sys",
+            ],
         ),
         ("main", &["cli", "error", "report", "verbs"]),
         ("lib", &[]),

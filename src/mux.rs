@@ -3,10 +3,11 @@
 //! Owners pull [`Mux::next_event`]; nothing below calls up. A turn reads each ready link at most
 //! once, so that none starves the others.
 
+use crate::link::uplink::{Uplink, UplinkEvent};
 use crate::link::{Cause, Link, LinkEvent, Start};
 use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
-use crate::proto::message::ResetReason;
+use crate::proto::message::{ParentHello, ResetReason};
 use crate::route::{LinkId, Route};
 use crate::sys::child;
 use crate::sys::clock;
@@ -25,11 +26,17 @@ const LINK_KEYS: usize = 4;
 const INPUT_KEY: usize = 8;
 const OUTPUT_KEYS: [(Stream, usize); 2] = [(Stream::Out, 9), (Stream::Err, 10)];
 const ERRAND_KEYS: [(Stream, usize); 2] = [(Stream::Out, 11), (Stream::Err, 12)];
+/// The parent's end of an uplink, in and out.
+const UPLINK_KEYS: [usize; 2] = [13, 14];
+/// Keys from here on are what the owner watches.
+const FIRST_OWN_KEY: usize = usize::MAX / 2;
 const READABLE: Interest = Interest { readable: true, writable: false };
 
 #[derive(Debug)]
 pub enum Event {
     Link(LinkId, LinkEvent),
+    /// The parent says who we are, sends something to us, or has gone.
+    Above(UplinkEvent),
     Signal(Signal),
     /// Standard input can be read.
     Input,
@@ -37,6 +44,8 @@ pub enum Event {
     Writable(Stream),
     /// What the owner watches beside links is ready.
     Errand(Stream),
+    /// What the owner watches by number is ready.
+    Own(usize),
     /// The owner's deadline has come.
     Timeout,
 }
@@ -47,6 +56,9 @@ pub struct Mux {
     poller: Poller,
     signals: Signals,
     links: BTreeMap<LinkId, Watched>,
+    uplink: Option<Uplink>,
+    /// Whom frames from below may be addressed to beside us.
+    ancestors: Vec<ContextId>,
     route: Route,
     started: usize,
     /// Links with something to flush or to tell.
@@ -86,6 +98,8 @@ impl Mux {
             poller,
             signals,
             links: BTreeMap::new(),
+            uplink: None,
+            ancestors: Vec::new(),
             route: Route::default(),
             started: 0,
             stirred: BTreeSet::new(),
@@ -94,6 +108,41 @@ impl Mux {
             polled: clock::now(),
             buffer: Vec::new(),
         })
+    }
+
+    /// Makes this the mux of a relay, which hears who it is from its parent.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptors cannot be watched.
+    pub fn attach(&mut self, uplink: Uplink) -> io::Result<()> {
+        self.poller.add(uplink.input().as_fd(), UPLINK_KEYS[0], READABLE)?;
+        self.poller.add(uplink.output().as_fd(), UPLINK_KEYS[1], Interest::default())?;
+        self.uplink = Some(uplink);
+        Ok(())
+    }
+
+    /// Takes what the parent has said about us, and answers.
+    pub fn settle_in(&mut self, hello: &ParentHello) {
+        self.me = ContextId(hello.context);
+        self.ancestors = hello.ancestors.iter().copied().map(ContextId).collect();
+        if let Some(uplink) = &mut self.uplink {
+            uplink.answer(hello);
+        }
+    }
+
+    /// Watches a descriptor of the owner's, by a number of the owner's, until [`Self::ignore`].
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be watched.
+    pub fn heed(&mut self, fd: &impl AsFd, number: usize, interest: Interest) -> io::Result<()> {
+        self.poller.add(fd.as_fd(), FIRST_OWN_KEY + number, interest)
+    }
+
+    /// Must come before the descriptor is closed; one that is not watched is left alone.
+    pub fn ignore(&mut self, fd: &impl AsFd) {
+        self.poller.remove(fd).ok();
     }
 
     /// Starts a child and sends it everything at once.
@@ -130,6 +179,12 @@ impl Mux {
 
     /// Sends a frame towards its destination; what has gone meanwhile gets nothing.
     pub fn send(&mut self, frame: Frame) {
+        if self.ancestors.contains(&frame.to) {
+            if let Some(uplink) = &mut self.uplink {
+                uplink.send(frame);
+            }
+            return;
+        }
         let Some(id) = self.route.link_to(frame.to) else { return };
         if let Some(watched) = self.links.get_mut(&id) {
             watched.link.send(frame);
@@ -212,7 +267,9 @@ impl Mux {
     pub fn next_event(&mut self, deadline: Option<Instant>) -> io::Result<Event> {
         loop {
             // 1. Tell what links have to say, write what they have to send.
+            self.settle_above();
             self.settle();
+            self.flush_above();
             if let Some(event) = self.events.pop_front() {
                 return Ok(event);
             }
@@ -221,8 +278,9 @@ impl Mux {
             }
             // 2. Sleep until something is ready or due; look at least once.
             let now = clock::now();
-            let due =
-                self.links.values().filter_map(|watched| watched.link.poll_timeout()).chain(deadline).min();
+            let above = self.uplink.as_ref().and_then(Uplink::poll_timeout);
+            let links = self.links.values().filter_map(|watched| watched.link.poll_timeout());
+            let due = links.chain(deadline).chain(above).min();
             self.ready.clear();
             self.poller.wait(due.map(|due| due.saturating_duration_since(now)), &mut self.ready)?;
             // 3. Read what is ready: signals first, then links, each once.
@@ -251,6 +309,10 @@ impl Mux {
                         watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
                         continue;
                     }
+                    LinkEvent::Frame(frame) if self.ancestors.contains(&frame.to) => {
+                        self.uplink.as_mut().into_iter().for_each(|uplink| uplink.send(frame.clone()));
+                        continue;
+                    }
                     LinkEvent::Frame(frame) if frame.to != self.me => {
                         let reason = ResetReason::UnknownMessage.encode();
                         let (from, to) = (frame.from, frame.to);
@@ -270,9 +332,43 @@ impl Mux {
         }
     }
 
+    /// The same for the parent: what is not for us goes on to whom it is for.
+    fn settle_above(&mut self) {
+        let Some(uplink) = &mut self.uplink else { return };
+        let mut onward = Vec::new();
+        while let Some(event) = self.events.is_empty().then(|| uplink.poll_event()).flatten() {
+            match event {
+                UplinkEvent::Frame(frame) if frame.to != self.me => onward.push(frame),
+                // It may change where what follows belongs: who we are, a child that is started.
+                event => {
+                    self.events.push_back(Event::Above(event));
+                    break;
+                }
+            }
+        }
+        for frame in onward {
+            if self.ancestors.contains(&frame.from) && !self.ancestors.contains(&frame.to) {
+                self.send(frame);
+            }
+        }
+    }
+
+    fn flush_above(&mut self) {
+        let Some(uplink) = &mut self.uplink else { return };
+        uplink.flush();
+        let (input, output) = uplink.interest();
+        self.poller.modify(uplink.input().as_fd(), UPLINK_KEYS[0], input).ok();
+        self.poller.modify(uplink.output().as_fd(), UPLINK_KEYS[1], output).ok();
+    }
+
     /// Brings the poller in line with what the link waits for; a link is never watched again.
     fn watch(&mut self, id: LinkId) {
         let Some(watched) = self.links.get_mut(&id) else { return };
+        if watched.link.hangs_up()
+            && let Some(terminal) = watched.link.take_terminal()
+        {
+            self.poller.remove(terminal.fd()).ok();
+        }
         let (wanted, fd) = (watched.link.interest(), watched.link.fd());
         match (watched.interest, wanted) {
             (Some(current), Some(wanted)) if current != wanted => {
@@ -305,6 +401,12 @@ impl Mux {
     fn handle_ready(&mut self, ready: Ready, now: Instant) {
         match ready.key {
             INPUT_KEY => self.events.push_back(Event::Input),
+            key if UPLINK_KEYS.contains(&key) => {
+                if let Some(uplink) = self.uplink.as_mut().filter(|_| ready.readable) {
+                    uplink.handle_readable(&mut self.buffer, now);
+                }
+            }
+            key if key >= FIRST_OWN_KEY => self.events.push_back(Event::Own(key - FIRST_OWN_KEY)),
             key if key >= FIRST_LINK_KEY => self.handle_link(ready, now),
             key => match (Self::stream_of(key, &OUTPUT_KEYS), Self::stream_of(key, &ERRAND_KEYS)) {
                 (Some(stream), _) => {
@@ -356,6 +458,9 @@ impl Mux {
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
+        if let Some(uplink) = &mut self.uplink {
+            uplink.handle_timeout(now);
+        }
         for (id, watched) in &mut self.links {
             if watched.link.poll_timeout().is_some_and(|due| due <= now) {
                 watched.link.handle_timeout(now);

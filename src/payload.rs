@@ -19,6 +19,7 @@ pub const AGENT_MODULE: &str = "hopvine_core";
 const PROBE: &str = include_str!("../bootstrap/probe.sh");
 /// What the probe does with each candidate.
 const PROBE_STEP: &str = "type python$n&&p=python$n";
+const NATIVE: &str = include_str!("../bootstrap/native.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
 const PROBED: &str =
@@ -51,6 +52,14 @@ impl Interpreter {
             Self::Named(name) => name,
         }
     }
+}
+
+/// Tells builds apart that do not speak quite the same: the version, and what an agent would be sent.
+pub fn build() -> String {
+    let parts = PARTS
+        .iter()
+        .fold(crc32fast::hash(CORE), |sum, part| sum.rotate_left(1) ^ crc32fast::hash(part.packed));
+    format!("{}-{sum:08x}", env!("CARGO_PKG_VERSION"), sum = parts)
 }
 
 /// Returns the part of that name.
@@ -89,6 +98,20 @@ pub fn shell_script(interpreter: &Interpreter) -> Result<String, char> {
         Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
         Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
     })
+}
+
+/// The same, and before it: this binary, where it is installed there and of this build.
+///
+/// # Errors
+///
+/// As [`remote_command`].
+pub fn relay_script(interpreter: &Interpreter) -> Result<String, char> {
+    Ok(format!("{}{}", NATIVE.trim_end().replace("@BUILD@", &build()), shell_script(interpreter)?))
+}
+
+/// Starts this binary there, or nothing.
+pub fn native_script() -> String {
+    format!("{}exit 127", NATIVE.trim_end().replace("@BUILD@", &build()))
 }
 
 /// A script that tells what the start of an agent would meet, in lines that begin with `mark`:

@@ -69,8 +69,10 @@ def interrupt(*signal):
 
 
 def kill(pid, number=9):
+    """Returns whether that was possible: another user's process is beyond our signals."""
     try:
         os.kill(pid, number)
+        return 1
     except OSError:
         pass
 
@@ -96,11 +98,8 @@ def purge(roots, since, session=0):
                   and (its == session or ticks >= oldest * os.sysconf('SC_CLK_TCK') - 1)]
         for pid in doomed:
             doomed += [child for child, its, ticks in children.get(pid, []) if child not in spared]
-        doomed = doomed[len(roots):]
-        if not doomed:
+        if not [pid for pid in doomed[len(roots):] if kill(pid)]:
             return
-        for pid in doomed:
-            kill(pid)
         readable([], .002)
 
 

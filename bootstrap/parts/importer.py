@@ -4,6 +4,7 @@ MODULE, PACKAGE, NAMESPACE, EXTENSION, MISSING = range(5)
 # Names at the top of the roots, and what they are; modules that have come: (kind, path, source, names in a package).
 roots = {}
 sources = {}
+pieces = []
 site_lock = thread.allocate_lock()
 site_loads = []
 
@@ -14,6 +15,14 @@ def learn(stream, body):
     roots.update(dict(names))
     for module in modules:
         sources[module[0]] = module[1:]
+
+
+def piece(stream, body):
+    """A piece of what is too long for one frame; all that is kept by a relay comes in pieces."""
+    pieces.append(body[1:])
+    if body[:1] != pack('B', 0):
+        learn(stream, EMPTY.join(pieces))
+        del pieces[:]
 
 
 def fetch(name):
@@ -218,4 +227,5 @@ class Found:
 
 CR, LF = pack('B', 13), pack('B', 10)
 handlers[MODULES] = learn
+handlers[16] = piece
 sys.meta_path.insert(0, Roots())

@@ -89,7 +89,7 @@ class Hop:
         self.argv, self.terminal, self.token = order['argv'], order['terminal'], order['token']
         # The parent's HELLO has the keepalive and the nonce at fixed places.
         self.marker = order['hello'][11:27][::-1]
-        self.noise = self.data = self.said = EMPTY
+        self.noise = self.data = self.said = self.shown = EMPTY
         self.queue, self.unwritten = Queue(), EMPTY
         self.started = self.pid = self.missed = self.refused = self.sent = 0
         self.cause = self.exit = self.error = self.link = None
@@ -330,7 +330,7 @@ class Hop:
         self.said = (self.said + got)[-MAX_TAIL:]
         if self.tty and self.terminal == 2:
             # su asks there, and hears the answer on the terminal.
-            self.tty.heard(got)
+            self.tty.heard(1, got)
         return got
 
     def beat(self):
@@ -382,7 +382,7 @@ class Hop:
             del below[context]
         self.report(ENDED, dump({
             'cause': self.cause or 'eof', 'started': bool(self.started), 'exit': self.exit, 'error': self.error,
-            'said': self.said, 'noise': self.noise[-MAX_TAIL:] * (not self.started)}), END)
+            'said': self.said + pack('B', 10) + self.shown, 'noise': self.noise[-MAX_TAIL:] * (not self.started)}), END)
 
 
 def woken_up():

@@ -36,6 +36,9 @@ pub enum Command {
     /// Why a host does not connect: each step, what it brought, what to try
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
+    /// A context of the tree: what a controller starts on a jump host
+    #[command(hide = true)]
+    Relay(Relay),
     /// What goes over the wire to start an agent
     #[command(subcommand)]
     Bootstrap(Bootstrap),
@@ -115,6 +118,13 @@ pub struct Doctor {
     pub reach: Reach,
 }
 
+#[derive(Debug, Args)]
+pub struct Relay {
+    /// Only say whether this is that build
+    #[arg(long, value_name = "BUILD")]
+    pub is: Option<String>,
+}
+
 /// Options of all verbs that work on many hosts at once.
 #[derive(Debug, Args)]
 pub struct Fleet {
@@ -166,9 +176,15 @@ pub struct Reach {
     /// A silent host is lost after three of these without a sign of life
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
     pub keepalive: Duration,
+    /// What serves a host: an agent in its Python, or this program where it is installed there
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Agent::Auto)]
+    pub agent: Agent,
+    /// What serves a hop on the way: this program where it is installed there, else Python
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Relaying::Auto)]
+    pub relay: Relaying,
     /// How deep the tree of hops may be
-    #[arg(long, value_name = "N", default_value_t = 8)]
-    pub max_hops: usize,
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_hops: u32,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
@@ -203,6 +219,23 @@ pub struct Secret {
 pub enum Own {
     Thread,
     Process,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Agent {
+    /// Python
+    Auto,
+    Python,
+    /// This program, which must be installed there
+    Native,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Relaying {
+    /// This program where it is installed in this build, else Python
+    Auto,
+    Native,
+    Python,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
-use super::Settings;
+use super::{RANDOM_BYTES, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{
     Afterwards, Become, Container, Engine, Hop, Image, Inside, Method, Surroundings, Target, Way,
@@ -20,14 +20,22 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) target: Target,
+    /// What may have been started there.
+    pub(super) runtime: Runtime,
     /// What its hop runs.
     pub(super) program: String,
     pub(super) place: Place,
     pub(super) state: State,
+    /// For the start of an agent beside it.
+    pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
     pub(super) users: usize,
     /// Its program has been told the password.
     pub(super) answered: bool,
+    /// What was asked, and not answered.
+    pub(super) refusal: Option<HostErrorKind>,
+    /// What its program asks for a password with.
+    pub(super) token: String,
     /// Why it was told to end.
     pub(super) ending: Option<Cause>,
     /// What it has been sent: parts of the agent, modules, the names in the user's roots.
@@ -72,13 +80,23 @@ pub(super) enum State {
 }
 
 impl Context {
-    pub(super) fn new(target: Target, argv: &[String], place: Place, until: Option<Instant>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        runtime: Runtime,
+        argv: &[String],
+        place: Place,
+        until: Option<Instant>,
+    ) -> Self {
         Self {
             target,
+            runtime,
             program: argv.first().cloned().unwrap_or_default(),
             place,
+            next_random: [0; RANDOM_BYTES],
             users: 0,
             answered: false,
+            refusal: None,
+            token: String::new(),
             ending: None,
             state: State::Connecting { until },
             parts: HashSet::new(),
@@ -94,7 +112,7 @@ impl Context {
     /// The hop to name in an error, unless the target's name says the same.
     pub(super) fn failing_hop(&self) -> Option<String> {
         let last = self.target.hops.last()?;
-        if self.target.hops.len() == 1 && last.way == Way::Local {
+        if self.target.hops.len() == 1 && !matches!(last.way, Way::Ssh(_)) {
             return None;
         }
         let hop = last.to_string();
@@ -109,10 +127,18 @@ impl Context {
 
     /// What the end of its link means for what it was asked.
     pub(super) fn failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
+        if let Some(refusal) = &self.refusal {
+            // It was ended by us, as its own end after such a line would have been.
+            let itself = Some(Exit::Status(1));
+            return match self.start_failure_of_hop(itself, end, settings) {
+                HostErrorKind::PasswordExpired => HostErrorKind::PasswordExpired,
+                _ => refusal.clone(),
+            };
+        }
         match end.cause {
             Cause::TooSlow => HostErrorKind::ConnectTimeout { after: settings.connect_timeout },
             Cause::TooNoisy => HostErrorKind::Noise,
-            Cause::Asked => HostErrorKind::Interrupted,
+            Cause::Asked | Cause::Question => HostErrorKind::Interrupted,
             _ if !end.started => self.start_failure(end, settings),
             Cause::Stuck => HostErrorKind::LinkLost { why: Loss::Stuck },
             Cause::Forged { .. } => HostErrorKind::LinkLost { why: Loss::Forged },
@@ -133,8 +159,19 @@ impl Context {
     }
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
-        self.target.hops.last().map_or(HostErrorKind::StartFailed { exit: end.exit }, |hop| {
-            start_failure(hop, end.exit, &end.stderr, settings)
+        match self.start_failure_of_hop(end.exit, end, settings) {
+            HostErrorKind::AuthenticationFailed if self.answered => HostErrorKind::WrongPassword,
+            // su and doas say so too where nothing was typed.
+            HostErrorKind::WrongPassword if !self.answered => {
+                HostErrorKind::PasswordNeeded { program: self.program.clone() }
+            }
+            kind => kind,
+        }
+    }
+
+    fn start_failure_of_hop(&self, exit: Option<Exit>, end: &End, settings: &Settings) -> HostErrorKind {
+        self.target.hops.last().map_or(HostErrorKind::StartFailed { exit }, |hop| {
+            start_failure(hop, exit, &end.stderr, settings)
         })
     }
 }
@@ -169,6 +206,7 @@ pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings:
         Diagnosis::NoImage => HostErrorKind::NoImage,
         Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable,
         Diagnosis::NoShell => HostErrorKind::NoShell,
+        Diagnosis::NoPython if settings.agent == Runtime::Native => HostErrorKind::NoNative,
         Diagnosis::NoPython => {
             HostErrorKind::NoPython { tried: interpreter(hop, settings).tried().to_owned() }
         }
@@ -179,7 +217,7 @@ pub fn start_failure(hop: &Hop, exit: Option<Exit>, stderr: &[String], settings:
 /// Whose words a hop's program ends with.
 fn speaker(way: &Way) -> Speaker {
     match way {
-        Way::Local | Way::Exec { .. } => Speaker::Other,
+        Way::Local { .. } | Way::Exec { .. } => Speaker::Other,
         Way::Ssh(_) => Speaker::Ssh,
         Way::Become(other) => match other.method {
             Method::Sudo(_) => Speaker::Sudo,
@@ -195,6 +233,17 @@ fn speaker(way: &Way) -> Speaker {
             Engine::Jail => Speaker::Jail,
         },
     }
+}
+
+/// What is to run at the end of a hop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    #[default]
+    Python,
+    /// This binary where it is installed, else Python.
+    Either,
+    /// This binary.
+    Native,
 }
 
 /// Which interpreter a hop is to start.
@@ -238,11 +287,21 @@ pub fn only_hop(target: &Target) -> Result<&Hop, HostError> {
 /// When the interpreter cannot be quoted, or the inventory does not know
 /// the command line: both have been checked before by whoever reads the command line, so this is
 /// the last resort.
-pub fn plan(target: &Target, settings: &Settings, asking: &Asking<'_>) -> Result<Plan, HostError> {
+pub fn plan(
+    target: &Target,
+    settings: &Settings,
+    asking: &Asking<'_>,
+    runtime: Runtime,
+) -> Result<Plan, HostError> {
     let no_hop = || HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() };
     let hop = target.hops.last().ok_or_else(no_hop)?;
     let odd = |odd: char| cannot_run(hop, format!("{odd:?} in the interpreter's path"));
-    let script = payload::shell_script(&interpreter(hop, settings)).map_err(odd)?;
+    let interpreter = interpreter(hop, settings);
+    let script = match runtime {
+        Runtime::Python => payload::shell_script(&interpreter).map_err(odd)?,
+        Runtime::Either => payload::relay_script(&interpreter).map_err(odd)?,
+        Runtime::Native => payload::native_script(),
+    };
     plan_with(hop, settings, asking, Wording::by_sh(script))
 }
 
@@ -259,7 +318,7 @@ pub fn plan_with(
 ) -> Result<Plan, HostError> {
     let Wording { command, script } = wording;
     Ok(match &hop.way {
-        Way::Local => local::plan(script),
+        Way::Local { .. } => local::plan(script),
         Way::Exec { name } => {
             let words =
                 settings.inventory.exec(name).map_err(|error| cannot_run(hop, format!("{error:?}")))?;

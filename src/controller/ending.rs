@@ -91,10 +91,12 @@ impl Controller {
 
     /// A context is gone with all that is below it, and all operations in these have failed.
     pub(super) fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
-        let hop = self.contexts.get(&id).and_then(Context::failing_hop);
-        let error = HostError { hop, kind: kind.clone(), said: said.to_vec() };
+        let Some(context) = self.contexts.get(&id) else { return };
+        let itself = context.failing_hop();
+        let above = context.target.hops.last().map(ToString::to_string);
         for gone in self.subtree(id).into_iter().rev() {
-            self.forget(gone, &error);
+            let hop = if gone == id { itself.clone() } else { above.clone() };
+            self.forget(gone, &HostError { hop, kind: kind.clone(), said: said.to_vec() });
         }
     }
 

@@ -72,7 +72,12 @@ impl Fleet {
                 self.running.insert(operation, Slot { place, context, since: now });
                 Ok(operation)
             }
-            Err(error) => Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO }),
+            Err(error) => {
+                if self.is_done() {
+                    controller.close_all();
+                }
+                Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO })
+            }
         }
     }
 

@@ -6,6 +6,7 @@ mod context;
 mod ending;
 pub mod feed;
 pub mod fleet;
+mod keeping;
 pub mod operation;
 pub mod secrets;
 mod supply;
@@ -28,14 +29,14 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
-pub use context::{Wording, interpreter, only_hop, plan, plan_with, start_failure};
+pub use context::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
+use keeping::Keepsakes;
 use operation::{OperationId, Report, Request, Source};
 use secrets::{Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
-use tree::Keepsakes;
 pub use tree::RANDOM_BYTES;
 
 const MAX_WARNINGS: u32 = 20;
@@ -52,6 +53,10 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// For each operation, from the moment its context is open.
     pub timeout: Option<Duration>,
+    /// What serves a target.
+    pub agent: Runtime,
+    /// What serves a hop that others lead on from.
+    pub relay: Runtime,
     pub secrets: Secrets,
     /// How deep the tree may be.
     pub max_hops: usize,
@@ -162,6 +167,7 @@ impl Controller {
 
     /// Asks something of a context.
     pub fn submit(&mut self, context: ContextId, request: &Request, now: Instant) -> OperationId {
+        let context = self.able(context, request, now);
         self.next_operation += 1;
         let operation = OperationId(self.next_operation);
         for part in request.parts() {
@@ -314,12 +320,15 @@ impl Controller {
     fn ended(&mut self, id: ContextId, end: &End) {
         let Some(context) = self.contexts.get(&id) else { return };
         let kind = context.failure(end, &self.settings);
+        let token = context.token.clone();
         if let HostErrorKind::LinkLost { why: Loss::Ended { exit: Some(exit) } } = kind {
             self.scripts_ended(id, exit);
         }
         // What login files printed explains a failed start, and nothing later.
         let noise = end.noise.iter().filter(|_| !end.started);
-        let said: Vec<String> = end.stderr.iter().chain(noise).cloned().collect();
+        let ours = &token;
+        let said = end.stderr.iter().chain(noise).filter(|line| ours.is_empty() || !line.contains(ours));
+        let said: Vec<String> = said.cloned().collect();
         self.lose(id, &kind, &said);
     }
 

@@ -145,6 +145,14 @@ impl Request {
         }
     }
 
+    /// Whether only an agent can do it.
+    pub fn is_for_python(&self) -> bool {
+        match self {
+            Self::Run(_) => false,
+            Self::Call { .. } | Self::Script(_) | Self::Builtin(_) => true,
+        }
+    }
+
     /// What of the user's modules it will import; a command imports none.
     pub fn imports(&self) -> Option<Imports<'_>> {
         match self {

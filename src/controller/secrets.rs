@@ -48,11 +48,11 @@ impl Controller {
         let is_login = matches!(context.target.hops.last().map(|hop| &hop.way), Some(Way::Ssh(_)));
         let secrets = &self.settings.secrets;
         let secret = if is_login { &secrets.login } else { &secrets.become_other };
+        let text = String::from_utf8_lossy(&question.text).into_owned();
         let again = std::mem::replace(&mut context.answered, true);
         let refusal = match secret {
-            _ if !question.password => {
-                HostErrorKind::OtherQuestion { text: String::from_utf8_lossy(&question.text).into_owned() }
-            }
+            _ if is_login && text.contains("(yes/no") => HostErrorKind::HostKeyUnknown,
+            _ if !question.password => HostErrorKind::OtherQuestion { text },
             Some(_) if again => HostErrorKind::WrongPassword,
             Some(secret) => {
                 match context.place {
@@ -69,7 +69,7 @@ impl Controller {
             }
             None => HostErrorKind::PasswordNeeded { program: context.program.clone() },
         };
-        self.abort(id, Cause::Asked);
-        self.lose(id, &refusal, &[]);
+        context.refusal = Some(refusal);
+        self.abort(id, Cause::Question);
     }
 }

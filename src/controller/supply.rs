@@ -61,20 +61,14 @@ impl Controller {
             Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),
             Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };
-        let answer = if self.is_behind_a_relay(key.peer) { self.hand_out(key.peer, answer) } else { answer };
+        // Behind a relay the answer is what the relay gives, so that the link to it carries it once.
+        let answer = match &answer {
+            ToAgent::Part(_) if self.hand_out(key.peer, &answer) => ToAgent::Part(Vec::new()),
+            ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
+            _ => answer,
+        };
         self.supplies.push(key);
         self.streams.send(key, answer.encode(), true);
-    }
-
-    /// Lets the relays between us and a context keep what it has asked for; returns what is left to answer.
-    fn hand_out(&mut self, context: ContextId, answer: ToAgent) -> ToAgent {
-        let rest = match &answer {
-            ToAgent::Part(_) => ToAgent::Part(Vec::new()),
-            ToAgent::Modules(_) => ToAgent::Modules(pack(&[], &[])),
-            _ => return answer,
-        };
-        self.push(context, &answer);
-        rest
     }
 
     /// What the context has asked for and has not taken yet.

@@ -18,6 +18,8 @@ fn controller() -> Controller {
         log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: Some(TIMEOUT),
+        agent: Runtime::Python,
+        relay: Runtime::Python,
         secrets: Secrets::default(),
         max_hops: 8,
         library: Library::default(),

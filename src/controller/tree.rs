@@ -1,10 +1,11 @@
 //! The tree of contexts: hops are shared by all targets behind them, children of a relay are started
 //! by messages to it, and what a relay holds already is not sent to it again.
 
-use super::context::{Context, Place, State, plan};
+use super::context::{Context, Place, Runtime, State, plan};
+use super::operation::Request;
 use super::{Command, Controller, Due};
 use crate::error::{HostError, HostErrorKind};
-use crate::hosts::target::{Hop, Target};
+use crate::hosts::target::{Hop, Target, Way};
 use crate::link::{Cause, End, Start};
 use crate::payload;
 use crate::proto::dialog::Tail;
@@ -20,29 +21,20 @@ use crate::sys::child::Exit;
 use crate::sys::tty::Role;
 use crate::transport::{Asking, Plan, Prompt, Questions, Terminal};
 use sha1::{Digest, Sha1};
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
 pub const RANDOM_BYTES: usize = NONCE_BYTES + 8;
 /// Contexts that may exist at a time.
 const MAX_CONTEXTS: usize = 20_000;
-/// A kept message and the one that brings it fit one frame.
-const KEPT_BYTES: usize = 64_000;
-/// What one relay is given to keep; beyond this, each child is sent its own.
-const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Messages that relays may keep, by what they hold.
-#[derive(Debug, Default)]
-pub(super) struct Keepsakes {
-    numbers: HashMap<[u8; 20], u32>,
-}
-
-impl Keepsakes {
-    fn number(&mut self, message: &[u8]) -> u32 {
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
-        *self.numbers.entry(Sha1::digest(message).into()).or_insert(next)
-    }
+/// A context that is about to be started.
+struct New {
+    id: ContextId,
+    target: Target,
+    runtime: Runtime,
+    plan: Plan,
+    hello: ParentHello,
 }
 
 impl Controller {
@@ -58,13 +50,20 @@ impl Controller {
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<ContextId, HostError> {
+        let limit = self.settings.max_hops;
+        if target.hops.len() > limit {
+            let path = target.hops.iter().map(Hop::to_string).collect();
+            return Err(refused(HostErrorKind::TooManyHops { path, limit }));
+        }
         let mut at = ContextId::CONTROLLER;
         for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
             let hops = &target.hops[..=depth];
             let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
+            let runtime =
+                if depth + 1 == target.hops.len() { self.settings.agent } else { self.settings.relay };
             at = match known {
                 Some(id) => id,
-                None => self.start_context(at, hops, target, *random, now)?,
+                None => self.start_context(at, hops, target, runtime, *random, now)?,
             };
         }
         if let Some(context) = self.contexts.get_mut(&at) {
@@ -72,6 +71,26 @@ impl Controller {
         }
         self.collect_frames();
         Ok(at)
+    }
+
+    /// Returns the context that can do what is asked: one that may be this binary leaves to an agent of
+    /// its own what only Python can do.
+    pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
+        let Some(context) = self.contexts.get(&id).filter(|context| context.runtime != Runtime::Python)
+        else {
+            return id;
+        };
+        if !request.is_for_python() {
+            return id;
+        }
+        let mut target = context.target.clone();
+        target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
+        let known = self.by_path.get(&target.hops).copied().filter(|id| self.is_usable(*id));
+        let random = context.next_random;
+        match known {
+            Some(known) => known,
+            None => self.start_context(id, &target.hops, &target, Runtime::Python, random, now).unwrap_or(id),
+        }
     }
 
     fn is_usable(&self, id: ContextId) -> bool {
@@ -83,14 +102,10 @@ impl Controller {
         parent: ContextId,
         hops: &[Hop],
         target: &Target,
+        runtime: Runtime,
         random: [u8; RANDOM_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        let refused = |kind| HostError { hop: None, kind, said: Vec::new() };
-        if hops.len() > self.settings.max_hops {
-            let path = hops.iter().map(Hop::to_string).collect();
-            return Err(refused(HostErrorKind::TooManyHops { path, limit: self.settings.max_hops }));
-        }
         if self.contexts.len() >= MAX_CONTEXTS {
             return Err(refused(HostErrorKind::TooManyContexts { limit: MAX_CONTEXTS }));
         }
@@ -100,7 +115,7 @@ impl Controller {
         let (nonce, token) = split(random);
         let ssh =
             if self.settings.secrets.login.is_some() { Questions::Password } else { Questions::Refused };
-        let plan = plan(&target, &self.settings, &Asking { token: &token, ssh })?;
+        let plan = plan(&target, &self.settings, &Asking { token: &token, ssh }, runtime)?;
         self.next_context += 1;
         let id = ContextId(self.next_context);
         self.note(&target.name, || {
@@ -110,37 +125,36 @@ impl Controller {
         let (title, log_level) = (self.settings.title.clone(), self.settings.log_level);
         let hello = greeting(id, &self.line(parent), nonce, keepalive, log_level, title);
         self.by_path.insert(hops.to_vec(), id);
+        let new = New { id, target, runtime, plan, hello };
         if parent == ContextId::CONTROLLER {
-            self.start_here(id, target, plan, hello, now);
+            self.start_here(new, now);
         } else {
-            self.start_behind(id, parent, target, &plan, &hello, now);
+            self.start_behind(parent, new, now);
+        }
+        if let Some(context) = self.contexts.get_mut(&id) {
+            context.next_random = follower(&random);
+            context.token = token;
         }
         Ok(id)
     }
 
-    fn start_here(&mut self, id: ContextId, target: Target, plan: Plan, hello: ParentHello, now: Instant) {
+    fn start_here(&mut self, new: New, now: Instant) {
+        let New { id, target, runtime, plan, hello } = new;
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
         let (terminal, token) = role(&plan);
         let start = Start { argv: plan.argv, payload, hello, terminal, token };
         let until = now + self.settings.connect_timeout;
-        self.contexts.insert(id, Context::new(target, &start.argv, Place::Here(None), Some(until)));
+        self.contexts.insert(id, Context::new(target, runtime, &start.argv, Place::Here(None), Some(until)));
         self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
         // An agent waits for it before it listens to anything else.
         self.send_part(id, "guard");
     }
 
-    /// The relay has the agent's core and its watchdog, being an agent itself.
-    fn start_behind(
-        &mut self,
-        id: ContextId,
-        parent: ContextId,
-        target: Target,
-        plan: &Plan,
-        hello: &ParentHello,
-        now: Instant,
-    ) {
+    /// The relay has the agent's core and its watchdog, being an agent itself or this binary.
+    fn start_behind(&mut self, parent: ContextId, new: New, now: Instant) {
+        let New { id, target, runtime, plan, hello } = new;
         self.send_part(parent, "relay");
         if plan.terminal != Terminal::None {
             self.send_part(parent, "terminal");
@@ -150,20 +164,21 @@ impl Controller {
             let message = ToAgent::Behind { context: id, child: pair[0] };
             self.streams.open(pair[1], Priority::Interactive, message.encode(), true);
         }
-        let message = ToAgent::Spawn(order(id, plan, hello)).encode();
+        let message = ToAgent::Spawn(order(id, &plan, &hello)).encode();
         let stream = self.streams.open(parent, Priority::Interactive, message, false);
         self.spawns.insert(stream, id);
         let until = self.contexts.get(&parent).filter(|parent| parent.state == State::Open);
         let until = until.map(|_| now + self.settings.connect_timeout);
         self.deadlines.extend(until.map(|until| (until, Due::Connection(id))));
-        let mut context = Context::new(target, &plan.argv, Place::Behind { parent, stream }, until);
+        let place = Place::Behind { parent, stream };
+        let mut context = Context::new(target, runtime, &plan.argv, place, until);
         context.parts.insert("guard");
         self.contexts.insert(id, context);
         self.commands.push_back(Command::Behind { context: id, relay: parent });
     }
 
     /// A context and all above it: itself first, the controller last.
-    fn line(&self, id: ContextId) -> Vec<ContextId> {
+    pub(super) fn line(&self, id: ContextId) -> Vec<ContextId> {
         let mut line = vec![id];
         while let Some(context) = line.last().and_then(|last| self.contexts.get(last)) {
             line.push(context.place.parent());
@@ -279,44 +294,10 @@ impl Controller {
             }
         }
     }
+}
 
-    /// Sends a message on a stream of its own: directly, or from the nearest relay that keeps it.
-    pub(super) fn push(&mut self, to: ContextId, message: &ToAgent) {
-        let (message, line) = (message.encode(), self.line(to));
-        let relays = &line[1..line.len().saturating_sub(1)];
-        let room = |id: &ContextId| {
-            self.contexts.get(id).is_some_and(|context| context.kept_bytes + message.len() <= MAX_KEPT_BYTES)
-        };
-        if relays.is_empty() || message.len() > KEPT_BYTES || !relays.iter().all(room) {
-            self.streams.open(to, Priority::Interactive, message, true);
-            return;
-        }
-        let key = self.keepsakes.number(&message);
-        let mut above = None;
-        for relay in relays.iter().rev() {
-            let Some(context) = self.contexts.get_mut(relay) else { return };
-            if context.kept.insert(key) {
-                context.kept_bytes += message.len();
-                match above {
-                    None => self.give(*relay, &ToAgent::Keep { key, message: message.clone() }),
-                    Some(above) => {
-                        self.give(above, &ToAgent::Give { to: *relay, keep: true, keys: vec![key] });
-                    }
-                }
-            }
-            above = Some(*relay);
-        }
-        self.give(relays[0], &ToAgent::Give { to, keep: false, keys: vec![key] });
-    }
-
-    fn give(&mut self, to: ContextId, message: &ToAgent) {
-        self.streams.open(to, Priority::Interactive, message.encode(), true);
-    }
-
-    /// Whether a relay is between us and a context.
-    pub(super) fn is_behind_a_relay(&self, id: ContextId) -> bool {
-        self.contexts.get(&id).is_some_and(|context| context.place.parent() != ContextId::CONTROLLER)
-    }
+fn refused(kind: HostErrorKind) -> HostError {
+    HostError { hop: None, kind, said: Vec::new() }
 }
 
 /// What a relay needs to start a child.
@@ -378,6 +359,16 @@ fn end_of(value: &Value) -> (End, Option<String>) {
     });
     let started = value.get("started").is_some_and(|id| value.is_true(id));
     (End { cause, started, exit, stderr: lines("said"), noise: lines("noise") }, text("error"))
+}
+
+/// What the start of one more context is given, which nobody who does not know `random` could tell.
+fn follower(random: &[u8; RANDOM_BYTES]) -> [u8; RANDOM_BYTES] {
+    let mut next = [0; RANDOM_BYTES];
+    for (at, piece) in next.chunks_mut(20).enumerate() {
+        let digest = Sha1::new().chain_update([at as u8]).chain_update(random).finalize();
+        piece.copy_from_slice(&digest[..piece.len()]);
+    }
+    next
 }
 
 /// The nonce, and a word that no program prints by itself.

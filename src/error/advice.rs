@@ -42,6 +42,7 @@ impl HostError {
             HostErrorKind::NoShell => "it is there, and holds no shell that could start anything",
             HostErrorKind::TooManyHops { .. } => "nothing was started behind the last hop that is allowed",
             HostErrorKind::TooManyContexts { .. } => "what runs goes on, and nothing more is started",
+            HostErrorKind::NoNative => "--agent native needs this program there, in PATH or ~/.local/bin",
             HostErrorKind::NoPython { .. } => "the login works, and no interpreter is where we look",
             HostErrorKind::StartFailed { .. } => {
                 "the way in ends by itself: a command of its own, a shell that lets nobody in, a start file that exits"
@@ -97,6 +98,7 @@ impl HostError {
             HostErrorKind::TooManyContexts { .. } => {
                 "close what is not needed, or go through fewer at a time (-f)"
             }
+            HostErrorKind::NoNative => "`hopvine relay install -w HOST` puts it there",
             HostErrorKind::NoPython { .. } => "name an interpreter with --python PATH or ?python=PATH",
             HostErrorKind::StartFailed { .. } => {
                 "run the same by hand: `hopvine bootstrap show --command` prints the start command"

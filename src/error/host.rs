@@ -53,6 +53,8 @@ pub enum HostErrorKind {
     TooManyContexts {
         limit: usize,
     },
+    /// This binary is not installed there.
+    NoNative,
     NoPython {
         tried: String,
     },
@@ -116,6 +118,7 @@ impl HostError {
             HostErrorKind::NoShell => "no_shell",
             HostErrorKind::TooManyHops { .. } => "too_many_hops",
             HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
+            HostErrorKind::NoNative => "no_native",
             HostErrorKind::NoPython { .. } => "no_python",
             HostErrorKind::StartFailed { .. } => "start_failed",
             HostErrorKind::Noise => "noise",
@@ -152,6 +155,7 @@ impl HostError {
             | HostErrorKind::NoShell
             | HostErrorKind::TooManyHops { .. }
             | HostErrorKind::TooManyContexts { .. }
+            | HostErrorKind::NoNative
             | HostErrorKind::NoPython { .. }
             | HostErrorKind::StartFailed { .. }
             | HostErrorKind::Noise
@@ -190,6 +194,7 @@ impl fmt::Display for HostError {
                 write!(f, "{} hops, and the limit is {limit}: {}", path.len(), path.join(" -> "))
             }
             HostErrorKind::TooManyContexts { limit } => write!(f, "more than {limit} contexts"),
+            HostErrorKind::NoNative => write!(f, "no hopvine of this build found"),
             HostErrorKind::NoPython { tried } => write!(f, "no Python found; tried {tried}"),
             HostErrorKind::StartFailed { exit } => {
                 write!(f, "{} before the agent started", ended(*exit))

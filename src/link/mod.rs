@@ -3,11 +3,13 @@
 //! Its life: starting (noise until the marker), open (frames), ending (nothing more is read; the
 //! process is given time, then killed), over. It always ends with the process reaped.
 
+pub mod uplink;
+
 use crate::proto::dialog::{Dialog, Progress, Tail};
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
 use crate::proto::message::{ChildHello, ParentHello};
-use crate::proto::prompt::{Prompt, Question};
+use crate::proto::prompt::{Place, Prompt, Question};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
 use crate::sys::child::{Child, Exit, Spawned};
 use crate::sys::fd::{self, Read, Write};
@@ -76,6 +78,8 @@ pub enum Cause {
     },
     /// Nothing answered within the time to connect.
     TooSlow,
+    /// It asked what it is not told.
+    Question,
     /// What it was told to stop went on.
     Stuck,
     Failed,
@@ -109,6 +113,7 @@ pub struct Link {
     session: Session,
     out: Outbound,
     stderr_tail: Tail,
+    terminal_tail: Tail,
     noise: Vec<String>,
     events: VecDeque<LinkEvent>,
 }
@@ -142,6 +147,7 @@ impl Link {
             session: Session::parent(me, &hello, now),
             out: Outbound { bytes: payload, written: 0 },
             stderr_tail: Tail::default(),
+            terminal_tail: Tail::default(),
             noise: Vec::new(),
             events: VecDeque::new(),
         }
@@ -222,8 +228,8 @@ impl Link {
         buffer.resize(READ_BYTES, 0);
         match terminal.read(buffer) {
             Read::Data(count) if !self.started => {
-                self.stderr_tail.push(&buffer[..count]);
-                self.prompt.handle_output(&buffer[..count], now);
+                self.terminal_tail.push(&buffer[..count]);
+                self.prompt.handle_output(Place::Terminal, &buffer[..count], now);
             }
             Read::Data(_) | Read::WouldBlock => {}
             Read::Eof | Read::Failed(_) => return false,
@@ -236,6 +242,13 @@ impl Link {
         if let Some(terminal) = &self.terminal {
             terminal.type_line(password);
         }
+    }
+
+    /// Whether the terminal is to be closed, which ends what waits there for an answer, also where it
+    /// runs as somebody whom we may not signal.
+    pub fn hangs_up(&self) -> bool {
+        let by_itself = |cause| matches!(cause, Cause::Eof | Cause::Failed);
+        !self.started && matches!(self.life, Life::Ending { cause, .. } if !by_itself(cause))
     }
 
     /// Gives up the terminal, which the caller has stopped watching.
@@ -303,7 +316,7 @@ impl Link {
                 self.stderr_tail.push(&buffer[..count]);
                 // su asks there, and hears the answer on the terminal.
                 if self.role == Role::Input && !self.started {
-                    self.prompt.handle_output(&buffer[..count], now);
+                    self.prompt.handle_output(Place::Errors, &buffer[..count], now);
                 }
             }
             Read::WouldBlock => {}
@@ -334,8 +347,15 @@ impl Link {
         // A background process may hold the other end open for ever: what is there now is all.
         let mut reads = 0..LAST_READS;
         while reads.next().is_some() && self.stderr_has_more(&mut buffer) {}
+        buffer.resize(READ_BYTES, 0);
+        if let Some(terminal) = &self.terminal
+            && let Read::Data(count) = terminal.read(&mut buffer)
+        {
+            self.terminal_tail.push(&buffer[..count]);
+        }
         if let Life::Ending { cause, .. } = self.enter(Life::Over) {
-            let stderr = std::mem::take(&mut self.stderr_tail).into_lines();
+            let mut stderr = std::mem::take(&mut self.stderr_tail).into_lines();
+            stderr.extend(std::mem::take(&mut self.terminal_tail).into_lines());
             let noise = std::mem::take(&mut self.noise);
             self.events.push_back(LinkEvent::Ended(End {
                 cause,
@@ -393,7 +413,12 @@ impl Link {
     fn end(&mut self, cause: Cause, now: Instant) {
         let next = match cause {
             Cause::Asked | Cause::Eof | Cause::Failed | Cause::Session(Closed::Bye) => now + GRACE,
-            Cause::Session(_) | Cause::TooNoisy | Cause::Forged { .. } | Cause::TooSlow | Cause::Stuck => now,
+            Cause::Session(_)
+            | Cause::TooNoisy
+            | Cause::Forged { .. }
+            | Cause::TooSlow
+            | Cause::Question
+            | Cause::Stuck => now,
         };
         if matches!(self.life, Life::Starting(_) | Life::Open) {
             self.enter(Life::Ending { cause, next, step: Step::Terminate });

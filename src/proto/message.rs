@@ -125,6 +125,8 @@ pub enum ToAgent {
     Part(Vec<u8>),
     /// Names that the user's roots hold, and modules, as PROTOCOL.md has it; a value, compressed by raw deflate.
     Modules(Vec<u8>),
+    /// A piece of a Modules message's body, which ends with the last.
+    Piece { last: bool, bytes: Vec<u8> },
     /// The answer to a request for data: bytes, a list of (name, is a folder), or None.
     Data(Value),
     /// Start a child: a dict of `context`, `argv`, `hello`, `start`, `core`, `terminal`, `token`. The
@@ -153,6 +155,7 @@ impl ToAgent {
             Self::Part(_) => 4,
             Self::Modules(_) => 5,
             Self::Data(_) => 6,
+            Self::Piece { .. } => 16,
             Self::Script(_) => 7,
             Self::Spawn(_) => 10,
             Self::Keep { .. } => 11,
@@ -173,6 +176,10 @@ impl ToAgent {
             Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {
                 out.extend(bytes);
             }
+            Self::Piece { last, bytes } => {
+                out.push(u8::from(*last));
+                out.extend(bytes);
+            }
             Self::Keep { key, message } => {
                 out.extend(key.to_be_bytes());
                 out.extend(message);
@@ -189,6 +196,40 @@ impl ToAgent {
         }
         out
     }
+}
+
+/// What this binary serves when it is a context itself; all else is for Python.
+impl ToAgent {
+    pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
+        let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
+        Ok(match tag {
+            2 => Self::Run(Value::decode(body)?),
+            3 => Self::Input(body.to_vec()),
+            4 => Self::Part(body.to_vec()),
+            5 | 16 => Self::Modules(body.to_vec()),
+            10 => Self::Spawn(Value::decode(body)?),
+            11 => {
+                let (key, message) = body.split_at_checked(4).ok_or(MessageError::BadRecord)?;
+                Self::Keep { key: number(key)?, message: message.to_vec() }
+            }
+            12 => {
+                let (head, keys) = body.split_at_checked(5).ok_or(MessageError::BadRecord)?;
+                let keys = keys.chunks(4).map(number).collect::<Result<_, _>>()?;
+                Self::Give { to: ContextId(number(&head[..4])?), keep: head[4] != 0, keys }
+            }
+            13 => {
+                let (context, child) = body.split_at_checked(4).ok_or(MessageError::BadRecord)?;
+                Self::Behind { context: ContextId(number(context)?), child: ContextId(number(child)?) }
+            }
+            14 => Self::Leave { at_once: *body == [1] },
+            15 => Self::Reply(body.to_vec()),
+            unknown => return Err(MessageError::UnknownTag(*unknown)),
+        })
+    }
+}
+
+fn number(bytes: &[u8]) -> Result<u32, MessageError> {
+    bytes.try_into().map(u32::from_be_bytes).map_err(|_| MessageError::BadRecord)
 }
 
 /// From a context to an ancestor.
@@ -225,6 +266,44 @@ pub enum FromAgent {
 }
 
 impl FromAgent {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![match self {
+            Self::Output(_) => 17,
+            Self::Errors(_) => 18,
+            Self::Result(_) => 19,
+            Self::Failure(_) => 20,
+            Self::Exit(_) => 21,
+            Self::Need(_) => 22,
+            Self::Item(_) => 23,
+            Self::Log(_) => 24,
+            Self::Exhausted => 25,
+            Self::Started(_) => 26,
+            Self::Noise(_) => 27,
+            Self::Ended(_) => 28,
+            Self::Asked(_) => 29,
+            Self::Refused(_) => 30,
+        }];
+        match self {
+            Self::Output(bytes) | Self::Errors(bytes) | Self::Noise(bytes) | Self::Refused(bytes) => {
+                out.extend(bytes);
+            }
+            Self::Result(value)
+            | Self::Failure(value)
+            | Self::Item(value)
+            | Self::Log(value)
+            | Self::Ended(value) => value.encode(&mut out),
+            Self::Exit(status) => out.extend(status.to_be_bytes()),
+            Self::Need(name) => out.extend(name.as_bytes()),
+            Self::Exhausted => {}
+            Self::Started(hello) => out.extend(Record::encode(hello)),
+            Self::Asked(question) => {
+                out.push(u8::from(!question.password));
+                out.extend(&question.text);
+            }
+        }
+        out
+    }
+
     pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
         let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
         Ok(match tag {
@@ -232,7 +311,7 @@ impl FromAgent {
             18 => Self::Errors(body.to_vec()),
             19 => Self::Result(Value::decode(body)?),
             20 => Self::Failure(Value::decode(body)?),
-            21 => Self::Exit(u32::from_be_bytes(body.try_into().map_err(|_| MessageError::BadRecord)?)),
+            21 => Self::Exit(number(body)?),
             22 => Self::Need(String::from_utf8(body.to_vec()).map_err(|_| MessageError::BadRecord)?),
             23 => Self::Item(Value::decode(body)?),
             24 => Self::Log(Value::decode(body)?),

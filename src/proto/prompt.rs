@@ -13,6 +13,7 @@ const LOOKS_AT_ANOTHER: u32 = 10;
 /// So many looks, and echo stays on.
 const MAX_LOOKS: u32 = 100;
 const MAX_TEXT_BYTES: usize = 4096;
+const YES_OR_NO: &[u8] = b"(yes/no";
 
 /// What a program asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,25 +23,38 @@ pub struct Question {
     pub text: Vec<u8>,
 }
 
+/// Where a program shows its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Terminal = 0,
+    /// Standard error, which is not the terminal.
+    Errors = 1,
+}
+
 /// One terminal.
 #[derive(Debug)]
 pub struct Prompt {
-    /// Only a line with this text asks for the password; empty: any does.
+    /// Only a line with this text asks for the password; empty: the first question does, and the same
+    /// again.
     token: Vec<u8>,
-    text: Vec<u8>,
+    /// The first question for the password.
+    first: Option<Vec<u8>>,
+    /// By [`Place`]: a question in one is not ended by a line in the other.
+    texts: [Vec<u8>; 2],
     looks: u32,
     due: Option<Instant>,
 }
 
 impl Prompt {
     pub fn new(token: Vec<u8>) -> Self {
-        Self { token, text: Vec::new(), looks: 0, due: None }
+        Self { token, first: None, texts: Default::default(), looks: 0, due: None }
     }
 
-    pub fn handle_output(&mut self, bytes: &[u8], now: Instant) {
-        self.text.extend_from_slice(bytes);
-        let surplus = self.text.len().saturating_sub(MAX_TEXT_BYTES);
-        self.text.drain(..surplus);
+    pub fn handle_output(&mut self, place: Place, bytes: &[u8], now: Instant) {
+        let text = &mut self.texts[place as usize];
+        text.extend_from_slice(bytes);
+        let surplus = text.len().saturating_sub(MAX_TEXT_BYTES);
+        text.drain(..surplus);
         self.looks = 0;
         self.due = now.checked_add(LOOK);
     }
@@ -56,15 +70,30 @@ impl Prompt {
             return None;
         }
         self.looks += 1;
-        let line = self.text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+        let last = |text: &Vec<u8>| {
+            text.rsplit(|byte| *byte == b'\n').next().is_some_and(|line| !line.trim_ascii().is_empty())
+        };
+        let text = self.texts.iter().find(|text| last(text)).unwrap_or(&self.texts[0]);
+        let mut lines = text.rsplit(|byte| *byte == b'\n');
+        let line = lines.next().unwrap_or_default().trim_ascii();
+        // Who is refused is told so before the next question; else that is another.
+        let refused = lines.any(|line| !line.trim_ascii().is_empty());
         self.due = now.checked_add(LOOK).filter(|_| !line.is_empty() && self.looks < MAX_LOOKS);
-        let password =
-            self.token.is_empty() || line.windows(self.token.len()).any(|window| window == self.token);
-        if line.is_empty() || !hidden || !(password || self.looks >= LOOKS_AT_ANOTHER) {
+        let token = &self.token;
+        let known = token.is_empty() || line.windows(token.len()).any(|window| window == token);
+        // ssh asks whether it may trust a host, with echo on.
+        let about_a_key = line.windows(YES_OR_NO.len()).any(|window| window == YES_OR_NO);
+        if line.is_empty() || !(hidden || about_a_key) || !(known || self.looks >= LOOKS_AT_ANOTHER) {
             return None;
         }
+        let same = self.first.as_ref().is_none_or(|first| first == line);
+        let password =
+            known && !about_a_key && if token.is_empty() { same } else { refused || self.first.is_none() };
+        if password {
+            self.first.get_or_insert_with(|| line.to_vec());
+        }
         let text = line.to_vec();
-        self.text.clear();
+        self.texts = Default::default();
         self.due = None;
         Some(Question { password, text })
     }
@@ -77,7 +106,7 @@ mod tests {
     /// What is asked within ten seconds after an output, and how many looks that took.
     fn hear(prompt: &mut Prompt, output: &str, hidden: impl Fn(u32) -> bool) -> Option<(bool, String, u32)> {
         let mut now = crate::sys::clock::now();
-        prompt.handle_output(output.as_bytes(), now);
+        prompt.handle_output(Place::Terminal, output.as_bytes(), now);
         for look in 1.. {
             now = prompt.poll_timeout()?;
             if let Some(question) = prompt.handle_timeout(hidden(look), now) {
@@ -99,6 +128,29 @@ mod tests {
             hear(&mut prompt, "\r\nVerification code: ", |_| true),
             Some((false, "Verification code:".into(), LOOKS_AT_ANOTHER))
         );
+    }
+
+    #[test]
+    fn a_second_question_is_for_the_password_where_the_first_answer_was_refused() {
+        let mut prompt = Prompt::new(b"[t0ken]".to_vec());
+        let mut password = |output| hear(&mut prompt, output, |_| true).map(|(password, ..)| password);
+        assert_eq!(password("[t0ken] "), Some(true));
+        assert_eq!(password("\r\nSorry, try again.\r\n[t0ken] "), Some(true));
+        assert_eq!(password("\r\n[t0ken] "), Some(false), "a code, which sudo asks for with the same words");
+    }
+
+    #[test]
+    fn a_line_on_standard_error_does_not_end_a_question_on_the_terminal() {
+        let (mut prompt, now) = (Prompt::new(Vec::new()), crate::sys::clock::now());
+        prompt.handle_output(Place::Errors, b"Current password: ", now);
+        assert!(hear(&mut prompt, "Changing password for me.\r\n", |_| true).is_some());
+    }
+
+    #[test]
+    fn a_question_about_a_host_s_key_is_told() {
+        let asked = "Are you sure you want to continue connecting (yes/no/[fingerprint])? ";
+        let heard = hear(&mut Prompt::new(Vec::new()), asked, |_| false);
+        assert_eq!(heard.map(|(password, ..)| password), Some(false));
     }
 
     #[test]

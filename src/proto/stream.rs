@@ -147,6 +147,17 @@ impl Streams {
         }
     }
 
+    /// Says that the work of a stream, which its opener has reset, has ended.
+    pub fn confirm(&mut self, key: StreamKey) {
+        self.control(Kind::Reset, key, ResetReason::Cancelled.encode());
+    }
+
+    /// Answers a frame whose sender may not address us.
+    pub fn refuse(&mut self, frame: &Frame) {
+        let key = StreamKey { peer: frame.from, id: frame.stream };
+        self.control(Kind::Reset, key, ResetReason::UnknownMessage.encode());
+    }
+
     /// Drops all streams with a context that has gone, without a word to it.
     pub fn forget_peer(&mut self, peer: ContextId) {
         let gone: Vec<_> = self.table.keys().filter(|key| key.peer == peer).copied().collect();

@@ -153,6 +153,14 @@ impl Value {
         }
     }
 
+    /// The bytes of `id`, or of its text.
+    pub fn bytes(&self, id: NodeId) -> Option<Vec<u8>> {
+        match self.node(id) {
+            Node::Text(bytes) | Node::Bytes(bytes) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
     /// Appends the encoded value to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let mut numbers: HashMap<NodeId, u32> = HashMap::new();

@@ -4,6 +4,7 @@ use super::fd::set_nonblocking;
 use super::limits::restore_open_files;
 use super::signals;
 use super::tty::{self, Role, Terminal};
+use super::watchdog;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -84,6 +85,18 @@ pub fn spawn(argv: &[String], role: Role) -> io::Result<Spawned> {
 }
 
 impl Child {
+    /// A child that leads its own session.
+    pub(super) fn of(pid: i32) -> Self {
+        Self { pid, exit: None }
+    }
+
+    /// Kills it and all that descends from it.
+    pub fn kill_tree(&self) {
+        if self.exit.is_none() {
+            watchdog::kill_tree(self.pid);
+        }
+    }
+
     /// Returns how the process ended, once it has.
     pub fn poll_exit(&mut self) -> Option<Exit> {
         if self.exit.is_none() {

@@ -2,6 +2,8 @@
 
 pub use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +55,21 @@ pub fn set_nonblocking(fd: &OwnedFd) -> nix::Result<()> {
 
 pub fn set_close_on_exec(fd: &OwnedFd) -> nix::Result<()> {
     fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC)).map(drop)
+}
+
+/// Takes our standard input and output for a link, out of the way of everything else: both are
+/// /dev/null from then on.
+///
+/// # Errors
+///
+/// When the system has no more descriptors.
+pub fn take_standard_streams() -> io::Result<[OwnedFd; 2]> {
+    let taken = [io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?];
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&null)?;
+    taken.iter().try_for_each(set_nonblocking)?;
+    Ok(taken)
 }
 
 /// Says that nothing more will be written to a socket.

@@ -60,7 +60,8 @@ pub enum Speaker {
 /// Reads the exit status and the last lines: standard error, and what came on its terminal.
 pub fn diagnose(speaker: Speaker, status: Option<i32>, said: &[String]) -> Diagnosis {
     let table = match speaker {
-        Speaker::Ssh => (status == Some(SSH_FAILED)).then_some(words::SSH),
+        Speaker::Ssh if status == Some(SSH_FAILED) => Some(words::SSH),
+        Speaker::Ssh => Some(words::SSHD),
         Speaker::Sudo => (status == Some(NOT_BECOME)).then_some(words::SUDO),
         Speaker::Su => (status == Some(NOT_BECOME)).then_some(words::SU),
         Speaker::Doas => (status == Some(NOT_BECOME)).then_some(words::DOAS),

@@ -3,7 +3,7 @@
 use crate::cli::Bootstrap;
 use crate::controller::operation::{Request, no_arguments};
 use crate::controller::secrets::Secrets;
-use crate::controller::{Command, Controller, RANDOM_BYTES, Settings};
+use crate::controller::{Command, Controller, RANDOM_BYTES, Runtime, Settings};
 use crate::error::ExitCode;
 use crate::hosts::inventory::Inventory;
 use crate::hosts::target::{Hop, Target, Way};
@@ -100,6 +100,8 @@ fn first_flight() -> Vec<u8> {
         log_level: 0,
         connect_timeout: Duration::from_secs(30),
         timeout: None,
+        agent: Runtime::Python,
+        relay: Runtime::Python,
         secrets: Secrets::default(),
         max_hops: 1,
         library: Library::default(),
@@ -107,7 +109,10 @@ fn first_flight() -> Vec<u8> {
     };
     let request =
         Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
-    let target = Target { name: "local".to_owned(), hops: vec![Hop { way: Way::Local, python: None }] };
+    let target = Target {
+        name: "local".to_owned(),
+        hops: vec![Hop { way: Way::Local { name: String::new() }, python: None }],
+    };
     let (mut controller, now) = (Controller::new(settings), clock::now());
     if let Ok(context) = controller.connect(&target, &[[0xa5; RANDOM_BYTES]], now) {
         controller.submit(context, &request, now);

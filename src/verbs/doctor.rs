@@ -118,7 +118,7 @@ impl Doctor {
     /// What was typed, in words.
     fn in_words(&self, hop: &Hop) -> String {
         let mut text = match &hop.way {
-            Way::Local => "a child process of this machine".to_owned(),
+            Way::Local { .. } => "a child process of this machine".to_owned(),
             Way::Exec { name } => {
                 let words = self.settings.inventory.exec(name).unwrap_or_default();
                 let line = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();

@@ -256,7 +256,7 @@ impl Drive {
                     input.balance(&mut self.mux)?;
                 }
             }
-            Event::Signal(Signal::Child) | Event::Errand(_) => {}
+            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) | Event::Own(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),

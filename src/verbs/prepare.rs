@@ -3,8 +3,8 @@
 
 use super::secrets;
 use crate::cli;
-use crate::controller::Settings;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
+use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
@@ -123,8 +123,17 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         log_level: 0,
         connect_timeout: typed.connect_timeout,
         timeout: None,
+        agent: match typed.agent {
+            cli::Agent::Auto | cli::Agent::Python => Runtime::Python,
+            cli::Agent::Native => Runtime::Native,
+        },
+        relay: match typed.relay {
+            cli::Relaying::Auto => Runtime::Either,
+            cli::Relaying::Native => Runtime::Native,
+            cli::Relaying::Python => Runtime::Python,
+        },
         secrets: secrets::gather(typed, &targets)?,
-        max_hops: typed.max_hops,
+        max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         library: Library::default(),
         inventory,
     };

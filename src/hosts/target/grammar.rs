@@ -11,7 +11,7 @@ type Transport = (&'static str, &'static [&'static str], fn(Typed) -> Result<Way
 
 const TRANSPORTS: &[Transport] = &[
     ("ssh", &["user", "port", "opt"], ssh),
-    ("local", &[], |typed| name(typed.subject).map(|_| Way::Local)),
+    ("local", &[], |typed| name(typed.subject).map(|name| Way::Local { name })),
     ("exec", &[], |typed| Ok(Way::Exec { name: typed.named()? })),
     ("sudo", &["login", "home", "keep"], |typed| {
         let surroundings = surroundings(&typed.options)?;

@@ -114,7 +114,7 @@ fn every_transport_is_read() {
     let pod =
         Pod { namespace: Some("prod".into()), container: Some("web".into()), context: Some("eu".into()) };
     let rows = [
-        ("local:c1", Way::Local),
+        ("local:c1", Way::Local { name: "c1".into() }),
         ("exec:box", Way::Exec { name: "box".into() }),
         ("sudo:", sudo("root", plain)),
         ("sudo:deploy?login=yes", sudo("deploy", Surroundings::Login)),

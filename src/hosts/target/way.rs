@@ -4,7 +4,10 @@ use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
-    Local,
+    /// A child process of whoever is asked; names tell them apart.
+    Local {
+        name: String,
+    },
     Ssh(Ssh),
     /// A command line of the inventory.
     Exec {
@@ -126,7 +129,7 @@ impl Method {
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Local => f.write_str("local:"),
+            Self::Local { name } => write!(f, "local:{name}"),
             Self::Exec { name } => write!(f, "exec:{name}"),
             Self::Ssh(ssh) => {
                 f.write_str("ssh:")?;

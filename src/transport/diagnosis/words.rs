@@ -33,6 +33,9 @@ pub(super) const SSH: Table = &[
     ),
 ];
 
+/// Of the server, in the place of what was to be run.
+pub(super) const SSHD: Table = &[(Expired, &["Password change required but no TTY available"])];
+
 /// Of sudo and sudo-rs. All that fails is followed by "a password is required", which tells nothing.
 pub(super) const SUDO: Table = &[
     (

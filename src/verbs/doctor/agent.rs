@@ -21,7 +21,8 @@ const LAST_WAIT: Duration = Duration::from_millis(900);
 
 impl Doctor {
     pub(super) fn examine_agent(&mut self, target: &Target, hop: &Hop) -> Step {
-        let ran = plan(target, &self.settings, &self.asking()).ok().map(|plan| plan.argv);
+        let ran =
+            plan(target, &self.settings, &self.asking(), self.settings.agent).ok().map(|plan| plan.argv);
         let since = clock::now();
         let random = target.hops.iter().map(|_| random::bytes()).collect::<Result<Vec<_>, _>>()?;
         let context = match self.controller.connect(target, &random, since) {
@@ -75,7 +76,7 @@ impl Doctor {
         }
         let Some((took, ahead)) = best else { return Ok(()) };
         self.tell(Finding::new("call", Verdict::Ok, "there and back").took(took))?;
-        if matches!(hop.way, Way::Local) {
+        if matches!(hop.way, Way::Local { .. }) {
             return Ok(());
         }
         self.tell(clock_finding(ahead, took))

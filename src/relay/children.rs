@@ -1,0 +1,149 @@
+//! The children of a relay: started as it is told, reported on the streams that asked for them.
+
+use crate::link::{Cause, End, LinkEvent, Start};
+use crate::mux::Mux;
+use crate::payload;
+use crate::proto::frame::Priority;
+use crate::proto::ids::ContextId;
+use crate::proto::message::{FromAgent, ParentHello, Record, ResetReason, ToAgent};
+use crate::proto::session::Closed;
+use crate::proto::stream::{StreamKey, Streams};
+use crate::proto::value::{Builder, Node, Value};
+use crate::route::LinkId;
+use crate::sys::process;
+use crate::sys::tty::Role;
+use std::collections::HashMap;
+
+#[derive(Debug, Default)]
+pub(super) struct Children {
+    by_link: HashMap<LinkId, StreamKey>,
+    by_stream: HashMap<StreamKey, LinkId>,
+    /// Messages for more than one child, by number.
+    kept: HashMap<u32, Vec<u8>>,
+}
+
+impl Children {
+    pub(super) fn start(&mut self, key: StreamKey, order: &Value, mux: &mut Mux, streams: &mut Streams) {
+        let Some(start) = start_of(order) else { return streams.reset(key, ResetReason::UnknownMessage) };
+        let context = ContextId(start.hello.context);
+        let is_agent = order.get("core").is_some_and(|id| order.is_true(id));
+        match mux.start(start) {
+            Ok(link) => {
+                self.by_link.insert(link, key);
+                self.by_stream.insert(key, link);
+                if let Some(guard) = payload::part("guard").filter(|_| is_agent) {
+                    let message = ToAgent::Part(guard.packed.to_vec()).encode();
+                    streams.open(context, Priority::Interactive, message, true);
+                }
+            }
+            Err(error) => {
+                let end = End {
+                    cause: Cause::Eof,
+                    started: false,
+                    exit: None,
+                    stderr: Vec::new(),
+                    noise: Vec::new(),
+                };
+                streams.send(key, FromAgent::Ended(report(&end, Some(error.to_string()))).encode(), true);
+            }
+        }
+    }
+
+    pub(super) fn keep(&mut self, key: u32, message: Vec<u8>) {
+        self.kept.insert(key, message);
+    }
+
+    pub(super) fn give(&mut self, to: ContextId, keep: bool, keys: &[u32], streams: &mut Streams) {
+        for key in keys {
+            let Some(message) = self.kept.get(key).cloned() else { continue };
+            let message = if keep { ToAgent::Keep { key: *key, message }.encode() } else { message };
+            streams.open(to, Priority::Interactive, message, true);
+        }
+    }
+
+    /// From above, for a child; whether the stream is about one.
+    pub(super) fn told(&mut self, key: StreamKey, message: &[u8], mux: &mut Mux) -> bool {
+        let Some(link) = self.by_stream.get(&key).copied() else { return false };
+        match ToAgent::decode(message) {
+            Ok(ToAgent::Leave { at_once: true }) => mux.abort(link, Cause::TooSlow),
+            Ok(ToAgent::Leave { at_once: false }) => mux.close(link),
+            Ok(ToAgent::Reply(password)) => mux.reply(link, &zeroize::Zeroizing::new(password)),
+            Ok(_) | Err(_) => {}
+        }
+        true
+    }
+
+    /// Whoever asked for a child does not want to hear of it any more.
+    pub(super) fn cancel(&mut self, key: StreamKey, mux: &mut Mux) {
+        if let Some(link) = self.by_stream.remove(&key) {
+            self.by_link.remove(&link);
+            mux.abort(link, Cause::TooSlow);
+        }
+    }
+
+    pub(super) fn handle_link(&mut self, link: LinkId, event: LinkEvent, streams: &mut Streams) {
+        let Some(key) = self.by_link.get(&link).copied() else { return };
+        let (message, end) = match event {
+            LinkEvent::Ready(hello) => (FromAgent::Started(hello), false),
+            LinkEvent::Noise(noise) => (FromAgent::Noise(noise), false),
+            LinkEvent::Asked(question) => (FromAgent::Asked(question), false),
+            LinkEvent::Refused(what) => (FromAgent::Refused(what.into_bytes()), false),
+            LinkEvent::Ended(end) => {
+                self.by_link.remove(&link);
+                self.by_stream.remove(&key);
+                (FromAgent::Ended(report(&end, None)), true)
+            }
+            // Nothing below may ask anything of us.
+            LinkEvent::Frame(frame) => {
+                streams.refuse(&frame);
+                let what = format!("{} asked something of a relay", frame.from);
+                (FromAgent::Refused(what.into_bytes()), false)
+            }
+        };
+        streams.send(key, message.encode(), end);
+    }
+}
+
+/// From a Spawn message.
+fn start_of(order: &Value) -> Option<Start> {
+    let bytes = |name| order.get(name).and_then(|id| order.bytes(id));
+    let Node::List(words) = order.node(order.get("argv")?) else { return None };
+    let word = |id| order.bytes(id).and_then(|word| String::from_utf8(word).ok());
+    let argv = words.iter().map(|id| word(*id)).collect::<Option<Vec<_>>>()?;
+    let mut payload = bytes("start")?;
+    if order.get("core").is_some_and(|id| order.is_true(id)) {
+        payload.extend_from_slice(payload::CORE);
+    }
+    let terminal = match order.node(order.get("terminal")?) {
+        Node::Int(0) => Role::None,
+        Node::Int(1) => Role::Beside,
+        Node::Int(2) => Role::Input,
+        _ => return None,
+    };
+    let hello = <ParentHello as Record>::decode(&bytes("hello")?).ok()?;
+    Some(Start { argv, payload, hello, terminal, token: bytes("token")? })
+}
+
+/// How a child has ended, or why it could not be started.
+fn report(end: &End, error: Option<String>) -> Value {
+    let cause = match end.cause {
+        Cause::Asked | Cause::TooSlow | Cause::Question | Cause::Stuck => "asked",
+        Cause::Eof | Cause::Failed => "eof",
+        Cause::TooNoisy => "noise",
+        Cause::Forged { .. } => "forged",
+        Cause::Session(Closed::Bye) => "bye",
+        Cause::Session(Closed::Silent { .. }) => "silent",
+        Cause::Session(Closed::BadFrame(_)) => "corrupt",
+        Cause::Session(Closed::OutOfOrder(_) | Closed::BadHello | Closed::Version { .. }) => "rules",
+    };
+    let text = |text: String| Node::Text(text.into_bytes());
+    let lines = |lines: &[String]| Node::Bytes(lines.join("\n").into_bytes());
+    Builder::default().dict([
+        ("cause", text(cause.to_owned())),
+        ("started", Node::Bool(end.started)),
+        ("exit", end.exit.map_or(Node::None, |exit| Node::Int(process::status_of(exit).into()))),
+        ("error", error.map_or(Node::None, text)),
+        ("said", lines(&end.stderr)),
+        ("noise", lines(&end.noise)),
+    ])
+}

@@ -1,0 +1,148 @@
+//! `hopvine relay`: this binary as a context of the tree. It forwards by the header alone, starts
+//! children for whoever is above, keeps what it hands out to them, and serves commands itself.
+
+mod children;
+
+use crate::link::uplink::{Uplink, UplinkEvent};
+use crate::mux::{Event, Mux};
+use crate::payload;
+use crate::proto::frame::Frame;
+use crate::proto::ids::ContextId;
+use crate::proto::message::{ParentHello, ResetReason, ToAgent};
+use crate::proto::stream::{StreamEvent, StreamKey, Streams};
+use crate::serve::Commands;
+use crate::sys::clock;
+use crate::sys::fd;
+use crate::sys::signals::Signal;
+use crate::sys::watchdog::{self, Watched};
+use children::Children;
+use std::io;
+use std::time::Duration;
+
+/// Serves the parent that is at standard input and output until it has gone. Returns in a child of
+/// the process that was started, which stays behind as the watchdog.
+///
+/// # Errors
+///
+/// When this machine fails us.
+pub fn run() -> io::Result<()> {
+    let [input, output] = fd::take_standard_streams()?;
+    let watched = watchdog::start([&input, &output])?;
+    let skip = payload::second_stage().len() + payload::CORE.len();
+    let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    mux.attach(Uplink::new(input, output, skip, clock::now()))?;
+    let relay =
+        Relay { mux, watched, me: None, commands: Commands::default(), children: Children::default() };
+    relay.run()
+}
+
+struct Relay {
+    mux: Mux,
+    watched: Watched,
+    /// From the parent's hello on.
+    me: Option<Me>,
+    commands: Commands,
+    children: Children,
+}
+
+struct Me {
+    streams: Streams,
+    keepalive: Duration,
+}
+
+impl Relay {
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            let event = self.mux.next_event(None)?;
+            match event {
+                Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
+                Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
+                // The watchdog ends what is left.
+                Event::Above(UplinkEvent::Ended(_))
+                | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => return Ok(()),
+                Event::Link(link, event) => {
+                    if let Some(me) = &mut self.me {
+                        self.children.handle_link(link, event, &mut me.streams);
+                    }
+                }
+                Event::Signal(Signal::Child) | Event::Own(_) | Event::Timeout => {}
+                Event::Input | Event::Writable(_) | Event::Errand(_) => {}
+            }
+            if let Some(me) = &mut self.me {
+                self.commands.turn(&mut self.mux, &mut me.streams, &mut self.watched);
+                while let Some(frame) = me.streams.poll_frame() {
+                    self.mux.send(frame);
+                }
+            }
+        }
+    }
+
+    fn greeted(&mut self, hello: &ParentHello) {
+        let keepalive = Duration::from_millis(hello.keepalive_ms.into());
+        self.watched.beat(keepalive);
+        self.mux.settle_in(hello);
+        self.me = Some(Me { streams: Streams::new(ContextId(hello.context)), keepalive });
+    }
+
+    fn handle_frame(&mut self, frame: Frame) {
+        let Some(me) = &mut self.me else { return };
+        self.watched.beat(me.keepalive);
+        me.streams.handle_frame(frame);
+        while let Some(event) = me.streams.poll_event() {
+            match event {
+                StreamEvent::Message { key, message, opens, end, owed_bytes } if opens => {
+                    let asked = Asked { key, message, end, owed_bytes };
+                    asked.handle(
+                        &mut self.mux,
+                        &mut self.watched,
+                        &mut self.commands,
+                        &mut self.children,
+                        me,
+                    );
+                }
+                StreamEvent::Message { key, message, end, owed_bytes, .. } => {
+                    if !self.children.told(key, &message, &mut self.mux) {
+                        self.commands.input(key, &message, owed_bytes, end);
+                    }
+                }
+                StreamEvent::Reset { key, .. } => {
+                    if !self.commands.cancel(key) {
+                        self.children.cancel(key, &mut self.mux);
+                    }
+                }
+                StreamEvent::Settled { .. } => {}
+            }
+        }
+    }
+}
+
+/// The first message of a stream from above.
+struct Asked {
+    key: StreamKey,
+    message: Vec<u8>,
+    end: bool,
+    owed_bytes: usize,
+}
+
+impl Asked {
+    fn handle(
+        self,
+        mux: &mut Mux,
+        watched: &mut Watched,
+        commands: &mut Commands,
+        children: &mut Children,
+        me: &mut Me,
+    ) {
+        let streams = &mut me.streams;
+        match ToAgent::decode(&self.message) {
+            Ok(ToAgent::Run(order)) => commands.start(self.key, &order, self.end, streams, watched),
+            Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
+            Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
+            Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),
+            Ok(ToAgent::Behind { context, child }) => mux.expect(context, child),
+            // For the Python that might have been here instead.
+            Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),
+            Ok(_) | Err(_) => streams.reset(self.key, ResetReason::UnknownMessage),
+        }
+    }
+}

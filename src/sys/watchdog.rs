@@ -1,0 +1,255 @@
+//! The process that was started stays behind as the parent of the one that works, so that nothing of
+//! it outlives its link: as the agent's part `guard`, for this binary.
+//!
+//! It adopts what loses its parent (prctl(2), `PR_SET_CHILD_SUBREAPER`), watches the link for its end
+//! only, and kills by parent pid what still descends from the context. What a finished command has
+//! left in the background survives, as over ssh.
+
+use super::clock;
+use nix::libc;
+use nix::poll::{PollTimeout, poll};
+use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, setsid};
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+/// How often it looks for more to kill; what forks as fast as it can is still found.
+const LOOKS: usize = 200;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+/// The link is silent after so many intervals.
+const INTERVALS: u32 = 4;
+/// So often it looks for the end of the child, should nobody tell.
+const MAX_WAIT_MS: i32 = 1000;
+/// Until the parent has said how long an interval is.
+const FIRST_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The line to the watchdog. It ends what is left when this closes.
+#[derive(Debug)]
+pub struct Watched {
+    orders: UnixStream,
+}
+
+impl Watched {
+    /// The link has been heard; a keepalive interval is so long.
+    pub fn beat(&mut self, interval: Duration) {
+        self.tell(b'b', u32::try_from(interval.as_millis()).unwrap_or(u32::MAX));
+    }
+
+    /// The work of a command has begun: what is adopted from now on is of it.
+    pub fn begin(&mut self, number: u32) {
+        self.tell(b'+', number);
+    }
+
+    pub fn finish(&mut self, number: u32) {
+        self.tell(b'-', number);
+    }
+
+    fn tell(&mut self, what: u8, number: u32) {
+        let mut order = [what, 0, 0, 0, 0];
+        order[1..].copy_from_slice(&number.to_be_bytes());
+        // A watchdog that has gone has ended us too.
+        io::Write::write_all(&mut self.orders, &order).ok();
+    }
+}
+
+/// Forks: returns in the child, which goes on with the work in a session of its own. This process
+/// waits for the end of `link` or of the child, and leaves with the child's status. To be called
+/// before there are threads.
+///
+/// # Errors
+///
+/// When the system has no more processes or descriptors.
+pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
+    let (theirs, orders) = UnixStream::pair()?;
+    // SAFETY: prctl with this option only sets a flag of this process.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    // SAFETY: this process has no other thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            drop(theirs);
+            setsid()?;
+            Ok(Watched { orders })
+        }
+        ForkResult::Parent { child } => {
+            drop(orders);
+            let status = Watch { child, begun: HashMap::new() }.run(link, &theirs);
+            // SAFETY: ends this process at once; nothing of it is to be dropped, as the child has it too.
+            unsafe { libc::_exit(status) }
+        }
+    }
+}
+
+struct Watch {
+    child: Pid,
+    /// When running commands have begun, by their numbers.
+    begun: HashMap<u32, Duration>,
+}
+
+impl Watch {
+    fn run(&mut self, link: [&OwnedFd; 2], orders: &UnixStream) -> i32 {
+        for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGPIPE] {
+            // SAFETY: no handler is installed.
+            unsafe { signal(number, SigHandler::SigIgn) }.ok();
+        }
+        orders.set_nonblocking(true).ok();
+        let (mut heard, mut interval) = (clock::now(), FIRST_INTERVAL);
+        loop {
+            if let Some(status) = self.reap() {
+                self.purge();
+                return status;
+            }
+            let quiet = clock::now().duration_since(heard);
+            let Some(left) = (interval * INTERVALS).checked_sub(quiet) else { break };
+            let descriptor = |fd: i32, events| libc::pollfd { fd, events, revents: 0 };
+            let mut polled = [
+                descriptor(link[0].as_raw_fd(), libc::POLLRDHUP),
+                descriptor(link[1].as_raw_fd(), libc::POLLRDHUP),
+                descriptor(orders.as_raw_fd(), libc::POLLIN),
+            ];
+            let wait = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).min(MAX_WAIT_MS);
+            // SAFETY: the array is as long as is said, and lives longer than the call. nix does not know
+            // POLLRDHUP.
+            unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, wait) };
+            let is_ready = |at: usize| polled[at].revents != 0;
+            if is_ready(0) || is_ready(1) {
+                break;
+            }
+            if is_ready(2) && !self.take_orders(orders, &mut heard, &mut interval) {
+                // The child ends; it is reaped in the next turn.
+                pause(BETWEEN_LOOKS);
+            }
+        }
+        self.purge();
+        kill(self.child, Signal::SIGKILL).ok();
+        waitpid(self.child, None).ok();
+        1
+    }
+
+    /// Returns `false` when no more will come.
+    fn take_orders(&mut self, mut orders: &UnixStream, heard: &mut Instant, interval: &mut Duration) -> bool {
+        let mut order = [0; 5];
+        loop {
+            match io::Read::read(&mut orders, &mut order) {
+                Ok(5) => {}
+                Ok(_) => return false,
+                Err(_) => return true,
+            }
+            let number = u32::from_be_bytes([order[1], order[2], order[3], order[4]]);
+            match order[0] {
+                b'b' => (*heard, *interval) = (clock::now(), Duration::from_millis(number.into())),
+                b'+' => drop(self.begun.insert(number, uptime())),
+                _ => drop(self.begun.remove(&number)),
+            }
+        }
+    }
+
+    /// Buries what has ended; returns the status of the child that works.
+    fn reap(&self) -> Option<i32> {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, status)) if pid == self.child => return Some(status),
+                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == self.child => {
+                    return Some(128 + signal as i32);
+                }
+                Ok(WaitStatus::StillAlive) => return None,
+                Ok(_) => {}
+                Err(_) => return Some(1),
+            }
+        }
+    }
+
+    /// Kills all that descends from the child, and what has been adopted from a command that still runs.
+    fn purge(&self) {
+        let me = Pid::this().as_raw();
+        let oldest = self.begun.values().min().copied();
+        for _ in 0..LOOKS {
+            let adopted = |process: &Process| {
+                process.parent == me
+                    && process.pid != self.child.as_raw()
+                    && oldest.is_some_and(|oldest| process.started + Duration::from_millis(20) >= oldest)
+            };
+            let all = processes();
+            let mut doomed: Vec<i32> = vec![self.child.as_raw()];
+            doomed.extend(all.iter().filter(|process| adopted(process)).map(|process| process.pid));
+            let mut at = 0;
+            while at < doomed.len() {
+                let parent = doomed[at];
+                doomed
+                    .extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
+                at += 1;
+            }
+            doomed.remove(0);
+            if doomed.is_empty() {
+                return;
+            }
+            for pid in doomed {
+                kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
+            }
+            pause(BETWEEN_LOOKS);
+        }
+    }
+}
+
+/// Kills all that descends from a process, and then the process.
+pub fn kill_tree(root: i32) {
+    for _ in 0..LOOKS {
+        let all = processes();
+        let mut doomed = vec![root];
+        let mut at = 0;
+        while at < doomed.len() {
+            let parent = doomed[at];
+            doomed.extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
+            at += 1;
+        }
+        for pid in &doomed {
+            kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
+        }
+        if doomed.len() == 1 {
+            return;
+        }
+        pause(BETWEEN_LOOKS);
+    }
+}
+
+/// A line of /proc.
+struct Process {
+    pid: i32,
+    parent: i32,
+    /// After the system's own start.
+    started: Duration,
+}
+
+/// All that runs and has not ended.
+fn processes() -> Vec<Process> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(process)
+        .collect()
+}
+
+fn process(pid: i32) -> Option<Process> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: u64 = fields.get(19)?.parse().ok()?;
+    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
+    let started = Duration::from_millis(ticks * 1000 / u64::try_from(per_second).unwrap_or(100));
+    let alive = !matches!(*fields.first()?, "Z" | "X");
+    alive.then_some(Process { pid, parent: fields.get(1)?.parse().ok()?, started })
+}
+
+fn uptime() -> Duration {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
+    let seconds = text.split(' ').next().and_then(|word| word.parse().ok());
+    Duration::from_secs_f64(seconds.unwrap_or_default())
+}
+
+fn pause(time: Duration) {
+    poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO)).ok();
+}
