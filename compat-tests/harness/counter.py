@@ -1,6 +1,6 @@
 """Stands between the program and the start command, and counts the bytes of each direction.
 
-    counter.py FILE COMMAND...    run as a script, as the command of an `exec:` target; FILE gets both numbers
+    -m harness.counter FILE COMMAND...    as the command of an `exec:` target; FILE gets both numbers
 """
 
 import os

@@ -1,5 +1,6 @@
 """Chains of hops: how to write them, and the program asked to go through them by each kind of relay."""
 
+import pathlib
 import shlex
 import sys
 
@@ -45,4 +46,6 @@ class Tree:
 
     def way_by(self, program, *words, name='way'):
         """An `exec:` hop through a program of the harness, which has the words and the start command, as three."""
-        return self.hop.way_in(shlex.join([sys.executable, program.__file__, *map(str, words)]), name)
+        folder = pathlib.Path(__file__).parents[1]
+        start = ['env', f'PYTHONPATH={folder}', sys.executable, '-m', program.__name__]
+        return self.hop.way_in(shlex.join([*start, *map(str, words)]), name)
