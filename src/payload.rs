@@ -19,6 +19,8 @@ pub const AGENT_MODULE: &str = "hopvine_core";
 const PROBE: &str = include_str!("../bootstrap/probe.sh");
 /// What the probe does with each candidate.
 const PROBE_STEP: &str = "type python$n&&p=python$n";
+/// Puts its standard input in the place of `$1`, if that is the build `$2` with the SHA-1 `$3`.
+pub const INSTALL: &str = include_str!("../bootstrap/install.sh");
 const NATIVE: &str = include_str!("../bootstrap/native.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");

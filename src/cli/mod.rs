@@ -36,8 +36,8 @@ pub enum Command {
     /// Why a host does not connect: each step, what it brought, what to try
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
-    /// A context of the tree: what a controller starts on a jump host
-    #[command(hide = true)]
+    /// This program as a hop on the way: `install` puts it there; else what a controller starts
+    #[command(args_conflicts_with_subcommands = true)]
     Relay(Relay),
     /// What goes over the wire to start an agent
     #[command(subcommand)]
@@ -121,8 +121,28 @@ pub struct Doctor {
 #[derive(Debug, Args)]
 pub struct Relay {
     /// Only say whether this is that build
-    #[arg(long, value_name = "BUILD")]
+    #[arg(long, value_name = "BUILD", hide = true)]
     pub is: Option<String>,
+    /// ... with this SHA-1
+    #[arg(long, value_name = "SHA1", hide = true, requires = "is")]
+    pub sum: Option<String>,
+    #[command(subcommand)]
+    pub verb: Option<RelayVerb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RelayVerb {
+    /// Put this program on each host, for good
+    Install(Install),
+}
+
+#[derive(Debug, Args)]
+pub struct Install {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// Where: a file or a folder; otherwise /usr/local/bin for root, and ~/.local/bin
+    #[arg(value_name = "PATH")]
+    pub file: Option<String>,
 }
 
 /// Options of all verbs that work on many hosts at once.

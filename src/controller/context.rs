@@ -171,7 +171,10 @@ impl Context {
 
     fn start_failure_of_hop(&self, exit: Option<Exit>, end: &End, settings: &Settings) -> HostErrorKind {
         self.target.hops.last().map_or(HostErrorKind::StartFailed { exit }, |hop| {
-            start_failure(hop, exit, &end.stderr, settings)
+            // docker says its failures on standard output.
+            let noise = end.noise.iter().filter(|_| matches!(hop.way, Way::Inside(_)));
+            let said: Vec<String> = end.stderr.iter().chain(noise).cloned().collect();
+            start_failure(hop, exit, &said, settings)
         })
     }
 }

@@ -22,10 +22,14 @@ pub struct Started {
     pub errors: OwnedFd,
 }
 
-/// The login shell of the user that we run as.
+/// The login shell of the user that we run as, or `sh` where that lets nobody in.
 pub fn login_shell() -> PathBuf {
     let user = User::from_uid(getuid()).ok().flatten();
-    let shell = user.map(|user| user.shell).filter(|shell| !shell.as_os_str().is_empty());
+    // Who cannot log in is reached by sudo or into a container, which do not ask that shell either.
+    let lets_in = |shell: &PathBuf| {
+        shell.file_name().is_some_and(|name| !matches!(name.as_bytes(), b"nologin" | b"false"))
+    };
+    let shell = user.map(|user| user.shell).filter(lets_in);
     shell.unwrap_or_else(|| Path::new("/bin/sh").to_owned())
 }
 

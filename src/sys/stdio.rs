@@ -49,6 +49,15 @@ pub fn read_input(buffer: &mut [u8]) -> Read {
     fd::read(io::stdin().as_fd(), buffer)
 }
 
+/// From now on, standard input is a file.
+///
+/// # Errors
+///
+/// As dup2(2).
+pub fn replace_input(file: &std::fs::File) -> io::Result<()> {
+    nix::unistd::dup2_stdin(file).map_err(io::Error::from)
+}
+
 /// Reads standard input to its end.
 ///
 /// # Errors

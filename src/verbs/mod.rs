@@ -4,11 +4,11 @@ mod bootstrap;
 mod doctor;
 mod drive;
 mod prepare;
+mod relay;
 mod secrets;
 
 use crate::cli::Command;
 use crate::error::ExitCode;
-use crate::payload;
 use std::io;
 
 /// Runs a command to its end.
@@ -24,11 +24,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
         Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
-        Command::Relay(relay) => Ok(match relay.is {
-            Some(build) if build != payload::build() => ExitCode::Failed,
-            Some(_) => ExitCode::Success,
-            None => crate::relay::run().map(|()| ExitCode::Success)?,
-        }),
+        Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }
 }

@@ -71,6 +71,18 @@ pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
     prepare(&typed.fleet, Request::Script(script), vec![root.to_owned()], ResultKind::Output)
 }
 
+/// This program, which is our standard input, to a file on each host.
+pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, UsageError> {
+    let path = typed.file.clone().unwrap_or_default();
+    let words = ["sh", "-c", payload::INSTALL, "install", &path, &payload::build(), sum];
+    let request = Request::Run(Run {
+        words: words.map(|word| word.as_bytes().to_vec()).to_vec(),
+        interpreter: Words::Exact,
+        stdin: Feed::Piped,
+    });
+    prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
+}
+
 /// Whether our standard input goes to the hosts.
 fn feed(unwanted: bool) -> Result<Feed, UsageError> {
     match stdio::input() {

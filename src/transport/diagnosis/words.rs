@@ -152,7 +152,14 @@ pub(super) const DOCKER: Table = &[
         ],
     ),
     (UnknownUser, &["unable to find user", "unable to find group", "no matching entries in passwd file"]),
-    (NoShell, &["\"sh\": executable file not found", "executable file `sh` not found"]),
+    (
+        NoShell,
+        &[
+            "exec sh failed: No such file",
+            "\"sh\": executable file not found",
+            "executable file `sh` not found",
+        ],
+    ),
 ];
 
 pub(super) const KUBECTL: Table = &[

@@ -1,0 +1,38 @@
+//! This program as a relay: started by a controller, or put on hosts for good.
+
+use super::{drive, prepare};
+use crate::cli;
+use crate::error::ExitCode;
+use crate::sys::stdio;
+use crate::{payload, relay};
+use sha1::{Digest, Sha1};
+use std::fs::File;
+use std::io;
+
+/// Ourselves, whatever has become of the file.
+const ITSELF: &str = "/proc/self/exe";
+
+pub(super) fn run(typed: cli::Relay) -> io::Result<ExitCode> {
+    match typed {
+        cli::Relay { verb: Some(cli::RelayVerb::Install(install)), .. } => put_there(&install),
+        cli::Relay { is: Some(build), sum, .. } => {
+            let same =
+                build == payload::build() && sum.is_none_or(|sum| own_sum().is_ok_and(|own| own == sum));
+            Ok(if same { ExitCode::Success } else { ExitCode::Failed })
+        }
+        cli::Relay { is: None, .. } => relay::run().map(|()| ExitCode::Success),
+    }
+}
+
+/// Copies this program to each host as the standard input of a script, which has the copy itself say
+/// whether it is whole before it takes its place.
+fn put_there(typed: &cli::Install) -> io::Result<ExitCode> {
+    stdio::replace_input(&File::open(ITSELF)?)?;
+    let prepared = prepare::install(typed, &own_sum()?);
+    drive::with(prepared, &typed.fleet)
+}
+
+fn own_sum() -> io::Result<String> {
+    let digest = Sha1::digest(std::fs::read(ITSELF)?);
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
