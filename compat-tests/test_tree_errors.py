@@ -177,7 +177,7 @@ def test_a_call_that_ends_its_process_in_a_relay_takes_those_behind_it_along(tre
     """The relay runs calls too; one of them exits."""
     gate, bell = fifo('gate'), fifo('bell')
     code = ('import os, sys\nif os.environ.get("DOOMED"):\n    open(sys.argv[2]).readline()\n    os._exit(3)\n'
-            'bell = open(sys.argv[1], "w")\nbell.write("up\\n")\nbell.close()\nopen(sys.argv[3]).readline()\n')
+            'bell = open(sys.argv[1], "w")\nbell.write("up\\n")\nbell.close()\nos.read(os.open(sys.argv[3], 0), 4)\n')
     tree.hop.write('job.py', code)
     other = fifo('other')
     way = tree.hop.way_in('env DOOMED=1 sh -c {}', 'doomed')
@@ -186,7 +186,7 @@ def test_a_call_that_ends_its_process_in_a_relay_takes_those_behind_it_along(tre
     bell.read_lines(2)
     gate.write(b'now\n')
     live.until(b'link_lost')
-    other.write(b'now\n')
+    other.write(b'now\n' * 2)
     result = live.finish()
     assert result.json['local:z']['rc'] == 0 and result.json[way]['rc'] == 3, result
     error = result.json[f'{way}/{inner}']['error']

@@ -215,7 +215,7 @@ def test_an_interrupted_call_is_gone_at_once(work, way, python, state):
 
 
 def test_interrupted_calls_at_many_targets_are_gone_at_once(work):
-    targets = 'local:a/local:b/local:[c],local:a/local:b/local:d,local:a/local:b,local:a'.replace('[c]', 'c')
+    targets = 'local:a/local:b/local:c,local:a/local:b/local:d,local:a/local:b,local:a'
     work.call(targets, OLDEST, 'having', 'a deaf child', lines=4).end(number=signal.SIGINT)
     ends_within_a_second(work, 130, 'interrupted', work.ended)
 
@@ -238,7 +238,7 @@ BLOCKED = 'trap "" HUP INT TERM; echo $$ >{bell}; exec 3>{bell}; while :; do sle
                                           for path in ('{}/local:b', 'local:a/{}', 'local:a/local:b/{}/local:d')])
 def test_a_hop_that_is_being_made_is_gone_with_the_controller(work, number, path):
     way = work.hop.way_through(BLOCKED.format(bell=work.bell))
-    work.start('run', '-w', path.format(way), '--', 'true', lines=1)
+    work.start('run', '-w', path.format(way), '-i', work.hop.cwd / 'hopvine.toml', '--', 'true', lines=1)
     work.end(number=number).is_gone()
     if number == signal.SIGINT:
         assert work.result().rc == 130
@@ -247,7 +247,8 @@ def test_a_hop_that_is_being_made_is_gone_with_the_controller(work, number, path
 def test_a_hop_that_takes_too_long_is_gone_and_no_other_is(work, fifo):
     gate = fifo('gate')
     way = work.hop.way_through(BLOCKED.format(bell=work.bell))
-    work.start('run', '-w', f'local:a/local:b,local:a/{way}/local:c', '--connect-timeout', '1s', '--',
+    work.start('run', '-w', f'local:a/local:b,local:a/{way}/local:c', '--connect-timeout', '1s',
+               '-i', work.hop.cwd / 'hopvine.toml', '--',
                f'read x <{gate}; echo well', lines=1)
     work.live.until(b'connect_timeout')
     work.ended = time.monotonic()

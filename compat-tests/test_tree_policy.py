@@ -28,12 +28,12 @@ class Betrayed:
         self.traitor = f'{place}{way}{behind}'
         self.others = [STRANGER, f'{place}{SIBLING}'] if place else [STRANGER]
         self.live = tree.start('call', ','.join([*self.others, self.traitor]), '--path', tree.hop.remote, '--json',
-                               '--name', TITLE, '-t', '20s', *options, 'branches:waiting', self.bell, self.gate, TITLE)
+                               '--name', TITLE, '-t', '5s', *options, 'branches:waiting', self.bell, self.gate, TITLE)
         self.lines = self.bell.read_lines(len(self.others))
 
     def until_told(self):
         """Its own end has been told; the others go on."""
-        self.live.until(f'{{"target":"{self.traitor}"'.encode())
+        self.live.until(f'{{"target":"{self.traitor}"'.encode(), timeout=10)
         return self
 
     def finish(self):
@@ -77,7 +77,7 @@ def test_what_may_not_be_asked_is_refused_with_a_reply_and_a_line_in_the_log(bet
 @AT_EACH_DEPTH
 @pytest.mark.parametrize('how', traitor.LOST)
 def test_what_breaks_the_protocol_costs_the_one_who_does_it(betrayed, depth, how):
-    result, told = betrayed(how, depth, options=['-t', '5s'] if 'noise' in how else ()).until_told().finish()
+    result, told = betrayed(how, depth, options=['-t', '3s'] if 'noise' in how else ()).until_told().finish()
     assert lost(told), result
     if depth > 1:
         assert told['error']['message'].startswith('exec:traitor: '), told

@@ -4,8 +4,10 @@ import pathlib
 import shlex
 import sys
 
+from .binary import BINARY
+
 # What makes a context that has children a relay of that kind.
-RELAYS = {'python': []}
+RELAYS = {'python': ['--relay', 'python'], 'native': ['--relay', 'native']}
 
 
 def chain(depth, name='h'):
@@ -28,8 +30,9 @@ class Tree:
     def __init__(self, hop, relay):
         self.hop, self.relay, self.options = hop, relay, RELAYS[relay]
 
-    def start(self, verb, target, *words, **options):
-        return self.hop.start(verb, '-w', target, *self.options, *words, **options)
+    def start(self, verb, target, *words, env=None, **options):
+        path = f'{BINARY.parent}:{self.hop.env["PATH"]}'  # where a native relay is found
+        return self.hop.start(verb, '-w', target, *self.options, *words, env={'PATH': path, **(env or {})}, **options)
 
     def __call__(self, *words, timeout=30, **options):
         return self.start(*words, **options).finish(timeout)

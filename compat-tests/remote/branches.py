@@ -16,7 +16,7 @@ def line(title):
 def waiting(bell, gate, title):
     """Tells its line, and returns when the gate opens."""
     tell(bell, line(title))
-    open(gate).readline()
+    os.read(os.open(gate, os.O_RDONLY), 4)  # one line and no more: others wait for theirs
     return 'well'
 
 
