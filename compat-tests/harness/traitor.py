@@ -1,4 +1,4 @@
-"""Stands in for an agent or a relay that does what it may not: `-m harness.traitor LIE`, as the command of an `exec:` target.
+"""Stands in for an agent or a relay that does what it may not: `-m harness.traitor LIE BELL`, as the command of an `exec:` target.
 
 The contexts are numbered in the order of the targets: `1` is a stranger at a link of its own, the one before us a sibling.
 A lie that is refused is answered with a RESET; who sent it is then our call's result. Any other lie ends our link, or is
@@ -107,7 +107,6 @@ LOST = {
     'unknown flags': lambda t: frame(DATA, 0x40, 0, t.me, t.asked, RESULT + b'n'),
     'an unknown priority': lambda t: frame(DATA, 3 | END, 0, t.me, t.asked, RESULT + b'n'),
     'a wrong checksum': lambda t: t.say(0, RESULT + b'n')[:-1] + b'x',
-    'a ping from below': lambda t: frame(PING, 0, t.parent, t.me, 0, b'x'),
     'a second hello that is none': lambda t: frame(HELLO, 0, t.parent, t.me, 0, b'x'),
     'another version': lambda t: frame(HELLO, 0, t.parent, t.me, 0, struct.pack('>HII', 9, 1, 0)),
     'an end': lambda t: frame(BYE, 0, t.parent, t.me, 0),
@@ -154,10 +153,14 @@ RELAY = {
 }
 
 
-def main(how):
+def main(how, bell):
     traitor = Traitor()
     lie = {**REFUSED, **LOST, **HARMLESS, **RELAY, 'honest': lambda t: b''}[how]
-    write(lie(traitor))
+    try:
+        write(lie(traitor))
+    finally:
+        with open(bell, 'w') as rung:
+            rung.write('lied\n')
     if how in HARMLESS or how == 'honest':
         traitor.result('heard by nobody')
     while True:
@@ -169,4 +172,4 @@ def main(how):
 
 
 if __name__ == '__main__':
-    main(sys.argv[1])
+    main(*sys.argv[1:3])

@@ -1,0 +1,81 @@
+"""A leaf that takes nothing, or never stops, costs neither memory on the way nor the patience of others."""
+
+from subprocess import PIPE
+
+import pytest
+
+from harness.leaks import command_line
+from harness.process import peak_bytes
+from harness.tree import chain
+
+TITLE = 'hopvine:tree'
+PLENTY = 64 << 20
+# Windows of a few MiB at each hop, and what an interpreter takes anyway.
+ROOM_BYTES = 48 << 20
+
+
+@pytest.fixture
+def line(tree, fifo):
+    """The processes that serve a leaf, itself first: its agent, the relays, each with its watchdog."""
+    def line(live, bell, count):
+        lines = [[int(pid) for pid in each.split()] for each in bell.read_lines(count)]
+        return max(lines, key=len)
+    return line
+
+
+@pytest.mark.parametrize('depth', [2, 4])
+def test_a_leaf_that_reads_nothing_holds_up_no_other_and_costs_no_memory(tree, fifo, depth):
+    bell, gate = fifo('bell'), fifo('gate')
+    lazy = tree.hop.way_in(f'env GATE={gate} sh -c {{}}')
+    relays = chain(depth - 1)
+    command = f'[ -z "$GATE" ] || {{ echo $PPID >{bell}; read x <$GATE; }}; wc -c'
+    live = tree.start('run', f'{relays}/{lazy},{relays}/local:eager', '--name', TITLE, '--', command, stdin=PIPE)
+    bell.read_lines(1)
+    served = [pid for pid in descendants(live.pid) if command_line(pid).startswith(TITLE)]
+    for _ in range(16):
+        live.feed(bytes(1 << 18))
+    live.end_input()
+    live.until(f'local:eager: {16 << 18}'.encode())
+    assert len(served) >= 2 * depth
+    assert {pid: peak for pid in [live.pid, *served] if (peak := peak_bytes(pid)) > ROOM_BYTES} == {}
+    gate.write(b'go\n')
+    assert sorted(each.split()[-1] for each in live.finish().lines) == [str(16 << 18)] * 2
+
+
+def test_a_leaf_that_floods_holds_up_no_call_beside_it(tree, fifo):
+    """The flood ends when the call has."""
+    over = tree.hop.scratch / 'over'
+    flood = tree.hop.way_in('env FLOOD=1 sh -c {}')
+    command = (f'if [ "$FLOOD" ]; then until [ -e {over} ]; do head -c 1048576 /dev/zero | tr "\\0" "\\n"; done; '
+               f'else touch {over}; fi')
+    result = tree.run(f'local:a/local:b/{flood},local:a/local:b/local:calm', command, timeout=30)
+    assert result.rc == 0, result.rc
+
+
+@pytest.mark.parametrize('depth', [2, 4])
+def test_a_reader_that_stops_bounds_the_memory_of_each_hop(tree, fifo, depth):
+    """Nobody reads our output; the leaf has much more to say than any hop may keep."""
+    live = tree.start('run', chain(depth), '--name', TITLE, '--', f'head -c {PLENTY} /dev/zero; echo over >&2')
+    live.until(b'')
+    served = [pid for pid in descendants(live.pid) if command_line(pid).startswith(TITLE)]
+    peaks = {pid: peak_bytes(pid) for pid in [live.pid, *served]}
+    assert len(served) == 2 * depth and b'over' not in live.outputs['err']
+    assert {pid: peak for pid, peak in peaks.items() if peak > ROOM_BYTES} == {}
+    result = live.finish()
+    assert (result.rc, len(result.out), result.err) == (0, PLENTY, b'over\n')
+
+
+def descendants(pid):
+    found = [pid]
+    for each in found:
+        try:
+            with open(f'/proc/{each}/task/{each}/children') as children:
+                found += map(int, children.read().split())
+        except FileNotFoundError:
+            pass
+        import os
+        for task in os.listdir(f'/proc/{each}/task'):
+            if task != str(each):
+                with open(f'/proc/{each}/task/{task}/children') as children:
+                    found += [int(child) for child in children.read().split() if int(child) not in found]
+    return found[1:]
