@@ -36,6 +36,7 @@ impl Tunnel {
             relay: Runtime::Python,
             secrets: Secrets::default(),
             max_hops: 1,
+            depth_limit: 2,
             library,
             inventory: Inventory::default(),
         });

@@ -122,10 +122,14 @@ impl Mux {
         Ok(())
     }
 
-    /// Takes what the parent has said about us, and answers.
+    /// Takes what the parent has said about us.
     pub fn settle_in(&mut self, hello: &ParentHello) {
         self.me = ContextId(hello.context);
         self.ancestors = hello.ancestors.iter().copied().map(ContextId).collect();
+    }
+
+    /// Answers the parent's hello.
+    pub fn answer(&mut self, hello: &ParentHello) {
         if let Some(uplink) = &mut self.uplink {
             uplink.answer(hello);
         }

@@ -126,6 +126,9 @@ pub struct Relay {
     /// ... with this SHA-1
     #[arg(long, value_name = "SHA1", hide = true, requires = "is")]
     pub sum: Option<String>,
+    /// Goes on in the place of an agent, which has asked on this stream
+    #[arg(long, value_name = "STREAM", hide = true)]
+    pub resumed: Option<u32>,
     #[command(subcommand)]
     pub verb: Option<RelayVerb>,
 }
@@ -205,6 +208,9 @@ pub struct Reach {
     /// How deep the tree of hops may be
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_hops: u32,
+    /// How often code in a context may open the next: its own contexts are level 1, theirs 2
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth_limit: u32,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
@@ -254,6 +260,7 @@ pub enum Agent {
 pub enum Relaying {
     /// This program where it is installed in this build, else Python
     Auto,
+    /// This program, sent into memory where it is not installed; Python where it cannot run
     Native,
     Python,
 }

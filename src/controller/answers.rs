@@ -4,7 +4,7 @@ use super::Controller;
 use super::operation::{Meaning, OperationId, Record, Report, Source};
 use crate::error::{HostErrorKind, Loss, RemoteException};
 use crate::proto::message::{FromAgent, ResetReason};
-use crate::proto::stream::StreamEvent;
+use crate::proto::stream::{StreamEvent, StreamKey};
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
 use std::time::Instant;
@@ -13,13 +13,20 @@ impl Controller {
     pub(super) fn drain_streams(&mut self, now: Instant) {
         while let Some(event) = self.streams.poll_event() {
             match event {
-                StreamEvent::Message { key, message, opens, owed_bytes, .. } => {
+                StreamEvent::Message { key, message, opens, end, owed_bytes } => {
+                    if let Some(context) = self.made_native_by(key) {
+                        self.handle_native(context, &message, end, now);
+                        continue;
+                    }
                     match self.spawns.get(&key).copied() {
                         Some(child) => self.handle_spawned(key, child, &message, now),
-                        None => self.handle_message(Source { key, owed_bytes }, &message, opens),
+                        None => self.handle_message(Source { key, owed_bytes }, &message, opens, now),
                     }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
+                StreamEvent::Reset { key, .. } if self.made_native_by(key).is_some() => {
+                    self.handle_native(key.peer, &[], true, now);
+                }
                 StreamEvent::Reset { key, .. } if self.spawns.contains_key(&key) => {
                     if let Some(child) = self.spawns.remove(&key) {
                         self.lose(child, &HostErrorKind::LinkLost { why: Loss::Rules }, &[]);
@@ -42,24 +49,30 @@ impl Controller {
         }
     }
 
-    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool) {
+    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool, now: Instant) {
         let key = source.key;
         match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
-            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name),
+            (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.
             (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
             (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
             (Ok(FromAgent::Log(record)), None) => self.late_record(source, &record),
-            (Ok(_), None) => self.streams.reset(key, ResetReason::UnknownMessage),
+            (Ok(_), None) => self.refuse(key),
             (Err(error), operation) => {
                 if let Some(operation) = operation {
                     let what = format!("a message that cannot be read: {error}");
                     self.fail(operation, HostErrorKind::BadValue { what }, Vec::new());
                 }
-                self.streams.reset(key, ResetReason::UnknownMessage);
+                self.refuse(key);
             }
         }
+    }
+
+    /// It has asked for what nobody may ask of us.
+    pub(super) fn refuse(&mut self, key: StreamKey) {
+        self.streams.reset(key, ResetReason::UnknownMessage);
+        self.warn(key.peer, || "refused: it asked for what it may not".to_owned());
     }
 
     fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {

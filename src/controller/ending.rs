@@ -96,7 +96,9 @@ impl Controller {
         let above = context.target.hops.last().map(ToString::to_string);
         for gone in self.subtree(id).into_iter().rev() {
             let hop = if gone == id { itself.clone() } else { above.clone() };
-            self.forget(gone, &HostError { hop, kind: kind.clone(), said: said.to_vec() });
+            let error = HostError { hop, kind: kind.clone(), said: said.to_vec() };
+            self.fail_wishes(gone, &error);
+            self.forget(gone, &error);
         }
     }
 
@@ -107,6 +109,7 @@ impl Controller {
         }
         self.streams.forget_peer(id);
         self.leave_connecting(id, State::Closing);
+        self.waiting.remove(&id);
         let Some(context) = self.contexts.remove(&id) else { return };
         for (stream, until) in context.stopping {
             self.deadlines.remove(&(until, Due::Stop(StreamKey { peer: id, id: stream })));
@@ -117,5 +120,6 @@ impl Controller {
         if let Place::Behind { stream, .. } = context.place {
             self.spawns.remove(&stream);
         }
+        self.child_has_gone(context.place.parent());
     }
 }

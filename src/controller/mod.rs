@@ -2,15 +2,18 @@
 //! commands and reports come out; the owner brings both to a [`crate::mux::Mux`].
 
 mod answers;
+mod children;
 mod context;
 mod ending;
 pub mod feed;
 pub mod fleet;
 mod keeping;
+mod native;
 pub mod operation;
 pub mod secrets;
 mod supply;
 mod tree;
+mod ways;
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +32,8 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
-pub use context::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
 use keeping::Keepsakes;
+use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
 use secrets::{Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -38,6 +41,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
 pub use tree::RANDOM_BYTES;
+pub use ways::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
 
 const MAX_WARNINGS: u32 = 20;
 
@@ -60,6 +64,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// How deep the tree may be.
     pub max_hops: usize,
+    /// How often code in a context may lead to the next.
+    pub depth_limit: u32,
     pub library: Library,
     pub inventory: Inventory,
 }
@@ -93,6 +99,11 @@ pub struct Controller {
     /// The streams on which relays tell of a child.
     spawns: HashMap<StreamKey, ContextId>,
     keepsakes: Keepsakes,
+    /// Contexts that are to become this program, and the program.
+    waiting: HashMap<ContextId, Waiting>,
+    program: Option<Program>,
+    /// Requests of remote code for a context that does not run yet.
+    wishes: HashMap<ContextId, Vec<StreamKey>>,
     streams: Streams,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
@@ -151,6 +162,9 @@ impl Controller {
             by_path: HashMap::new(),
             spawns: HashMap::new(),
             keepsakes: Keepsakes::default(),
+            waiting: HashMap::new(),
+            program: None,
+            wishes: HashMap::new(),
             streams: Streams::new(ContextId::CONTROLLER),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
@@ -299,7 +313,12 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
-        self.children_may_start(id, now);
+        if self.is_waiting(id) {
+            self.make_native(id, python, now);
+        } else {
+            self.children_may_start(id, now);
+        }
+        self.grant_wishes(id);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
         let Some(context) = self.contexts.get(&id) else { return };
@@ -313,6 +332,9 @@ impl Controller {
         }
         let target = self.target_name(id);
         self.note(&target, || {
+            if python == 0 {
+                return "hopvine runs".to_owned();
+            }
             format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff)
         });
     }
@@ -347,7 +369,9 @@ impl Controller {
 
     fn collect_frames(&mut self) {
         while let Some(frame) = self.streams.poll_frame() {
-            self.commands.push_back(Command::Send(frame));
+            if let Some(frame) = self.unless_waiting(frame) {
+                self.commands.push_back(Command::Send(frame));
+            }
         }
     }
 

@@ -49,15 +49,16 @@ enum Told {
 
 impl Controller {
     /// Answers a context's request: a part of its agent, a data file, or a module.
-    pub(super) fn serve(&mut self, key: StreamKey, request: &str) {
+    pub(super) fn serve(&mut self, key: StreamKey, request: &str, now: Instant) {
         if self.owed_bytes(key) > MAX_OWED_BYTES {
             return self.streams.reset(key, ResetReason::TooMuch);
         }
         let answer = match request.split_once(':') {
             Some(("part", name)) => match payload::part(name) {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
-                None => return self.streams.reset(key, ResetReason::UnknownMessage),
+                None => return self.refuse(key),
             },
+            Some(("child", target)) => return self.handle_wish(key, target, now),
             Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),
             Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };

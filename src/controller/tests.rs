@@ -22,6 +22,7 @@ fn controller() -> Controller {
         relay: Runtime::Python,
         secrets: Secrets::default(),
         max_hops: 8,
+        depth_limit: 2,
         library: Library::default(),
         inventory: Inventory::default(),
     })

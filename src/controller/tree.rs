@@ -1,8 +1,9 @@
 //! The tree of contexts: hops are shared by all targets behind them, children of a relay are started
 //! by messages to it, and what a relay holds already is not sent to it again.
 
-use super::context::{Context, Place, Runtime, State, plan};
+use super::context::{Context, Place, State};
 use super::operation::Request;
+use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
@@ -76,17 +77,13 @@ impl Controller {
     /// Returns the context that can do what is asked: one that may be this binary leaves to an agent of
     /// its own what only Python can do.
     pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
-        let Some(context) = self.contexts.get(&id).filter(|context| context.runtime != Runtime::Python)
-        else {
-            return id;
-        };
-        if !request.is_for_python() {
-            return id;
-        }
+        let is_native = |context: &&mut Context| context.runtime != Runtime::Python;
+        let context = self.contexts.get_mut(&id).filter(is_native);
+        let Some(context) = context.filter(|_| request.is_for_python()) else { return id };
         let mut target = context.target.clone();
         target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
+        let random = context.take_random();
         let known = self.by_path.get(&target.hops).copied().filter(|id| self.is_usable(*id));
-        let random = context.next_random;
         match known {
             Some(known) => known,
             None => self.start_context(id, &target.hops, &target, Runtime::Python, random, now).unwrap_or(id),
@@ -134,6 +131,9 @@ impl Controller {
         if let Some(context) = self.contexts.get_mut(&id) {
             context.next_random = follower(&random);
             context.token = token;
+        }
+        if runtime == Runtime::Sent {
+            self.wait_for_native(id);
         }
         Ok(id)
     }
@@ -219,7 +219,17 @@ impl Controller {
         }
     }
 
+    /// What is below goes first: what it has left in the background is then nobody's but the system's.
     fn let_go(&mut self, id: ContextId) {
+        let children = self.children(id);
+        if let Some(context) = self.contexts.get_mut(&id)
+            && context.state == State::Open
+            && !children.is_empty()
+        {
+            context.goes_last = true;
+            children.into_iter().for_each(|child| self.let_go(child));
+            return;
+        }
         self.leave_connecting(id, State::Closing);
         match self.contexts.get(&id).map(|context| context.place) {
             Some(Place::Here(Some(link))) => self.commands.push_back(Command::Close(link)),
@@ -228,6 +238,14 @@ impl Controller {
                 self.collect_frames();
             }
             Some(Place::Here(None)) | None => {}
+        }
+    }
+
+    /// The last of its children may have gone.
+    pub(super) fn child_has_gone(&mut self, parent: ContextId) {
+        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last);
+        if goes && self.children(parent).is_empty() {
+            self.let_go(parent);
         }
     }
 
@@ -362,7 +380,7 @@ fn end_of(value: &Value) -> (End, Option<String>) {
 }
 
 /// What the start of one more context is given, which nobody who does not know `random` could tell.
-fn follower(random: &[u8; RANDOM_BYTES]) -> [u8; RANDOM_BYTES] {
+pub(super) fn follower(random: &[u8; RANDOM_BYTES]) -> [u8; RANDOM_BYTES] {
     let mut next = [0; RANDOM_BYTES];
     for (at, piece) in next.chunks_mut(20).enumerate() {
         let digest = Sha1::new().chain_update([at as u8]).chain_update(random).finalize();

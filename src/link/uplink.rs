@@ -92,16 +92,21 @@ impl Uplink {
         buffer.resize(READ_BYTES, 0);
         match fd::read(self.input.as_fd(), buffer) {
             Read::Data(count) => {
-                let skipped = count.min(self.skip);
-                self.skip -= skipped;
-                if count > skipped {
-                    self.session.handle_input(&buffer[skipped..count], now);
-                    self.drain_session();
-                }
+                self.handle_input(&buffer[..count], now);
             }
             Read::WouldBlock => {}
             Read::Eof => self.end(Gone::Eof),
             Read::Failed(_) => self.end(Gone::Failed),
+        }
+    }
+
+    /// Takes what has come from the parent.
+    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+        let skipped = bytes.len().min(self.skip);
+        self.skip -= skipped;
+        if bytes.len() > skipped {
+            self.session.handle_input(&bytes[skipped..], now);
+            self.drain_session();
         }
     }
 

@@ -132,6 +132,8 @@ pub enum ToAgent {
     /// Start a child: a dict of `context`, `argv`, `hello`, `start`, `core`, `terminal`, `token`. The
     /// stream is about this child from then on.
     Spawn(Value),
+    /// Become this binary, which follows as `Input`, deflated: a dict of `arch`, `size`, `sum`, `build`, `title`.
+    Native(Value),
     /// Keep a message for children, under a number.
     Keep { key: u32, message: Vec<u8> },
     /// Hand kept messages to a child: to use them, or to keep them for its own children.
@@ -158,6 +160,7 @@ impl ToAgent {
             Self::Piece { .. } => 16,
             Self::Script(_) => 7,
             Self::Spawn(_) => 10,
+            Self::Native(_) => 17,
             Self::Keep { .. } => 11,
             Self::Give { .. } => 12,
             Self::Behind { .. } => 13,
@@ -170,7 +173,11 @@ impl ToAgent {
                 out.extend(function.as_bytes());
                 arguments.encode(&mut out);
             }
-            Self::Run(value) | Self::Script(value) | Self::Data(value) | Self::Spawn(value) => {
+            Self::Run(value)
+            | Self::Script(value)
+            | Self::Data(value)
+            | Self::Spawn(value)
+            | Self::Native(value) => {
                 value.encode(&mut out);
             }
             Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {

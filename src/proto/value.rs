@@ -3,8 +3,10 @@
 //! A [`Value`] is a flat list of nodes that refer to each other by place, so shared and circular
 //! structures need no special case, and neither decoding nor dropping one recurses.
 
+mod builder;
 mod tag;
 
+pub use builder::Builder;
 pub use tag::Tag;
 
 use num_bigint::BigInt;
@@ -74,34 +76,6 @@ impl fmt::Display for ValueError {
             Self::TooDeep => "it is nested too deep",
             Self::TooMany => "it has more than 4,000,000 parts",
         })
-    }
-}
-
-/// Builds a [`Value`] from the leaves up.
-#[derive(Debug, Default)]
-pub struct Builder {
-    nodes: Vec<Node>,
-}
-
-impl Builder {
-    pub fn add(&mut self, node: Node) -> NodeId {
-        self.nodes.push(node);
-        NodeId(self.nodes.len() - 1)
-    }
-
-    pub fn text(&mut self, text: &str) -> NodeId {
-        self.add(Node::Text(text.as_bytes().to_vec()))
-    }
-
-    /// A dict of those fields, as a whole value.
-    pub fn dict<const N: usize>(mut self, fields: [(&str, Node); N]) -> Value {
-        let pairs = fields.map(|(name, node)| (self.text(name), self.add(node))).to_vec();
-        let root = self.add(Node::Dict(pairs));
-        self.finish(root)
-    }
-
-    pub fn finish(self, root: NodeId) -> Value {
-        Value { nodes: self.nodes, root }
     }
 }
 

@@ -6,15 +6,16 @@ mod children;
 use crate::link::uplink::{Uplink, UplinkEvent};
 use crate::mux::{Event, Mux};
 use crate::payload;
-use crate::proto::frame::Frame;
-use crate::proto::ids::ContextId;
-use crate::proto::message::{ParentHello, ResetReason, ToAgent};
+use crate::proto::frame::{Frame, Kind, Priority};
+use crate::proto::ids::{ContextId, StreamId};
+use crate::proto::message::{FromAgent, ParentHello, ResetReason, ToAgent};
 use crate::proto::stream::{StreamEvent, StreamKey, Streams};
+use crate::proto::value::Builder;
 use crate::serve::Commands;
 use crate::sys::clock;
 use crate::sys::fd;
 use crate::sys::signals::Signal;
-use crate::sys::watchdog::{self, Watched};
+use crate::sys::watchdog::{self, Inheritance, Watched};
 use children::Children;
 use std::io;
 use std::time::Duration;
@@ -31,9 +32,22 @@ pub fn run() -> io::Result<()> {
     let skip = payload::second_stage().len() + payload::CORE.len();
     let mut mux = Mux::new(ContextId::CONTROLLER)?;
     mux.attach(Uplink::new(input, output, skip, clock::now()))?;
-    let relay =
-        Relay { mux, watched, me: None, commands: Commands::default(), children: Children::default() };
-    relay.run()
+    Relay::new(mux, watched, None).run()
+}
+
+/// The same in the place of an agent (`bootstrap/parts/native.py`): its watchdog stays, the parent has
+/// been greeted, and is told on the agent's stream that this program runs.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn resume(stream: u32) -> io::Result<()> {
+    let Inheritance { link: [input, output], ahead, watched } = watchdog::inherit()?;
+    let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    let mut uplink = Uplink::new(input, output, 0, clock::now());
+    uplink.handle_input(&ahead, clock::now());
+    mux.attach(uplink)?;
+    Relay::new(mux, watched, Some(StreamId(stream))).run()
 }
 
 struct Relay {
@@ -43,6 +57,8 @@ struct Relay {
     me: Option<Me>,
     commands: Commands,
     children: Children,
+    /// Of the agent whose place this is: who is greeted has been answered.
+    resumed: Option<StreamId>,
 }
 
 struct Me {
@@ -51,15 +67,23 @@ struct Me {
 }
 
 impl Relay {
+    fn new(mux: Mux, watched: Watched, resumed: Option<StreamId>) -> Self {
+        let (commands, children) = (Commands::default(), Children::default());
+        Self { mux, watched, me: None, commands, children, resumed }
+    }
+
     fn run(mut self) -> io::Result<()> {
         loop {
             let event = self.mux.next_event(None)?;
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
-                // The watchdog ends what is left.
+                // The watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
-                | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => return Ok(()),
+                | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
+                    self.watched.end();
+                    return Ok(());
+                }
                 Event::Link(link, event) => {
                     if let Some(me) = &mut self.me {
                         self.children.handle_link(link, event, &mut me.streams);
@@ -81,6 +105,19 @@ impl Relay {
         let keepalive = Duration::from_millis(hello.keepalive_ms.into());
         self.watched.beat(keepalive);
         self.mux.settle_in(hello);
+        match self.resumed {
+            None => self.mux.answer(hello),
+            Some(stream) => self.mux.send(Frame {
+                kind: Kind::Data,
+                priority: Priority::Interactive,
+                more: false,
+                end: true,
+                to: ContextId::CONTROLLER,
+                from: ContextId(hello.context),
+                stream,
+                body: FromAgent::Result(Builder::default().none()).encode(),
+            }),
+        }
         self.me = Some(Me { streams: Streams::new(ContextId(hello.context)), keepalive });
     }
 

@@ -2,6 +2,9 @@
 
 use nix::unistd;
 
+/// This program, whatever has become of its file.
+pub const PROGRAM: &str = "/proc/self/exe";
+
 /// Returns `user@host:pid`, as far as the system knows them.
 pub fn process() -> String {
     let user = unistd::User::from_uid(unistd::getuid()).ok().flatten().map(|user| user.name);

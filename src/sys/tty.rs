@@ -2,9 +2,14 @@
 
 use super::fd::{self, Read, Write, set_nonblocking};
 use nix::pty::openpty;
-use nix::sys::termios::{LocalFlags, tcgetattr};
-use std::io;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+/// What a terminal takes as one line.
+const MAX_LINE_BYTES: usize = 4096;
 
 /// Where a child has its terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +65,49 @@ impl Terminal {
     pub fn is_hidden(&self) -> bool {
         tcgetattr(&self.master).is_ok_and(|settings| !settings.local_flags.contains(LocalFlags::ECHO))
     }
+}
+
+/// Asks on the controlling terminal of this process, without echo. Echo is off before the question is
+/// shown, and on again whatever happens.
+///
+/// # Errors
+///
+/// When there is no terminal; `Interrupted` when the user does not want to answer.
+pub fn ask(question: &str) -> io::Result<Vec<u8>> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let before = tcgetattr(&terminal)?;
+    let mut quiet = before.clone();
+    quiet.local_flags.remove(LocalFlags::ECHO);
+    extern "C" fn nothing(_: i32) {}
+    let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler does nothing; without SA_RESTART the read ends with EINTR.
+    let (interrupt, terminate) =
+        unsafe { (sigaction(Signal::SIGINT, &handler)?, sigaction(Signal::SIGTERM, &handler)?) };
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet)?;
+    let read = read_line(&terminal, question);
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
+    // SAFETY: what was there before.
+    unsafe {
+        sigaction(Signal::SIGINT, &interrupt)?;
+        sigaction(Signal::SIGTERM, &terminate)?;
+    }
+    (&terminal).write_all(b"\n")?;
+    read
+}
+
+fn read_line(mut terminal: &File, question: &str) -> io::Result<Vec<u8>> {
+    terminal.write_all(question.as_bytes())?;
+    let mut line = Vec::with_capacity(MAX_LINE_BYTES);
+    let mut byte = [0];
+    while line.len() < MAX_LINE_BYTES {
+        match nix::unistd::read(terminal, &mut byte)? {
+            0 if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            0 => break,
+            _ if byte == *b"\n" => break,
+            _ => line.push(byte[0]),
+        }
+    }
+    Ok(line)
 }
 
 nix::ioctl_write_int_bad!(set_controlling_terminal, nix::libc::TIOCSCTTY);

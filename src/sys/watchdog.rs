@@ -6,22 +6,27 @@
 //! left in the background survives, as over ssh.
 
 use super::clock;
+use super::fd;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// How often it looks for more to kill; what forks as fast as it can is still found.
 const LOOKS: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The link is silent after so many intervals.
 const INTERVALS: u32 = 4;
+/// For the end by the watchdog.
+const LAST_WAIT: Duration = Duration::from_secs(9);
 /// So often it looks for the end of the child, should nobody tell.
 const MAX_WAIT_MS: i32 = 1000;
 /// Until the parent has said how long an interval is.
@@ -29,30 +34,84 @@ const FIRST_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The line to the watchdog. It ends what is left when this closes.
 #[derive(Debug)]
-pub struct Watched {
-    orders: UnixStream,
+pub enum Watched {
+    /// By this program.
+    Ours { orders: UnixStream },
+    /// By an agent whose place this program has taken: orders are lines of Python, and the times at
+    /// which running work has begun stand in a pipe.
+    Guard { orders: File, starts: File, begun: File },
+}
+
+/// What an agent leaves to the program that takes its place.
+#[derive(Debug)]
+pub struct Inheritance {
+    pub link: [OwnedFd; 2],
+    /// Its parent's hello, and what has been read behind it.
+    pub ahead: Vec<u8>,
+    pub watched: Watched,
+}
+
+/// Takes descriptors 0 to 6 as the agent's part `native` has laid them out.
+///
+/// # Errors
+///
+/// When they are not there.
+pub fn inherit() -> io::Result<Inheritance> {
+    let link = fd::take_standard_streams()?;
+    let [mut ahead, orders, starts, begun] = [3, 4, 5, 6].map(|number| {
+        // SAFETY: whoever has started us has opened these for us, and nobody else has taken them.
+        unsafe { File::from_raw_fd(number) }
+    });
+    for fd in [&orders, &starts, &begun] {
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    }
+    let mut read = Vec::new();
+    ahead.read_to_end(&mut read)?;
+    Ok(Inheritance { link, ahead: read, watched: Watched::Guard { orders, starts, begun } })
 }
 
 impl Watched {
     /// The link has been heard; a keepalive interval is so long.
     pub fn beat(&mut self, interval: Duration) {
-        self.tell(b'b', u32::try_from(interval.as_millis()).unwrap_or(u32::MAX));
+        match self {
+            Self::Ours { .. } => self.tell(b'b', u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)),
+            Self::Guard { orders, .. } => drop(orders.write_all(b"heard = os.times()[4]\n")),
+        }
     }
 
     /// The work of a command has begun: what is adopted from now on is of it.
     pub fn begin(&mut self, number: u32) {
-        self.tell(b'+', number);
+        match self {
+            Self::Ours { .. } => self.tell(b'+', number),
+            Self::Guard { starts, .. } => {
+                let now = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+                starts.write_all(&now.as_secs_f64().to_ne_bytes()).ok();
+            }
+        }
     }
 
     pub fn finish(&mut self, number: u32) {
-        self.tell(b'-', number);
+        match self {
+            Self::Ours { .. } => self.tell(b'-', number),
+            Self::Guard { begun, .. } => drop(begun.read_exact(&mut [0; 8])),
+        }
+    }
+
+    /// Has the watchdog end all that is left, and us last; returns only where that has gone.
+    pub fn end(&mut self) {
+        match self {
+            Self::Ours { .. } => self.tell(b'e', 0),
+            Self::Guard { orders, .. } => drop(orders.write_all(b"end(0)\n")),
+        }
+        pause(LAST_WAIT);
     }
 
     fn tell(&mut self, what: u8, number: u32) {
+        let Self::Ours { orders } = self else { return };
         let mut order = [what, 0, 0, 0, 0];
         order[1..].copy_from_slice(&number.to_be_bytes());
         // A watchdog that has gone has ended us too.
-        io::Write::write_all(&mut self.orders, &order).ok();
+        orders.write_all(&order).ok();
     }
 }
 
@@ -72,7 +131,7 @@ pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
         ForkResult::Child => {
             drop(theirs);
             setsid()?;
-            Ok(Watched { orders })
+            Ok(Watched::Ours { orders })
         }
         ForkResult::Parent { child } => {
             drop(orders);
@@ -103,7 +162,10 @@ impl Watch {
                 return status;
             }
             let quiet = clock::now().duration_since(heard);
-            let Some(left) = (interval * INTERVALS).checked_sub(quiet) else { break };
+            let left = (interval * INTERVALS).saturating_sub(quiet);
+            if left.is_zero() {
+                break;
+            }
             let descriptor = |fd: i32, events| libc::pollfd { fd, events, revents: 0 };
             let mut polled = [
                 descriptor(link[0].as_raw_fd(), libc::POLLRDHUP),
@@ -130,16 +192,20 @@ impl Watch {
     }
 
     /// Returns `false` when no more will come.
-    fn take_orders(&mut self, mut orders: &UnixStream, heard: &mut Instant, interval: &mut Duration) -> bool {
+    fn take_orders(&mut self, orders: &UnixStream, heard: &mut Instant, interval: &mut Duration) -> bool {
         let mut order = [0; 5];
         loop {
-            match io::Read::read(&mut orders, &mut order) {
+            match (&*orders).read(&mut order) {
                 Ok(5) => {}
                 Ok(_) => return false,
                 Err(_) => return true,
             }
             let number = u32::from_be_bytes([order[1], order[2], order[3], order[4]]);
             match order[0] {
+                b'e' => {
+                    *interval = Duration::ZERO;
+                    return true;
+                }
                 b'b' => (*heard, *interval) = (clock::now(), Duration::from_millis(number.into())),
                 b'+' => drop(self.begun.insert(number, uptime())),
                 _ => drop(self.begun.remove(&number)),

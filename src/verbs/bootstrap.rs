@@ -104,6 +104,7 @@ fn first_flight() -> Vec<u8> {
         relay: Runtime::Python,
         secrets: Secrets::default(),
         max_hops: 1,
+        depth_limit: 2,
         library: Library::default(),
         inventory: Inventory::default(),
     };

@@ -141,10 +141,11 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         },
         relay: match typed.relay {
             cli::Relaying::Auto => Runtime::Either,
-            cli::Relaying::Native => Runtime::Native,
+            cli::Relaying::Native => Runtime::Sent,
             cli::Relaying::Python => Runtime::Python,
         },
         secrets: secrets::gather(typed, &targets)?,
+        depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         library: Library::default(),
         inventory,

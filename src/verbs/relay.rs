@@ -3,14 +3,12 @@
 use super::{drive, prepare};
 use crate::cli;
 use crate::error::ExitCode;
+use crate::sys::identity::PROGRAM;
 use crate::sys::stdio;
 use crate::{payload, relay};
 use sha1::{Digest, Sha1};
 use std::fs::File;
 use std::io;
-
-/// Ourselves, whatever has become of the file.
-const ITSELF: &str = "/proc/self/exe";
 
 pub(super) fn run(typed: cli::Relay) -> io::Result<ExitCode> {
     match typed {
@@ -20,19 +18,20 @@ pub(super) fn run(typed: cli::Relay) -> io::Result<ExitCode> {
                 build == payload::build() && sum.is_none_or(|sum| own_sum().is_ok_and(|own| own == sum));
             Ok(if same { ExitCode::Success } else { ExitCode::Failed })
         }
-        cli::Relay { is: None, .. } => relay::run().map(|()| ExitCode::Success),
+        cli::Relay { resumed: Some(stream), .. } => relay::resume(stream).map(|()| ExitCode::Success),
+        cli::Relay { is: None, resumed: None, .. } => relay::run().map(|()| ExitCode::Success),
     }
 }
 
 /// Copies this program to each host as the standard input of a script, which has the copy itself say
 /// whether it is whole before it takes its place.
 fn put_there(typed: &cli::Install) -> io::Result<ExitCode> {
-    stdio::replace_input(&File::open(ITSELF)?)?;
+    stdio::replace_input(&File::open(PROGRAM)?)?;
     let prepared = prepare::install(typed, &own_sum()?);
     drive::with(prepared, &typed.fleet)
 }
 
 fn own_sum() -> io::Result<String> {
-    let digest = Sha1::digest(std::fs::read(ITSELF)?);
+    let digest = Sha1::digest(std::fs::read(PROGRAM)?);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

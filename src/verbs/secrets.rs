@@ -4,8 +4,7 @@ use crate::cli;
 use crate::controller::secrets::{Secret, Secrets};
 use crate::error::UsageError;
 use crate::hosts::target::{Target, Way};
-use crate::sys::environment;
-use std::io;
+use crate::sys::{environment, tty};
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Command, Stdio};
 
@@ -33,9 +32,8 @@ pub(super) fn gather(typed: &cli::Reach, targets: &[Target]) -> Result<Secrets, 
 }
 
 fn ask(question: &str) -> Result<Secret, UsageError> {
-    let wrong =
-        |error: io::Error| UsageError::Secret { from: "the terminal".to_owned(), wrong: error.to_string() };
-    rpassword::prompt_password(question).map(|typed| Secret::new(typed.into_bytes())).map_err(wrong)
+    let typed = tty::ask(question).map_err(|error| error.to_string()).and_then(line);
+    typed.map(Secret::new).map_err(|wrong| UsageError::Secret { from: "the terminal".to_owned(), wrong })
 }
 
 fn read_elsewhere(typed: &cli::Secret) -> Result<Option<Secret>, UsageError> {

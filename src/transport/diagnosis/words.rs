@@ -217,7 +217,7 @@ pub(super) const NSENTER: Table = &[
         NotAllowed,
         &[
             "nsenter: * /proc/*: Permission denied",
-            "nsenter: reassociate to namespace * failed: Operation not permitted",
+            "nsenter: reassociate to namespace* failed: Operation not permitted",
         ],
     ),
     (NoContainer, &["nsenter: * /proc/*: No such file or directory", "nsenter: *: No such process"]),

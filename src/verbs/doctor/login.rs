@@ -190,11 +190,13 @@ impl Doctor {
             },
             End::TooSlow => HostErrorKind::ConnectTimeout { after: self.settings.connect_timeout },
             End::TooMuch => HostErrorKind::Noise,
-            End::Exit(exit) => match start_failure(hop, Some(*exit), &ran.err_lines(), &self.settings) {
-                // Nobody has been asked for an interpreter yet.
-                HostErrorKind::NoPython { .. } => HostErrorKind::StartFailed { exit: Some(*exit) },
-                kind => kind,
-            },
+            End::Exit(exit) => {
+                match start_failure(hop, Some(*exit), &ran.err_lines(), &self.settings, self.settings.agent) {
+                    // Nobody has been asked for an interpreter yet.
+                    HostErrorKind::NoPython { .. } => HostErrorKind::StartFailed { exit: Some(*exit) },
+                    kind => kind,
+                }
+            }
         };
         let mut finding = failure("login", &HostError { hop: None, kind: kind.clone(), said: Vec::new() });
         if let End::NotStarted(_) = ran.end {

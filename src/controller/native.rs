@@ -1,0 +1,143 @@
+//! Making native relays of agents: the program is sent into the memory of a context that will have
+//! children, and takes its place before the first of them. What is meant for these waits until then.
+
+use super::{Command, Controller};
+use crate::payload;
+use crate::proto::frame::{Frame, Priority};
+use crate::proto::ids::ContextId;
+use crate::proto::message::{FromAgent, ToAgent};
+use crate::proto::stream::StreamKey;
+use crate::proto::value::{Builder, Node};
+use crate::sys::identity;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is sent at a time.
+const PIECE_BYTES: usize = 32 * 1024;
+
+/// A context that is not yet what it is to be, and what waits for that.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    frames: Vec<Frame>,
+    /// On which the program is sent.
+    stream: Option<StreamKey>,
+}
+
+/// This program, for others.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    deflated: Arc<Vec<u8>>,
+    size: usize,
+    sum: u32,
+}
+
+impl Program {
+    fn itself() -> io::Result<Self> {
+        let bytes = std::fs::read(identity::PROGRAM)?;
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bytes)?;
+        Ok(Self { size: bytes.len(), sum: crc32fast::hash(&bytes), deflated: Arc::new(encoder.finish()?) })
+    }
+}
+
+impl Controller {
+    /// From now on, what is meant for a context, and for all that will be below it, waits.
+    pub(super) fn wait_for_native(&mut self, id: ContextId) {
+        self.collect_frames();
+        self.waiting.entry(id).or_default();
+    }
+
+    pub(super) fn is_waiting(&self, id: ContextId) -> bool {
+        self.waiting.contains_key(&id)
+    }
+
+    /// Returns a frame that has nothing to wait for.
+    pub(super) fn unless_waiting(&mut self, frame: Frame) -> Option<Frame> {
+        if self.waiting.is_empty() {
+            return Some(frame);
+        }
+        let key = StreamKey { peer: frame.to, id: frame.stream };
+        let line = self.line(frame.to);
+        let holder = line.iter().rev().find(|id| self.waiting.contains_key(id)).copied();
+        match holder.and_then(|id| self.waiting.get_mut(&id)).filter(|waiting| waiting.stream != Some(key)) {
+            Some(waiting) => {
+                waiting.frames.push(frame);
+                None
+            }
+            None => Some(frame),
+        }
+    }
+
+    /// A context that children wait for runs. Where it is an agent, it is asked whether it can become this program.
+    pub(super) fn make_native(&mut self, id: ContextId, python: u32, now: Instant) {
+        // What makes it native does not wait for that.
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        let program = if python == 0 { None } else { self.program() };
+        let Some(program) = program else { return self.go_on(id, waiting, now) };
+        self.send_part(id, "adopt");
+        self.send_part(id, "native");
+        let bytes = |text: &str| Node::Bytes(text.as_bytes().to_vec());
+        let order = Builder::default().dict([
+            ("arch", Node::Text(std::env::consts::ARCH.as_bytes().to_vec())),
+            ("size", Node::Int(i64::try_from(program.size).unwrap_or(i64::MAX))),
+            ("sum", Node::Int(program.sum.into())),
+            ("build", bytes(&payload::build())),
+            ("title", bytes(&self.settings.title)),
+        ]);
+        let key = self.streams.open(id, Priority::Bulk, ToAgent::Native(order).encode(), false);
+        self.collect_frames();
+        self.waiting.insert(id, Waiting { stream: Some(key), ..waiting });
+    }
+
+    fn program(&mut self) -> Option<Program> {
+        if self.program.is_none() {
+            self.program = Program::itself().ok();
+        }
+        self.program.clone()
+    }
+
+    /// Which context a stream is to make native.
+    pub(super) fn made_native_by(&self, key: StreamKey) -> Option<ContextId> {
+        self.waiting.get(&key.peer).filter(|waiting| waiting.stream == Some(key)).map(|_| key.peer)
+    }
+
+    /// The agent is ready for the program, or is the program, or cannot be.
+    pub(super) fn handle_native(&mut self, id: ContextId, message: &[u8], end: bool, now: Instant) {
+        let key = self.waiting.get(&id).and_then(|waiting| waiting.stream);
+        let answer = FromAgent::decode(message);
+        if let (Ok(FromAgent::Result(_)), false, Some(key), Some(program)) =
+            (&answer, end, key, self.program())
+        {
+            let pieces: Vec<&[u8]> = program.deflated.chunks(PIECE_BYTES).collect();
+            for (at, piece) in pieces.iter().enumerate() {
+                let last = at + 1 == pieces.len();
+                self.streams.send(key, ToAgent::Input(piece.to_vec()).encode(), last);
+            }
+            return self.collect_frames();
+        }
+        let target = self.target_name(id);
+        self.note(&target, || match answer {
+            Ok(FromAgent::Result(_)) => "hopvine runs in the agent's place".to_owned(),
+            Ok(FromAgent::Failure(why)) => {
+                format!("the agent relays: {}", why.text(why.root()).unwrap_or_default())
+            }
+            Ok(_) | Err(_) => "the agent relays".to_owned(),
+        });
+        if let Some(waiting) = self.waiting.remove(&id) {
+            self.go_on(id, waiting, now);
+        }
+    }
+
+    /// What has been waiting goes on its way.
+    fn go_on(&mut self, id: ContextId, waiting: Waiting, now: Instant) {
+        for frame in waiting.frames {
+            if let Some(frame) = self.unless_waiting(frame) {
+                self.commands.push_back(Command::Send(frame));
+            }
+        }
+        self.children_may_start(id, now);
+    }
+}
