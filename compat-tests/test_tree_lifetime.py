@@ -272,8 +272,7 @@ def test_a_daemon_survives_the_call_that_started_it_at_the_end_of_a_chain(work, 
     assert result.rc == 0, result
     work.here.expected.add(daemon)
     assert work.here.left(time.monotonic() + SOON_SECONDS) == []
-    with known_to_fail('the whole tree is let go at once, and the relay\'s watchdog ends what the leaf\'s still holds'):
-        assert daemon in work.here.processes() and read_stat(daemon)[0] != 'Z'
+    assert daemon in work.here.processes() and read_stat(daemon)[0] != 'Z'
 
 
 @pytest.mark.parametrize('kind', ['a deaf child', 'a stopped child'])
