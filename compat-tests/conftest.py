@@ -47,6 +47,14 @@ def tree(hop, request):
 
 
 @pytest.fixture
+def agents(tree):
+    """The same, where each relay is an agent, which ps shows by the name that was asked for."""
+    if tree.relay != 'python':
+        pytest.skip('a native relay has another name in ps, and other processes')
+    return tree
+
+
+@pytest.fixture
 def need(site):
     """`need('ssh', 'fish')` skips where one of them is not here, and says why."""
     def check(*names):

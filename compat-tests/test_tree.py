@@ -71,8 +71,8 @@ def test_a_command_has_its_input_and_its_status_at_the_end_of_a_chain(tree, dept
 
 
 @DEPTHS
-def test_each_hop_is_a_process_below_the_one_before(tree, depth):
-    result = tree.remote(chain(depth), 'branches:line', TITLE, '--name', TITLE)
+def test_each_hop_is_a_process_below_the_one_before(agents, depth):
+    result = agents.remote(chain(depth), 'branches:line', TITLE, '--name', TITLE)
     # an agent and its watchdog each
     assert result.rc == 0 and len(set(result.value)) == 2 * depth, result
 
@@ -205,25 +205,25 @@ def test_twenty_targets_behind_a_host_share_one_login(tree, ssh):
     assert len(set(connections.values())) == 1 and '127.0.0.1' in connections['local:db1'], result
 
 
-def test_each_target_behind_a_relay_is_a_context_of_its_own(tree):
-    result = tree('call', 'local:c[1-20]', '--via', 'local:r', '--path', tree.hop.remote, 'branches:line', TITLE,
+def test_each_target_behind_a_relay_is_a_context_of_its_own(agents):
+    result = agents('call', 'local:c[1-20]', '--via', 'local:r', '--path', agents.hop.remote, 'branches:line', TITLE,
                   '--name', TITLE)
     lines = values(result).values()
     assert len({line[0] for line in lines}) == 20 and len({tuple(line[2:]) for line in lines}) == 1, result
 
 
-def test_targets_share_what_their_paths_have_in_common(tree):
+def test_targets_share_what_their_paths_have_in_common(agents):
     paths = ['local:a/local:b/local:c', 'local:a/local:b', 'local:a', 'local:a/local:other/local:c', 'local:c']
-    result = tree('call', ','.join(paths), '--path', tree.hop.remote, 'branches:line', TITLE, '--name', TITLE)
+    result = agents('call', ','.join(paths), '--path', agents.hop.remote, 'branches:line', TITLE, '--name', TITLE)
     at = values(result)
     abc, ab, a, aoc, c = (at[path][::-1] for path in paths)
     assert abc[:4] == ab and abc[:2] == a and aoc[:2] == a and len(aoc) == len(abc) == 6, at
     assert aoc[2:] != abc[2:] and len(c) == 2 and c != a, at
 
 
-def test_a_hop_for_all_and_a_hop_behind_all(tree):
-    result = tree('call', 'local:c[1-2]', '--via', 'local:a/local:b', '--become', 'local:z',
-                  '--path', tree.hop.remote, 'branches:line', TITLE, '--name', TITLE)
+def test_a_hop_for_all_and_a_hop_behind_all(agents):
+    result = agents('call', 'local:c[1-2]', '--via', 'local:a/local:b', '--become', 'local:z',
+                  '--path', agents.hop.remote, 'branches:line', TITLE, '--name', TITLE)
     first, second = values(result).values()
     assert len(first) == len(second) == 8 and first[4:] == second[4:] and not set(first[:4]) & set(second[:4]), result
 

@@ -158,8 +158,8 @@ BESIDE = ['local:a', 'local:a/local:x', 'local:y/local:b']
 
 
 @pytest.mark.parametrize('which', ['agent', 'watchdog'])
-def test_a_relay_that_is_killed_costs_those_behind_it_one_error_each(tree, fifo, which):
-    waiting = Waiting(tree, fifo, BEHIND + BESIDE)
+def test_a_relay_that_is_killed_costs_those_behind_it_one_error_each(agents, fifo, which):
+    waiting = Waiting(agents, fifo, BEHIND + BESIDE)
     agent, watchdog = waiting.relay(2)
     os.kill(agent if which == 'agent' else watchdog, signal.SIGKILL)
     for _ in BEHIND:
