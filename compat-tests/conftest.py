@@ -10,6 +10,7 @@ from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
 from harness.fifo import Fifo
 from harness.leaks import Leaks
 from harness.site import Site
+from harness.tree import RELAYS, Tree
 
 
 @pytest.fixture(scope='session')
@@ -37,6 +38,20 @@ def hop(no_leaks):
     if not BINARY.exists():
         pytest.fail(f'{BINARY} is not there: `make build` makes it, HOPVINE names another')
     return no_leaks
+
+
+@pytest.fixture(params=RELAYS)
+def tree(hop, request):
+    """The program, going through chains of hops by each kind of relay."""
+    return Tree(hop, request.param)
+
+
+@pytest.fixture
+def agents(tree):
+    """The same, where each relay is an agent, which ps shows by the name that was asked for."""
+    if tree.relay != 'python':
+        pytest.skip('a native relay has another name in ps, and other processes')
+    return tree
 
 
 @pytest.fixture
