@@ -3,11 +3,13 @@
 //! Owners pull [`Mux::next_event`]; nothing below calls up. A turn reads each ready link at most
 //! once, so that none starves the others.
 
+mod above;
+
 use crate::link::uplink::{Uplink, UplinkEvent};
 use crate::link::{Cause, Link, LinkEvent, Start};
 use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
-use crate::proto::message::{ParentHello, ResetReason};
+use crate::proto::message::ResetReason;
 use crate::route::{LinkId, Route};
 use crate::sys::child;
 use crate::sys::clock;
@@ -30,6 +32,8 @@ const ERRAND_KEYS: [(Stream, usize); 2] = [(Stream::Out, 11), (Stream::Err, 12)]
 const UPLINK_KEYS: [usize; 2] = [13, 14];
 /// Keys from here on are what the owner watches.
 const FIRST_OWN_KEY: usize = usize::MAX / 2;
+/// More such frames, and the link is ended.
+const MAX_REFUSED: u32 = 100;
 const READABLE: Interest = Interest { readable: true, writable: false };
 
 #[derive(Debug)]
@@ -75,6 +79,8 @@ struct Watched {
     link: Link,
     /// `None` once the poller has been told to forget the link.
     interest: Option<Interest>,
+    /// How often it has addressed whom it may not.
+    refused: u32,
 }
 
 /// Kills all children at once; each is then reaped as its link is dropped.
@@ -108,31 +114,6 @@ impl Mux {
             polled: clock::now(),
             buffer: Vec::new(),
         })
-    }
-
-    /// Makes this the mux of a relay, which hears who it is from its parent.
-    ///
-    /// # Errors
-    ///
-    /// When the descriptors cannot be watched.
-    pub fn attach(&mut self, uplink: Uplink) -> io::Result<()> {
-        self.poller.add(uplink.input().as_fd(), UPLINK_KEYS[0], READABLE)?;
-        self.poller.add(uplink.output().as_fd(), UPLINK_KEYS[1], Interest::default())?;
-        self.uplink = Some(uplink);
-        Ok(())
-    }
-
-    /// Takes what the parent has said about us.
-    pub fn settle_in(&mut self, hello: &ParentHello) {
-        self.me = ContextId(hello.context);
-        self.ancestors = hello.ancestors.iter().copied().map(ContextId).collect();
-    }
-
-    /// Answers the parent's hello.
-    pub fn answer(&mut self, hello: &ParentHello) {
-        if let Some(uplink) = &mut self.uplink {
-            uplink.answer(hello);
-        }
     }
 
     /// Watches a descriptor of the owner's, by a number of the owner's, until [`Self::ignore`].
@@ -169,7 +150,7 @@ impl Mux {
             self.poller.add(terminal.as_fd(), key + 2, READABLE)?;
         }
         self.route.add(context, id);
-        self.links.insert(id, Watched { link, interest: Some(READABLE) });
+        self.links.insert(id, Watched { link, interest: Some(READABLE), refused: 0 });
         self.stirred.insert(id);
         Ok(id)
     }
@@ -317,7 +298,12 @@ impl Mux {
                         self.uplink.as_mut().into_iter().for_each(|uplink| uplink.send(frame.clone()));
                         continue;
                     }
+                    LinkEvent::Frame(frame) if frame.to != self.me && watched.refused == MAX_REFUSED => {
+                        watched.link.abort(Cause::Forged { source: frame.from }, clock::now());
+                        continue;
+                    }
                     LinkEvent::Frame(frame) if frame.to != self.me => {
+                        watched.refused += 1;
                         let reason = ResetReason::UnknownMessage.encode();
                         let (from, to) = (frame.from, frame.to);
                         watched.link.send(Frame::control(Kind::Reset, self.me, from, frame.stream, reason));
@@ -334,35 +320,6 @@ impl Mux {
                 self.watch(id);
             }
         }
-    }
-
-    /// The same for the parent: what is not for us goes on to whom it is for.
-    fn settle_above(&mut self) {
-        let Some(uplink) = &mut self.uplink else { return };
-        let mut onward = Vec::new();
-        while let Some(event) = self.events.is_empty().then(|| uplink.poll_event()).flatten() {
-            match event {
-                UplinkEvent::Frame(frame) if frame.to != self.me => onward.push(frame),
-                // It may change where what follows belongs: who we are, a child that is started.
-                event => {
-                    self.events.push_back(Event::Above(event));
-                    break;
-                }
-            }
-        }
-        for frame in onward {
-            if self.ancestors.contains(&frame.from) && !self.ancestors.contains(&frame.to) {
-                self.send(frame);
-            }
-        }
-    }
-
-    fn flush_above(&mut self) {
-        let Some(uplink) = &mut self.uplink else { return };
-        uplink.flush();
-        let (input, output) = uplink.interest();
-        self.poller.modify(uplink.input().as_fd(), UPLINK_KEYS[0], input).ok();
-        self.poller.modify(uplink.output().as_fd(), UPLINK_KEYS[1], output).ok();
     }
 
     /// Brings the poller in line with what the link waits for; a link is never watched again.

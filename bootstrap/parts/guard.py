@@ -19,7 +19,14 @@ starts, start, order = private(starts), private(start), private(order)
 
 def tell(text, *values):
     """An order to the watchdog."""
-    os.write(order, utf8(text % values + '\n'))
+    try:
+        os.write(order, utf8(text % values + '\n'))
+    except OSError:
+        if sys.exc_info()[1].errno != errno.EPIPE:
+            raise
+        # It has been killed: what it would have done.
+        purge([agent], 9e9)
+        os._exit(1)
 
 
 def begin(stream):

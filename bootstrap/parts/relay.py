@@ -297,11 +297,12 @@ class Hop:
         if below.get(source) is not self or kind < OPEN and source != self.context:
             self.refuse(source, 'sent a frame in the name of context %d' % source)
             self.finish('forged', 0)
-        elif kind == HELLO:
+        elif kind == HELLO and self.started == 1:
+            self.started = 2
             self.report(STARTED, body)
         elif kind == BYE:
             self.finish('bye', .5)
-        elif kind == PING:
+        elif kind in (HELLO, PING):
             self.finish('rules', 0)
         elif kind == PONG or to == me and kind != OPEN:
             pass
@@ -360,6 +361,8 @@ class Hop:
         for number in (15, 9):
             if self.pid and self.exit is None:
                 kill(-self.pid, number)
+                # What is stopped hears nothing else.
+                kill(-self.pid, 18)
             readable([], patience)
 
     def over(self):

@@ -31,7 +31,7 @@ class Terminal:
         hop, quiet = self.hop, 0
         hop.answers = self.answer
         while hop.exit is None and (hop.started or not hop.cause):
-            if readable([self.master], .05 + .95 * hop.started):
+            if readable([self.master], .05 + .95 * (hop.started > 0)):
                 got, quiet = os.read(self.master, 4096), 0
                 hop.shown = (hop.shown + got)[-MAX_TAIL:]
                 self.heard(0, got)

@@ -5,7 +5,7 @@ use super::context::{Context, Place, State};
 use super::operation::Request;
 use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due};
-use crate::error::{HostError, HostErrorKind};
+use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::link::{Cause, End, Start};
 use crate::payload;
@@ -283,7 +283,11 @@ impl Controller {
                 }
             }
             Ok(FromAgent::Asked(question)) => self.asked(id, &question),
-            Ok(_) | Err(_) => self.streams.reset(key, ResetReason::UnknownMessage),
+            Ok(_) | Err(_) => {
+                self.spawns.remove(&key);
+                self.streams.reset(key, ResetReason::Cancelled);
+                self.lose(id, &HostErrorKind::LinkLost { why: Loss::Rules }, &[]);
+            }
         }
     }
 

@@ -113,6 +113,8 @@ impl Child {
     /// Asks the process and what it started in its session's first group to end.
     pub fn terminate(&self) {
         self.signal(Signal::SIGTERM);
+        // What is stopped hears nothing else.
+        self.signal(Signal::SIGCONT);
     }
 
     /// Asks it to end, and does not wait: whoever asks is about to end too.
