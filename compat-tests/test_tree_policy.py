@@ -1,11 +1,8 @@
 """Authority flows down: an agent or a relay that lies is refused with a reply and a line in the log, and harms only itself."""
 
-import contextlib
-
 import pytest
 
 from harness import traitor
-from test_lifetime import known_to_fail
 
 TITLE = 'hopvine:tree'
 STRANGER, SIBLING = 'local:z', 'local:s'
@@ -55,8 +52,7 @@ def warnings(result):
 
 
 # What is skipped as noise, or waited for, until the call is out of time.
-SILENT = 'more than was granted', 'noise for ever', 'a flood of streams', 'a second hello that is none',\
-    'a flood of what is refused'
+SILENT = 'more than was granted', 'noise for ever', 'a flood of streams'
 
 
 def lost(told, how):
@@ -84,10 +80,8 @@ def test_what_may_not_be_asked_is_refused_with_a_reply_and_a_line_in_the_log(bet
 @AT_EACH_DEPTH
 @pytest.mark.parametrize('how', traitor.LOST)
 def test_what_breaks_the_protocol_costs_the_one_who_does_it(betrayed, depth, how):
-    case = betrayed(how, depth, patience='2s' if how in SILENT else '5s')
-    with known_to_fail('after a second hello the relay\'s order is reset, its end is never heard, and waited for') \
-            if how == 'a second hello that is none' else contextlib.nullcontext():
-        result, told = (case.until_lied() if how in SILENT else case.until_told()).finish()
+    case = betrayed(how, depth, patience='1s' if how in SILENT else '5s')
+    result, told = (case.until_lied() if how in SILENT else case.until_told()).finish()
     assert lost(told, how), result
     if depth > 1:
         assert told['error']['message'].startswith('exec:traitor: '), told
@@ -103,7 +97,9 @@ def test_what_means_nothing_changes_nothing(betrayed, depth, how):
 
 @AT_EACH_DEPTH
 @pytest.mark.parametrize('how', traitor.RELAY)
-def test_a_relay_that_lies_harms_only_what_is_behind_it(betrayed, depth, how):
-    result, told = betrayed(how, depth, '/local:x', patience='2s').until_lied().finish()
+def test_a_relay_that_lies_harms_only_what_is_behind_it(betrayed, tree, depth, how):
+    if tree.relay != 'python':
+        pytest.skip('the relay that lies stands in for an agent, and does not make room for a native one')
+    result, told = betrayed(how, depth, '/local:x', patience='1s').until_lied().finish()
     assert not told['ok'] or how.startswith('words'), result
     assert b'\033' not in result.out + result.err and len(result.said.splitlines()) < 150, result

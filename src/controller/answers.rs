@@ -15,7 +15,7 @@ impl Controller {
             match event {
                 StreamEvent::Message { key, message, opens, end, owed_bytes } => {
                     if let Some(context) = self.made_native_by(key) {
-                        self.handle_native(context, &message, end, now);
+                        self.handle_native(context, &message, end);
                         continue;
                     }
                     match self.spawns.get(&key).copied() {
@@ -25,7 +25,7 @@ impl Controller {
                 }
                 StreamEvent::Settled { key } => self.settled(key),
                 StreamEvent::Reset { key, .. } if self.made_native_by(key).is_some() => {
-                    self.handle_native(key.peer, &[], true, now);
+                    self.handle_native(key.peer, &[], true);
                 }
                 StreamEvent::Reset { key, .. } if self.spawns.contains_key(&key) => {
                     if let Some(child) = self.spawns.remove(&key) {

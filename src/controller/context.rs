@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) users: usize,
     /// Its program has been told the password.
     pub(super) answered: bool,
+    /// When its relay is not waited for any more.
+    pub(super) gone_at: Option<Instant>,
     /// It is to end when it has no children any more.
     pub(super) goes_last: bool,
     /// What was asked, and not answered.
@@ -97,6 +99,7 @@ impl Context {
             next_random: [0; RANDOM_BYTES],
             users: 0,
             answered: false,
+            gone_at: None,
             goes_last: false,
             refusal: None,
             token: String::new(),

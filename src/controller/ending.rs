@@ -111,6 +111,9 @@ impl Controller {
         self.leave_connecting(id, State::Closing);
         self.waiting.remove(&id);
         let Some(context) = self.contexts.remove(&id) else { return };
+        if let Some(until) = context.gone_at {
+            self.deadlines.remove(&(until, Due::Gone(id)));
+        }
         for (stream, until) in context.stopping {
             self.deadlines.remove(&(until, Due::Stop(StreamKey { peer: id, id: stream })));
         }

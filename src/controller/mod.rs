@@ -108,6 +108,8 @@ pub struct Controller {
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
     deadlines: BTreeSet<(Instant, Due)>,
+    /// The latest time that we have been told.
+    told: Option<Instant>,
     next_context: u32,
     next_operation: u64,
     /// Answers to requests that may not have been taken yet.
@@ -142,6 +144,8 @@ enum Due {
     Operation(OperationId),
     /// A context whose cancelled work goes on is given up.
     Stop(StreamKey),
+    /// A relay that does not tell of the end of a child is not waited for.
+    Gone(ContextId),
 }
 
 #[derive(Debug)]
@@ -169,6 +173,7 @@ impl Controller {
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
             deadlines: BTreeSet::new(),
+            told: None,
             next_context: 0,
             next_operation: 0,
             supplies: Vec::new(),
@@ -267,6 +272,7 @@ impl Controller {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.told = Some(now);
         while let Some((at, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, due));
             match due {
@@ -276,6 +282,7 @@ impl Controller {
                 }
                 Due::Stop(key) => self.give_up(key),
                 Due::Connection(context) => self.abort(context, Cause::TooSlow),
+                Due::Gone(context) => self.gone_unheard(context),
             }
         }
     }
@@ -293,6 +300,7 @@ impl Controller {
     }
 
     pub fn handle_link(&mut self, link: LinkId, event: LinkEvent, now: Instant) {
+        self.told = Some(now);
         let Some(id) = self.by_link.get(&link).copied() else { return };
         match event {
             LinkEvent::Ready(hello) => self.opened(id, hello.python, now),
@@ -313,11 +321,8 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
-        if self.is_waiting(id) {
-            self.make_native(id, python, now);
-        } else {
-            self.children_may_start(id, now);
-        }
+        self.children_may_start(id, now);
+        self.make_native(id, python);
         self.grant_wishes(id);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");

@@ -13,7 +13,6 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// What is sent at a time.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -50,10 +49,6 @@ impl Controller {
         self.waiting.entry(id).or_default();
     }
 
-    pub(super) fn is_waiting(&self, id: ContextId) -> bool {
-        self.waiting.contains_key(&id)
-    }
-
     /// Returns a frame that has nothing to wait for.
     pub(super) fn unless_waiting(&mut self, frame: Frame) -> Option<Frame> {
         if self.waiting.is_empty() {
@@ -72,11 +67,11 @@ impl Controller {
     }
 
     /// A context that children wait for runs. Where it is an agent, it is asked whether it can become this program.
-    pub(super) fn make_native(&mut self, id: ContextId, python: u32, now: Instant) {
+    pub(super) fn make_native(&mut self, id: ContextId, python: u32) {
         // What makes it native does not wait for that.
         let Some(waiting) = self.waiting.remove(&id) else { return };
         let program = if python == 0 { None } else { self.program() };
-        let Some(program) = program else { return self.go_on(id, waiting, now) };
+        let Some(program) = program else { return self.go_on(waiting) };
         self.send_part(id, "adopt");
         self.send_part(id, "native");
         let bytes = |text: &str| Node::Bytes(text.as_bytes().to_vec());
@@ -105,7 +100,7 @@ impl Controller {
     }
 
     /// The agent is ready for the program, or is the program, or cannot be.
-    pub(super) fn handle_native(&mut self, id: ContextId, message: &[u8], end: bool, now: Instant) {
+    pub(super) fn handle_native(&mut self, id: ContextId, message: &[u8], end: bool) {
         let key = self.waiting.get(&id).and_then(|waiting| waiting.stream);
         let answer = FromAgent::decode(message);
         if let (Ok(FromAgent::Result(_)), false, Some(key), Some(program)) =
@@ -127,17 +122,16 @@ impl Controller {
             Ok(_) | Err(_) => "the agent relays".to_owned(),
         });
         if let Some(waiting) = self.waiting.remove(&id) {
-            self.go_on(id, waiting, now);
+            self.go_on(waiting);
         }
     }
 
     /// What has been waiting goes on its way.
-    fn go_on(&mut self, id: ContextId, waiting: Waiting, now: Instant) {
+    fn go_on(&mut self, waiting: Waiting) {
         for frame in waiting.frames {
             if let Some(frame) = self.unless_waiting(frame) {
                 self.commands.push_back(Command::Send(frame));
             }
         }
-        self.children_may_start(id, now);
     }
 }

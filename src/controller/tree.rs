@@ -26,6 +26,9 @@ use std::time::{Duration, Instant};
 
 /// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
 pub const RANDOM_BYTES: usize = NONCE_BYTES + 8;
+/// Longer than a relay gives a child that runs before it kills it, and one that does not run yet.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 /// Contexts that may exist at a time.
 const MAX_CONTEXTS: usize = 20_000;
 
@@ -56,6 +59,7 @@ impl Controller {
             let path = target.hops.iter().map(Hop::to_string).collect();
             return Err(refused(HostErrorKind::TooManyHops { path, limit }));
         }
+        self.told = Some(now);
         let mut at = ContextId::CONTROLLER;
         for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
             let hops = &target.hops[..=depth];
@@ -234,6 +238,7 @@ impl Controller {
         match self.contexts.get(&id).map(|context| context.place) {
             Some(Place::Here(Some(link))) => self.commands.push_back(Command::Close(link)),
             Some(Place::Behind { stream, .. }) => {
+                self.wait_for_end(id);
                 self.streams.send(stream, ToAgent::Leave { at_once: false }.encode(), false);
                 self.collect_frames();
             }
@@ -249,12 +254,32 @@ impl Controller {
         }
     }
 
+    /// An honest relay tells of a child's end within this time; from one that lies, nothing may come.
+    fn wait_for_end(&mut self, id: ContextId) {
+        let Some(context) = self.contexts.get_mut(&id) else { return };
+        let patience = if context.state == State::Open { PATIENCE } else { PATIENCE_AT_START };
+        if let (Place::Behind { .. }, Some(told), None) = (context.place, self.told, context.gone_at) {
+            context.gone_at = Some(told + patience);
+            self.deadlines.insert((told + patience, Due::Gone(id)));
+        }
+    }
+
+    /// Nobody has told of a context's end.
+    pub(super) fn gone_unheard(&mut self, id: ContextId) {
+        let Some(context) = self.contexts.get(&id) else { return };
+        let cause = context.ending.unwrap_or(Cause::Asked);
+        let (stderr, noise) = (Vec::new(), Vec::new());
+        self.ended(id, &End { cause, started: context.state == State::Open, exit: None, stderr, noise });
+    }
+
     /// Ends a context that must not go on.
     pub(super) fn abort(&mut self, id: ContextId, cause: Cause) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
-        context.state = State::Closing;
         context.ending.get_or_insert(cause);
-        match context.place {
+        let place = context.place;
+        self.wait_for_end(id);
+        self.leave_connecting(id, State::Closing);
+        match place {
             Place::Here(link) => self.commands.extend(link.map(|link| Command::Abort(link, cause))),
             Place::Behind { stream, .. } => {
                 self.streams.send(stream, ToAgent::Leave { at_once: true }.encode(), false);
