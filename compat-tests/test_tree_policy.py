@@ -100,6 +100,9 @@ def test_what_means_nothing_changes_nothing(betrayed, depth, how):
 def test_a_relay_that_lies_harms_only_what_is_behind_it(betrayed, tree, depth, how):
     if tree.relay != 'python':
         pytest.skip('the relay that lies stands in for an agent, and does not make room for a native one')
-    result, told = betrayed(how, depth, '/local:x', patience='1s').until_lied().finish()
+    case = betrayed(how, depth, '/local:x', patience='1s')
+    # What claims a sibling beside the controller loses its link before all of the lie is told.
+    early = how == 'a sibling as its child' and depth == 1
+    result, told = (case.until_told() if early else case.until_lied()).finish()
     assert not told['ok'] or how.startswith('words'), result
     assert b'\033' not in result.out + result.err and len(result.said.splitlines()) < 150, result
