@@ -1,13 +1,16 @@
 """What once went wrong, each as the user met it."""
 
+import contextlib
 import os
+import pathlib
 import resource
 import signal
 import time
 
 import pytest
 
-from harness.process import Process
+from harness.faults import known_to_fail
+from harness.process import Process, exits
 
 
 def test_targets_that_wait_are_started_after_one_that_cannot_be(hop):
@@ -74,10 +77,23 @@ def test_a_title_that_cannot_be_shown_is_refused(hop, value):
     assert result.rc == 2 and '--name' in result.said, result
 
 
+def running(words):
+    """The processes with that command line."""
+    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+        with contextlib.suppress(OSError):
+            if path.read_bytes() == words:
+                yield int(path.parent.name)
+
+
 def test_an_interrupt_while_hundreds_are_being_started_is_heard(hop):
-    live = hop.start('run', '-w', 'local:c[1-200]', '-f', '200', '-n', '--', 'echo up; exec sleep 1000')
+    live = hop.start('run', '-w', 'local:c[1-200]', '-f', '200', '-n', '--', 'echo up; exec sleep 1000.25')
     live.until(b'up')
     sent = time.monotonic()
     live.signal(signal.SIGINT)
     result = live.finish(10)
     assert result.rc == 130 and time.monotonic() - sent < 2, result
+    with known_to_fail('of hundreds that are being started while the end comes, a few commands are left behind'):
+        left = [pid for pid in running(b'sleep\x001000.25\x00') if not exits(pid, sent + 5)]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert not left
