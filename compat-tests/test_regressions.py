@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from harness.faults import known_to_fail
 from harness.process import Process, exits
 
 
@@ -92,8 +91,7 @@ def test_an_interrupt_while_hundreds_are_being_started_is_heard(hop):
     live.signal(signal.SIGINT)
     result = live.finish(10)
     assert result.rc == 130 and time.monotonic() - sent < 2, result
-    with known_to_fail('of hundreds that are being started while the end comes, a few commands are left behind'):
-        left = [pid for pid in running(b'sleep\x001000.25\x00') if not exits(pid, sent + 5)]
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        assert not left
+    left = [pid for pid in running(b'sleep\x001000.25\x00') if not exits(pid, sent + 5)]
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left

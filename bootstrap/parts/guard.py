@@ -12,9 +12,7 @@ except ImportError:
 
 interrupts = interrupting = 0
 spared = {}
-orders, order = os.pipe()
-starts, start = os.pipe()
-starts, start, order = private(starts), private(start), private(order)
+orders, order, starts, start = map(private, os.pipe() + os.pipe())
 
 
 def tell(text, *values):
@@ -22,9 +20,7 @@ def tell(text, *values):
     try:
         os.write(order, utf8(text % values + '\n'))
     except OSError:
-        if sys.exc_info()[1].errno != errno.EPIPE:
-            raise
-        # It has been killed: what it would have done.
+        # It has been killed, or has long been stopped: what it would have done.
         purge([agent], 9e9)
         os._exit(1)
 
@@ -84,15 +80,15 @@ def kill(pid, number=9):
         pass
 
 
-def purge(roots, since, session=0):
+def purge(roots, since, session=0, known=()):
     """Kills all that descends from roots, and what has been adopted that started since then or in that session;
-    nothing that is spared."""
+    nothing that is spared or known. Returns all children of this process; None without /proc."""
     for again in range(99):
         try:
             oldest = float(open('/proc/uptime').read().split()[0]) + since - time.time()
             found = os.listdir('/proc')
         except EnvironmentError:
-            return 1
+            return
         children = {}
         for pid in found:
             try:
@@ -101,18 +97,20 @@ def purge(roots, since, session=0):
                     children.setdefault(int(fields[1]), []).append((int(pid), int(fields[3]), int(fields[19])))
             except (EnvironmentError, ValueError):
                 pass
-        doomed = roots + [pid for pid, its, ticks in children.get(os.getpid(), []) if pid != agent and its not in spared
+        adopted = [child for child in children.get(os.getpid(), []) if child not in known]
+        doomed = roots + [pid for pid, its, ticks in adopted if pid != agent and its not in spared
                   and (its == session or ticks >= oldest * os.sysconf('SC_CLK_TCK') - 1)]
         for pid in doomed:
             doomed += [child for child, its, ticks in children.get(pid, []) if child not in spared]
         if not [pid for pid in doomed[len(roots):] if kill(pid)]:
-            return
+            return adopted
         readable([], .002)
 
 
 def end(status, session=0):
     """Ends the agent and all that is still part of it, and leaves no zombie to whoever comes next."""
     try:
+        signal.signal(15, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         # Not stopped: should somebody kill this process now, the agent sees the end of the link by itself.
         spared.clear()
@@ -121,11 +119,17 @@ def end(status, session=0):
             since, = unpack('d', os.read(starts, 8))
         except OSError:
             pass
-        # Without /proc at least its own group.
-        if purge([agent], since, session):
+        known = purge([agent], since, session)
+        if not known:
+            # Without /proc at least its own group.
             kill(-agent)
-        kill(agent)
-        os.waitpid(agent, 0)
+        try:
+            # It may have forked since then, and `adopt` may still be among the orders.
+            exec(os.read(orders, WINDOW), {})
+        finally:
+            kill(agent)
+            purge([agent], 0, 0, known)
+            os.waitpid(agent, 0)
     finally:
         os._exit(status)
 
@@ -135,7 +139,8 @@ def mourn(*signal):
     try:
         pid = 1
         while pid:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            # WNOHANG.
+            pid, status = os.waitpid(-1, 1)
             if pid == agent:
                 # As a shell has it: 128 and the signal.
                 end(status & 127 and 128 + (status & 127) or status >> 8, agent)
@@ -165,7 +170,8 @@ if agent:
                 kill(agent, 2)
                 wait = .05
             try:
-                ready = dict(poller.poll(min(max(wait, 0), 999999) * 1000))
+                # A longer wait ends early, which does no harm.
+                ready = dict(poller.poll(max(wait, 0) % 1e6 * 1000))
             except select.error:
                 continue
             if orders in ready:

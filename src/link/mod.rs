@@ -97,7 +97,7 @@ enum Life {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Terminate,
-    Kill,
+    Kill { watchdog: bool },
 }
 
 #[derive(Debug)]
@@ -110,6 +110,9 @@ pub struct Link {
     prompt: Prompt,
     life: Life,
     started: bool,
+    /// Where it was told to end before it had answered, and whether it has answered since.
+    unanswered: Option<Dialog>,
+    late: bool,
     session: Session,
     out: Outbound,
     stderr_tail: Tail,
@@ -144,6 +147,8 @@ impl Link {
             prompt: Prompt::new(token),
             life: Life::Starting(Dialog::new(hello.nonce)),
             started: false,
+            unanswered: None,
+            late: false,
             session: Session::parent(me, &hello, now),
             out: Outbound { bytes: payload, written: 0 },
             stderr_tail: Tail::default(),
@@ -204,13 +209,8 @@ impl Link {
                 self.session.handle_timeout(now);
                 self.drain_session(now);
             }
-            Life::Ending { next, step, .. } if *next <= now => {
-                match step {
-                    Step::Terminate => self.child.terminate(),
-                    Step::Kill => self.child.kill(),
-                }
-                let patience = if self.started { WATCHDOG_PATIENCE } else { PATIENCE };
-                (*step, *next) = (Step::Kill, now + patience);
+            Life::Ending { next, .. } if *next <= now => {
+                self.press(now);
                 self.handle_child(now);
             }
             Life::Starting(_) => {
@@ -220,6 +220,20 @@ impl Link {
             }
             Life::Ending { .. } | Life::Over => {}
         }
+    }
+
+    /// Goes on with the end of a process that has not ended by itself.
+    fn press(&mut self, now: Instant) {
+        let watchdog = self.has_watchdog();
+        let Life::Ending { next, step, .. } = &mut self.life else { return };
+        match *step {
+            Step::Terminate => self.child.terminate(),
+            // What it has to end it has only just begun.
+            Step::Kill { watchdog: before } if before != watchdog => {}
+            Step::Kill { .. } => self.child.kill(),
+        }
+        *step = Step::Kill { watchdog };
+        *next = now + if watchdog { WATCHDOG_PATIENCE } else { PATIENCE };
     }
 
     /// What the program shows on its terminal; nobody asks there once the agent runs.
@@ -278,7 +292,21 @@ impl Link {
     /// Ends the process without a word. A watchdog has still to end what it watches; all else is
     /// reaped as the link is dropped.
     pub fn kill(&mut self) {
-        if self.started { self.child.dismiss() } else { self.child.kill() }
+        if self.has_watchdog() { self.child.dismiss() } else { self.child.kill() }
+    }
+
+    /// Whether the agent runs, which may have come about since it was told to end.
+    fn has_watchdog(&mut self) -> bool {
+        let mut buffer = vec![0; READ_BYTES];
+        while let Some(dialog) = &mut self.unanswered {
+            let Read::Data(count) = fd::read(self.fd.as_fd(), &mut buffer) else { break };
+            match dialog.handle_input(&buffer[..count]) {
+                Progress::Waiting => {}
+                Progress::TooNoisy => self.unanswered = None,
+                Progress::Started { .. } => (self.unanswered, self.late) = (None, true),
+            }
+        }
+        self.started || self.late
     }
 
     /// Reads once, if there is anything.
@@ -430,7 +458,8 @@ impl Link {
         let before = std::mem::replace(&mut self.life, life);
         match before {
             Life::Starting(dialog) => {
-                self.noise = dialog.into_noise();
+                self.noise = dialog.clone().into_noise();
+                self.unanswered = (!self.started).then_some(dialog);
                 Life::Open
             }
             before => before,

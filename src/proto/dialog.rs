@@ -13,7 +13,7 @@ const TAIL_LINES: usize = 100;
 const TAIL_LINE_BYTES: usize = 1000;
 
 /// Scans what a new child sends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dialog {
     marker: [u8; NONCE_BYTES],
     /// The last bytes seen, less than a marker's length: it may have begun in them.
@@ -60,7 +60,7 @@ impl Dialog {
 }
 
 /// The last hundred lines of a byte stream, each cut to a thousand bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tail {
     lines: VecDeque<Vec<u8>>,
     partial: Vec<u8>,
