@@ -56,7 +56,8 @@ impl Tunnel {
                 match &report {
                     Report::Output { source, .. }
                     | Report::Item { source, .. }
-                    | Report::Record { source, .. } => self.controller.consumed(*source),
+                    | Report::Record { source, .. }
+                    | Report::Piece { source, .. } => self.controller.consumed(*source),
                     Report::Done { .. } => {}
                 }
                 return Ok(report);

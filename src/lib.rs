@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod controller;
 pub mod error;
+pub mod files;
 pub mod hosts;
 pub mod link;
 pub mod modules;
@@ -39,6 +40,7 @@ mod layers {
         ("payload", &[]),
         ("route", &[]),
         ("modules", &[]),
+        ("files", &["proto", "sys"]),
         ("error", &["hosts", "proto", "sys"]),
         ("link", &["proto", "sys"]),
         ("mux", &["link", "proto", "route", "sys"]),
@@ -55,6 +57,7 @@ mod layers {
                 "cli",
                 "controller",
                 "error",
+                "files",
                 "hosts",
                 "modules",
                 "mux",

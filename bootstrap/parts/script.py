@@ -49,11 +49,11 @@ def main(order):
         exec(module.__loader__.get_code(), module.__dict__)
         status = 0
     except:
-        status = ended(sys.exc_info())
+        status = uncaught(sys.exc_info())
     return finished() or status
 
 
-def ended(info):
+def uncaught(info):
     """Says what a script raised, as Python itself would, and returns the status for it."""
     kind, error, trace = info
     if issubclass(kind, KeyboardInterrupt) and inside.gone:
@@ -86,7 +86,7 @@ def finished():
         try:
             sys.modules['atexit']._run_exitfuncs()
         except SystemExit:
-            status = ended(sys.exc_info())
+            status = uncaught(sys.exc_info())
         except Exception:
             status = 1
     return status

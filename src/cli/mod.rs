@@ -30,6 +30,12 @@ pub enum Command {
     Call(Call),
     /// Run a whole Python script on each host, as its __main__, without a file there
     Script(Script),
+    /// Send a file, or a tree, to each host: whole and compared before it takes its place
+    #[command(after_help = PUT_HELP)]
+    Put(Put),
+    /// Bring a file, or a tree, from each host; what is here stays until all has come
+    #[command(after_help = FETCH_HELP)]
+    Fetch(Fetch),
     /// What is there: system, kernel, user, addresses, Python
     #[command(after_help = FACTS_HELP)]
     Facts(Facts),
@@ -43,6 +49,16 @@ pub enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
 }
+
+const PUT_HELP: &str = "\
+One line for each host: REMOTE, its size and its SHA-1 sum; --json has them as the `value` of the host's object.
+Without REMOTE it is a fresh temporary file. A REMOTE that ends in `/` is the folder it goes into. With -r,
+REMOTE becomes as LOCAL is, and what else is in it stays.";
+
+const FETCH_HELP: &str = "\
+One line for each host: the local path, the remote one, the size and the SHA-1 sum. `{host}` in TEMPLATE is the
+host's name, and has to make the paths of many hosts different; a TEMPLATE that is a folder, or ends in `/`, is
+where the file goes into; `-` is standard output, for one host; without TEMPLATE it is a fresh temporary file.";
 
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
@@ -104,6 +120,51 @@ pub struct Script {
     /// Its sys.argv[1:]
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Put {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    /// Permissions of the file, octal [default: 0644; of a tree: as they are here, within the umask there]
+    #[arg(long, value_name = "MODE", value_parser = mode, conflicts_with = "keep")]
+    pub mode: Option<u32>,
+    #[command(flatten)]
+    pub how: Transfer,
+    /// The file; `-` is standard input
+    #[arg(value_name = "LOCAL")]
+    pub local: PathBuf,
+    /// Where it goes
+    #[arg(value_name = "REMOTE")]
+    pub remote: Option<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Fetch {
+    #[command(flatten)]
+    pub fleet: Fleet,
+    #[command(flatten)]
+    pub how: Transfer,
+    /// The file there
+    #[arg(value_name = "REMOTE")]
+    pub remote: OsString,
+    /// Where it goes
+    #[arg(value_name = "TEMPLATE")]
+    pub template: Option<PathBuf>,
+}
+
+/// How files are moved.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Transfer {
+    /// Modes and times stay as they are
+    #[arg(short = 'p')]
+    pub keep: bool,
+    /// Folders too, with all that is in them
+    #[arg(short = 'r')]
+    pub tree: bool,
+    /// Compress on the way
+    #[arg(short = 'z')]
+    pub packed: bool,
 }
 
 #[derive(Debug, Args)]
@@ -314,6 +375,12 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Err(error) if error.use_stderr() => Parsed::Wrong(error.render().to_string()),
         Err(error) => Parsed::Answer(error.render().to_string()),
     }
+}
+
+/// Permissions, as chmod(1) has them in digits.
+fn mode(typed: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(typed, 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.ok_or_else(|| "not an octal mode such as 0644".to_owned())
 }
 
 /// A name or number of Python's `logging`.

@@ -84,6 +84,8 @@ impl Controller {
             Meaning::Record(record) => {
                 self.reports.push_back(Report::Record { operation, source, record });
             }
+            Meaning::Piece(piece) => self.reports.push_back(Report::Piece { operation, source, piece }),
+            Meaning::Trouble(what) => self.fail(operation, HostErrorKind::File { what }, Vec::new()),
             Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
             Meaning::Answer(Err(exception)) => {
                 self.fail(operation, failure_of(*exception), Vec::new());

@@ -4,6 +4,7 @@ use super::operation::{Answer, OperationId, Record, Report, Request, Source};
 use super::{Controller, RANDOM_BYTES};
 use crate::error::HostError;
 use crate::hosts::target::Target;
+use crate::proto::entry::Piece;
 use crate::proto::ids::ContextId;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
@@ -35,6 +36,7 @@ pub enum News {
     Output { place: Place, source: Source, stream: Stream, bytes: Vec<u8> },
     Item { place: Place, source: Source, value: Value },
     Record { place: Place, source: Source, record: Record },
+    Piece { operation: OperationId, source: Source, piece: Piece },
     Done { place: Place, outcome: Result<Answer, Box<HostError>>, took: Duration },
 }
 
@@ -101,6 +103,7 @@ impl Fleet {
                 let slot = self.running.get(&operation)?;
                 Some(News::Record { place: slot.place, source, record })
             }
+            Report::Piece { operation, source, piece } => Some(News::Piece { operation, source, piece }),
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
@@ -121,6 +124,11 @@ impl Fleet {
         let mut places: Vec<_> = self.running.values().map(|slot| slot.place).collect();
         places.sort_unstable();
         places
+    }
+
+    /// The target of an operation that runs.
+    pub fn place_of(&self, operation: OperationId) -> Option<Place> {
+        self.running.get(&operation).map(|slot| slot.place)
     }
 
     pub fn operations(&self) -> impl Iterator<Item = OperationId> {

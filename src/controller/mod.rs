@@ -212,8 +212,13 @@ impl Controller {
 
     /// Gives a command something to read; `end` is its end of file.
     pub fn input(&mut self, operation: OperationId, bytes: Vec<u8>, end: bool) {
+        self.send(operation, &ToAgent::Input(bytes), end);
+    }
+
+    /// Sends what an operation goes on with; with `end`, it was the last.
+    pub fn send(&mut self, operation: OperationId, message: &ToAgent, end: bool) {
         if let Some(running) = self.operations.get(&operation) {
-            self.streams.send(running.stream, ToAgent::Input(bytes).encode(), end);
+            self.streams.send(running.stream, message.encode(), end);
             self.collect_frames();
         }
     }
@@ -232,6 +237,11 @@ impl Controller {
     /// Stops an operation; it is reported as interrupted.
     pub fn cancel(&mut self, operation: OperationId, now: Instant) {
         self.stop(operation, HostErrorKind::Interrupted, now);
+    }
+
+    /// Stops a transfer that cannot go on at this end.
+    pub fn abandon(&mut self, operation: OperationId, what: String, now: Instant) {
+        self.stop(operation, HostErrorKind::File { what }, now);
     }
 
     pub fn poll_command(&mut self) -> Option<Command> {

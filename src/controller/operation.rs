@@ -2,6 +2,7 @@
 
 use crate::error::HostError;
 use crate::payload::AGENT_MODULE;
+use crate::proto::entry::Piece;
 use crate::proto::frame::Priority;
 use crate::proto::message::{FromAgent, Own, ToAgent};
 use crate::proto::stream::StreamKey;
@@ -23,6 +24,9 @@ pub enum Request {
     },
     Run(Run),
     Script(Script),
+    /// A file, or a tree of them, which [`super::Controller::send`] is given piece by piece.
+    Put(Put),
+    Fetch(Fetch),
     /// A function of the agent's own, without arguments: from the part of that name, by that name.
     Builtin(&'static str),
 }
@@ -43,6 +47,36 @@ pub struct Run {
     pub words: Vec<Vec<u8>>,
     pub interpreter: Words,
     pub stdin: Feed,
+}
+
+/// Where files go.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// A fresh temporary file, if not named.
+    pub path: Option<Vec<u8>>,
+    /// What its permissions will be; 0644 for a file, the sender's within the umask for those of a tree.
+    pub mode: Option<u32>,
+    /// Whether it is our standard input.
+    pub stdin: Feed,
+    pub transfer: Transfer,
+}
+
+/// Where files come from.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    pub path: Vec<u8>,
+    pub transfer: Transfer,
+}
+
+/// How files are moved, either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Folders, with all that is in them.
+    pub tree: bool,
+    /// All modes and times stay as they are.
+    pub keep: bool,
+    /// Contents are compressed on the way.
+    pub packed: bool,
 }
 
 /// Who makes a command of the words.
@@ -93,6 +127,12 @@ pub enum Report {
         source: Source,
         record: Record,
     },
+    /// A piece of what is fetched; `source` as for output.
+    Piece {
+        operation: OperationId,
+        source: Source,
+        piece: Piece,
+    },
     Done {
         operation: OperationId,
         outcome: Result<Answer, HostError>,
@@ -129,7 +169,7 @@ impl Request {
     pub fn priority(&self) -> Priority {
         match self {
             Self::Call { .. } | Self::Builtin(_) => Priority::Interactive,
-            Self::Run(_) | Self::Script(_) => Priority::Bulk,
+            Self::Run(_) | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => Priority::Bulk,
         }
     }
 
@@ -142,6 +182,8 @@ impl Request {
             Self::Builtin(name) => std::slice::from_ref(name),
             Self::Run(_) => &["adopt", "input", "run"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
+            Self::Put(_) => &["files", "put"],
+            Self::Fetch(_) => &["files", "fetch"],
         }
     }
 
@@ -149,7 +191,7 @@ impl Request {
     pub fn is_for_python(&self) -> bool {
         match self {
             Self::Run(_) => false,
-            Self::Call { .. } | Self::Script(_) | Self::Builtin(_) => true,
+            Self::Call { .. } | Self::Script(_) | Self::Put(_) | Self::Fetch(_) | Self::Builtin(_) => true,
         }
     }
 
@@ -160,7 +202,7 @@ impl Request {
                 Some(Imports::Module(function.split(':').next().unwrap_or(function)))
             }
             Self::Script(script) => Some(Imports::Script(&script.source)),
-            Self::Run(_) | Self::Builtin(_) => None,
+            Self::Run(_) | Self::Put(_) | Self::Fetch(_) | Self::Builtin(_) => None,
         }
     }
 
@@ -171,6 +213,8 @@ impl Request {
             }
             Self::Run(run) => ToAgent::Run(run.order()),
             Self::Script(script) => ToAgent::Script(script.order()),
+            Self::Put(put) => ToAgent::Put(put.order()),
+            Self::Fetch(fetch) => ToAgent::Fetch(fetch.order()),
             Self::Builtin(name) => ToAgent::Call {
                 function: format!("{AGENT_MODULE}:{name}"),
                 arguments: no_arguments(),
@@ -179,12 +223,41 @@ impl Request {
         }
     }
 
+    /// Whether it is given our standard input.
+    pub fn reads_input(&self) -> bool {
+        match self {
+            Self::Run(Run { stdin, .. })
+            | Self::Script(Script { stdin, .. })
+            | Self::Put(Put { stdin, .. }) => *stdin == Feed::Piped,
+            Self::Call { .. } | Self::Fetch(_) | Self::Builtin(_) => false,
+        }
+    }
+
     /// Whether more follows on the stream after the first message.
     pub fn takes_input(&self) -> bool {
-        match self {
-            Self::Run(Run { stdin, .. }) | Self::Script(Script { stdin, .. }) => *stdin == Feed::Piped,
-            Self::Call { .. } | Self::Builtin(_) => false,
-        }
+        matches!(self, Self::Put(_)) || self.reads_input()
+    }
+}
+
+impl Put {
+    fn order(&self) -> Value {
+        Builder::default().dict([
+            ("path", self.path.clone().map_or(Node::None, Node::Bytes)),
+            ("mode", self.mode.map_or(Node::None, |mode| Node::Int(mode.into()))),
+            ("keep", Node::Bool(self.transfer.keep)),
+            ("tree", Node::Bool(self.transfer.tree)),
+            ("packed", Node::Bool(self.transfer.packed)),
+        ])
+    }
+}
+
+impl Fetch {
+    fn order(&self) -> Value {
+        Builder::default().dict([
+            ("path", Node::Bytes(self.path.clone())),
+            ("tree", Node::Bool(self.transfer.tree)),
+            ("packed", Node::Bool(self.transfer.packed)),
+        ])
     }
 }
 
@@ -242,6 +315,9 @@ pub enum Meaning {
     Item(Value),
     Record(Record),
     Answer(Result<Answer, Box<Value>>),
+    Piece(Piece),
+    /// Why a file is not moved.
+    Trouble(String),
     /// Something that does not belong there.
     Nonsense,
 }
@@ -257,6 +333,8 @@ impl Meaning {
             FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
             FromAgent::Item(value) => Self::Item(value),
             FromAgent::Log(value) => Record::of(&value).map_or(Self::Nonsense, Self::Record),
+            FromAgent::File(piece) => Self::Piece(piece),
+            FromAgent::Trouble(text) => Self::Trouble(String::from_utf8_lossy(&text).into_owned()),
             FromAgent::Need(_)
             | FromAgent::Started(_)
             | FromAgent::Noise(_)

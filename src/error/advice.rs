@@ -53,6 +53,7 @@ impl HostError {
             HostErrorKind::LinkLost { .. }
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
+            | HostErrorKind::File { .. }
             | HostErrorKind::BadValue { .. }
             | HostErrorKind::Interrupted => return None,
         })
@@ -120,6 +121,7 @@ impl HostError {
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::TimedOut { .. }
             | HostErrorKind::Exception(_)
+            | HostErrorKind::File { .. }
             | HostErrorKind::BadValue { .. }
             | HostErrorKind::Interrupted => return None,
         })

@@ -77,6 +77,10 @@ pub enum HostErrorKind {
         after: Duration,
     },
     Exception(Box<RemoteException>),
+    /// A file is not moved, there or here.
+    File {
+        what: String,
+    },
     /// What the context sent cannot be understood.
     BadValue {
         what: String,
@@ -127,6 +131,7 @@ impl HostError {
             HostErrorKind::LinkLost { .. } => "link_lost",
             HostErrorKind::TimedOut { .. } => "timed_out",
             HostErrorKind::Exception(_) => "exception",
+            HostErrorKind::File { .. } => "file",
             HostErrorKind::BadValue { .. } => "bad_value",
             HostErrorKind::Interrupted => "interrupted",
         }
@@ -135,7 +140,9 @@ impl HostError {
     pub fn outcome(&self) -> Outcome {
         match &self.kind {
             HostErrorKind::TimedOut { .. } => Outcome::TimedOut,
-            HostErrorKind::Exception(_) | HostErrorKind::BadValue { .. } => Outcome::Failed,
+            HostErrorKind::Exception(_) | HostErrorKind::File { .. } | HostErrorKind::BadValue { .. } => {
+                Outcome::Failed
+            }
             HostErrorKind::UnknownHost
             | HostErrorKind::Refused
             | HostErrorKind::Unreachable
@@ -214,6 +221,7 @@ impl fmt::Display for HostError {
                 f.write_str(&exception.class)
             }
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
+            HostErrorKind::File { what } => f.write_str(what),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
         }

@@ -64,6 +64,20 @@ pub enum UsageError {
         argument: String,
     },
     CommandNul,
+    /// A file of this machine that cannot be sent.
+    Local {
+        path: PathBuf,
+        wrong: String,
+    },
+    /// Two hosts would write to one path.
+    NotUnique {
+        path: PathBuf,
+        hosts: (String, String),
+    },
+    /// Standard output takes one file of one host.
+    FetchOutput,
+    /// A remote name that no system has.
+    RemoteName,
     /// A password cannot be had.
     Secret {
         from: String,
@@ -112,6 +126,16 @@ impl fmt::Display for UsageError {
             Self::ExecWords { name, line } => write!(f, "exec:{name}: {line:?} cannot be split into words"),
             Self::TooDeep { argument } => write!(f, "argument {argument:?} is nested too deep"),
             Self::Secret { from, wrong } => write!(f, "{from}: {wrong}"),
+            Self::Local { path, wrong } => write!(f, "{}: {wrong}", path.display()),
+            Self::NotUnique { path, hosts: (one, other) } => {
+                write!(
+                    f,
+                    "{} would hold the files of {one} and of {other}: use {{host}} in the template",
+                    path.display()
+                )
+            }
+            Self::FetchOutput => f.write_str("standard output (-) takes one file of one host, without -r"),
+            Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }
     }

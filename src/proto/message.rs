@@ -3,6 +3,7 @@
 //! A message is a tag byte and a body. This is the only file that knows bincode: big-endian,
 //! fixed-width integers, lengths of 64 bits, at most 64 KiB, nothing left over.
 
+use super::entry::Piece;
 use super::ids::ContextId;
 use super::prompt::Question;
 use super::value::{Value, ValueError};
@@ -114,7 +115,11 @@ pub enum Own {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ToAgent {
     /// Call `function` (`module:name`) with `arguments`, a tuple of positional ones and a dict.
-    Call { function: String, arguments: Value, own: Own },
+    Call {
+        function: String,
+        arguments: Value,
+        own: Own,
+    },
     /// Start a command: a dict of `words`, `shell`, `stdin`.
     Run(Value),
     /// Run a script as `__main__`: a dict of `name`, `source`, `words`, `stdin`.
@@ -126,7 +131,10 @@ pub enum ToAgent {
     /// Names that the user's roots hold, and modules, as PROTOCOL.md has it; a value, compressed by raw deflate.
     Modules(Vec<u8>),
     /// A piece of a Modules message's body, which ends with the last.
-    Piece { last: bool, bytes: Vec<u8> },
+    Piece {
+        last: bool,
+        bytes: Vec<u8>,
+    },
     /// The answer to a request for data: bytes, a list of (name, is a folder), or None.
     Data(Value),
     /// Start a child: a dict of `context`, `argv`, `hello`, `start`, `core`, `terminal`, `token`. The
@@ -135,15 +143,32 @@ pub enum ToAgent {
     /// Become this binary, which follows as `Input`, deflated: a dict of `arch`, `size`, `sum`, `build`, `title`.
     Native(Value),
     /// Keep a message for children, under a number.
-    Keep { key: u32, message: Vec<u8> },
+    Keep {
+        key: u32,
+        message: Vec<u8>,
+    },
     /// Hand kept messages to a child: to use them, or to keep them for its own children.
-    Give { to: ContextId, keep: bool, keys: Vec<u32> },
+    Give {
+        to: ContextId,
+        keep: bool,
+        keys: Vec<u32>,
+    },
     /// `context` will be behind `child`, which is a child of whoever reads this.
-    Behind { context: ContextId, child: ContextId },
+    Behind {
+        context: ContextId,
+        child: ContextId,
+    },
     /// The child of this stream is to go: orderly, or at once.
-    Leave { at_once: bool },
+    Leave {
+        at_once: bool,
+    },
     /// What the terminal of this stream's child is told when it has asked.
     Reply(Vec<u8>),
+    /// Take a file, or a tree: a dict of `path`, `mode`, `keep`, `tree`, `packed`. What it is made of follows.
+    Put(Value),
+    /// Send a file, or a tree: a dict of `path`, `tree`, `packed`.
+    Fetch(Value),
+    File(Piece),
 }
 
 impl ToAgent {
@@ -166,6 +191,9 @@ impl ToAgent {
             Self::Behind { .. } => 13,
             Self::Leave { .. } => 14,
             Self::Reply(_) => 15,
+            Self::Put(_) => 18,
+            Self::Fetch(_) => 19,
+            Self::File(piece) => 20 + piece.offset(),
         }];
         match self {
             Self::Call { function, arguments, .. } => {
@@ -177,9 +205,12 @@ impl ToAgent {
             | Self::Script(value)
             | Self::Data(value)
             | Self::Spawn(value)
-            | Self::Native(value) => {
+            | Self::Native(value)
+            | Self::Put(value)
+            | Self::Fetch(value) => {
                 value.encode(&mut out);
             }
+            Self::File(piece) => piece.encode(&mut out),
             Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {
                 out.extend(bytes);
             }
@@ -270,6 +301,10 @@ pub enum FromAgent {
     Asked(Question),
     /// The child, or what is behind it, did what it may not.
     Refused(Vec<u8>),
+    /// What a file or a tree is made of.
+    File(Piece),
+    /// Why a file is not moved.
+    Trouble(Vec<u8>),
 }
 
 impl FromAgent {
@@ -289,11 +324,16 @@ impl FromAgent {
             Self::Ended(_) => 28,
             Self::Asked(_) => 29,
             Self::Refused(_) => 30,
+            Self::File(piece) => 31 + piece.offset(),
+            Self::Trouble(_) => 35,
         }];
         match self {
-            Self::Output(bytes) | Self::Errors(bytes) | Self::Noise(bytes) | Self::Refused(bytes) => {
-                out.extend(bytes);
-            }
+            Self::Output(bytes)
+            | Self::Errors(bytes)
+            | Self::Noise(bytes)
+            | Self::Refused(bytes)
+            | Self::Trouble(bytes) => out.extend(bytes),
+            Self::File(piece) => piece.encode(&mut out),
             Self::Result(value)
             | Self::Failure(value)
             | Self::Item(value)
@@ -331,6 +371,8 @@ impl FromAgent {
                 Self::Asked(Question { password: *what == 0, text: text.to_vec() })
             }
             30 => Self::Refused(body.to_vec()),
+            31..=34 => Self::File(Piece::decode(tag - 31, body)?),
+            35 => Self::Trouble(body.to_vec()),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }
@@ -390,7 +432,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
-            prop_assert!(!read || (17..=30).contains(&bytes[0]));
+            prop_assert!(!read || (17..=35).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);

@@ -5,6 +5,7 @@
 //! in `docs/PROTOCOL.md`; `fixtures/` holds recorded bytes that this code and the agent both read.
 
 pub mod dialog;
+pub mod entry;
 pub mod frame;
 pub mod ids;
 pub mod json;

@@ -46,6 +46,8 @@ pub enum ResultKind {
     Value,
     /// A value, shown to people as one line for each leaf.
     Outline,
+    /// What has become of files: a dict, shown to people as its values in one line.
+    Files,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub struct Reporter {
     lines: HashMap<(Place, Stream), Lines>,
     collected: HashMap<Place, Collected>,
     outcomes: Vec<Outcome>,
+    /// Whether the contents of a file are the result.
+    contents: bool,
 }
 
 impl Reporter {
@@ -87,6 +91,7 @@ impl Reporter {
             lines: HashMap::new(),
             collected: HashMap::new(),
             outcomes: Vec::new(),
+            contents: false,
         }
     }
 
@@ -94,7 +99,7 @@ impl Reporter {
     pub fn output(&mut self, place: Place, stream: Stream, bytes: &[u8]) {
         let to = match self.result {
             ResultKind::Output => stream,
-            ResultKind::Value | ResultKind::Outline => Stream::Err,
+            ResultKind::Value | ResultKind::Outline | ResultKind::Files => Stream::Err,
         };
         match self.layout {
             Layout::Plain => self.outlet(to).push_remote(bytes),
@@ -111,6 +116,12 @@ impl Reporter {
                 self.outlet(to).push_remote(&text);
             }
         }
+    }
+
+    /// What is in a file that goes to standard output.
+    pub fn contents(&mut self, bytes: &[u8]) {
+        self.contents = true;
+        self.out.push_remote(bytes);
     }
 
     /// What a generator has yielded: a line for each, as it comes.
@@ -175,6 +186,8 @@ impl Reporter {
     fn value(&mut self, place: Place, value: &Value) -> bool {
         let lines = match self.result {
             ResultKind::Outline => outline::outline(value),
+            ResultKind::Files if self.contents => return true,
+            ResultKind::Files => vec![outline::in_one_line(value, &["files"])],
             ResultKind::Output | ResultKind::Value => match json::to_json(value, MAX_JSON_BYTES) {
                 Some(text) => vec![text],
                 None => return false,

@@ -37,6 +37,13 @@ pub(super) fn outline(value: &Value) -> Vec<String> {
     lines
 }
 
+/// The values of a dict but for those keys, in its order.
+pub(super) fn in_one_line(value: &Value, without: &[&str]) -> String {
+    let Node::Dict(pairs) = value.node(value.root()) else { return String::new() };
+    let shown = pairs.iter().filter(|(key, _)| !without.contains(&leaf(value.node(*key)).as_str()));
+    shown.map(|(_, item)| leaf(value.node(*item))).collect::<Vec<_>>().join(" ")
+}
+
 /// What a container holds, by key; `None` for a leaf.
 fn children(value: &Value, key: &str, id: NodeId) -> Option<Vec<(String, NodeId)>> {
     let key_of = |name| leaf(value.node(name)).chars().take(MAX_KEY_CHARS).collect::<String>();

@@ -5,6 +5,14 @@ use nix::unistd;
 /// This program, whatever has become of its file.
 pub const PROGRAM: &str = "/proc/self/exe";
 
+/// The permissions that new files do not get.
+pub fn umask() -> u32 {
+    let all = nix::sys::stat::Mode::from_bits_truncate(0o077);
+    let before = nix::sys::stat::umask(all);
+    nix::sys::stat::umask(before);
+    before.bits()
+}
+
 /// Returns `user@host:pid`, as far as the system knows them.
 pub fn process() -> String {
     let user = unistd::User::from_uid(unistd::getuid()).ok().flatten().map(|user| user.name);

@@ -16,4 +16,5 @@ pub mod signals;
 pub mod stdio;
 pub mod tcp;
 pub mod tty;
+pub mod unnamed;
 pub mod watchdog;

@@ -1,6 +1,7 @@
 //! Drives one request over a fleet: the controller's commands to the mux, the mux's events to the
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
+use super::files::Transfers;
 use super::prepare::Prepared;
 use crate::cli;
 use crate::controller::feed::Feed;
@@ -46,6 +47,7 @@ struct Drive {
     reporter: Reporter,
     verbose: bool,
     input: Option<Input>,
+    transfers: Transfers,
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<OutputSource>,
     watched_outputs: BTreeSet<Stream>,
@@ -83,7 +85,7 @@ enum Ending {
 impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet) -> io::Result<Self> {
         let reporter = reporter(&typed.reach, prepared.result, &prepared.targets);
-        let input = matches!(&prepared.request, request if request.takes_input());
+        let input = prepared.request.reads_input();
         let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
         let input = if input { Some(Input::open(&mut mux, prepared.targets.len() > fanout)?) } else { None };
@@ -94,6 +96,7 @@ impl Drive {
             reporter,
             verbose: typed.reach.verbose,
             input,
+            transfers: Transfers::new(prepared.files),
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
             ending: Ending::Natural,
@@ -102,19 +105,19 @@ impl Drive {
 
     fn run(mut self) -> io::Result<ExitCode> {
         loop {
-            // 1. Start some of what there is room for; do what the controller wants and tell what it has
-            //    to tell, until it is content.
+            // 1. Start some of what there is room for; feed what can read, do what the controller wants and
+            //    tell what it has to tell, until it is content.
             self.start_targets()?;
-            while self.execute() | self.tell() {}
-            // 2. Feed what can read.
             self.feed_commands()?;
-            self.execute();
-            // 3. Write; let sources go on as far as that went.
+            while self.execute() | self.tell() {
+                self.feed_commands()?;
+            }
+            // 2. Write; let sources go on as far as that went.
             self.write();
             if let Some(code) = self.over() {
                 return Ok(code);
             }
-            // 4. Wait for what happens next, and handle all of it before anything more is started.
+            // 3. Wait for what happens next, and handle all of it before anything more is started.
             let event = self.mux.next_event(self.deadline())?;
             self.handle(event)?;
             while let Some(event) = self.mux.queued_event() {
@@ -132,6 +135,9 @@ impl Drive {
                 (0..self.fleet.hops_to_next()).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
             match self.fleet.start_next(&mut self.controller, &random, clock::now()) {
                 Ok(operation) => {
+                    if let Some(place) = self.fleet.place_of(operation) {
+                        self.transfers.start(operation, place);
+                    }
                     if let Some(input) = &mut self.input {
                         input.feed.add_reader(operation);
                     }
@@ -143,17 +149,24 @@ impl Drive {
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
-        let Some(input) = &mut self.input else { return Ok(()) };
-        if input.source == Source::Ready && input.feed.wants_more() {
+        if self.input.is_none() && !self.transfers.send() {
+            return Ok(());
+        }
+        if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
             input.read()?;
         }
         for operation in self.fleet.operations() {
-            while self.controller.unread(operation) < MAX_UNREAD_BYTES {
-                let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
-                self.controller.input(operation, chunk, last);
+            let feed = self.input.as_mut().map(|input| &mut input.feed);
+            if self.transfers.send() {
+                self.transfers.feed(operation, &mut self.controller, feed)?;
+            } else if let Some(feed) = feed {
+                while self.controller.unread(operation) < MAX_UNREAD_BYTES {
+                    let Some((chunk, last)) = feed.next_chunk(operation)? else { break };
+                    self.controller.input(operation, chunk, last);
+                }
             }
         }
-        input.balance(&mut self.mux)
+        self.input.as_mut().map_or(Ok(()), |input| input.balance(&mut self.mux))
     }
 
     fn execute(&mut self) -> bool {
@@ -167,6 +180,7 @@ impl Drive {
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
+            let report = self.settled(report);
             if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
                 self.show(news);
             }
@@ -177,6 +191,15 @@ impl Drive {
             }
         }
         worked
+    }
+
+    /// The end of a transfer is what has come of it at both ends.
+    fn settled(&mut self, report: Report) -> Report {
+        let Report::Done { operation, .. } = &report else { return report };
+        let Some(place) = self.fleet.place_of(*operation) else { return report };
+        let (report, notes) = self.transfers.settle(report, &self.fleet.targets()[place].name);
+        notes.iter().for_each(|note| self.reporter.note(note));
+        report
     }
 
     fn show(&mut self, news: News) {
@@ -192,6 +215,13 @@ impl Drive {
             News::Record { place, source, record } => {
                 self.unwritten.push(source);
                 self.reporter.record(place, record);
+            }
+            News::Piece { operation, source, piece } => {
+                self.unwritten.push(source);
+                let bytes = self.transfers.take(operation, piece, &mut self.controller);
+                if !bytes.is_empty() {
+                    self.reporter.contents(&bytes);
+                }
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}
@@ -239,8 +269,7 @@ impl Drive {
             Ending::At { deadline, .. } => Some(deadline),
             Ending::Natural | Ending::AskedOnce => None,
         };
-        let ready =
-            self.input.as_ref().is_some_and(|input| input.source == Source::Ready && input.feed.wants_more());
+        let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let hurry = (ready || self.fleet.wants_to_start()).then(clock::now);
         [self.controller.poll_timeout(), ending, hurry].into_iter().flatten().min()
     }
@@ -304,6 +333,11 @@ impl Input {
             Err(error) => return Err(error),
         };
         Ok(Self { feed, source })
+    }
+
+    /// Whether there is something to read, and room for it, without waiting.
+    fn is_ready(&self) -> bool {
+        self.source == Source::Ready && self.feed.wants_more()
     }
 
     fn read(&mut self) -> io::Result<()> {

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod doctor;
 mod drive;
+mod files;
 mod prepare;
 mod relay;
 mod secrets;
@@ -22,6 +23,8 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
         Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
         Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
+        Command::Put(put) => drive::with(prepare::put(&put), &put.fleet),
+        Command::Fetch(fetch) => drive::with(prepare::fetch(&fetch), &fetch.fleet),
         Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Relay(relay) => relay::run(relay),

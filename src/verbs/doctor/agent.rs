@@ -95,7 +95,8 @@ impl Doctor {
                 match report {
                     Report::Output { source, .. }
                     | Report::Item { source, .. }
-                    | Report::Record { source, .. } => self.controller.consumed(source),
+                    | Report::Record { source, .. }
+                    | Report::Piece { source, .. } => self.controller.consumed(source),
                     Report::Done { operation, outcome } if operation == asked => {
                         let value = outcome.map(|answer| match answer {
                             Answer::Value(value) => value,

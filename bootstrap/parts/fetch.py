@@ -1,0 +1,106 @@
+"""Files to above: as they are named, or whole trees of them."""
+FETCH = 19
+ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
+MAX_REMARKS = 20
+
+
+class Fetch(Transfer):
+    def work(self):
+        order = self.order
+        self.packer = order['packed'] and zlib.compressobj(6, zlib.DEFLATED, -15)
+        self.changed, self.skipped = [], []
+        bulk[self.stream.peer, self.stream.number] = 1
+        self.path = self.root = named(order['path'])
+        info = os.stat(self.root)
+        if not stat.S_ISDIR(info.st_mode):
+            self.file(EMPTY)
+        elif not order['tree']:
+            raise Refused('%s is a folder; -r fetches it with all that is in it' % show(self.root))
+        else:
+            self.walk(info)
+        self.path = self.root
+
+    def clean(self):
+        bulk.pop((self.stream.peer, self.stream.number), 0)
+
+    def remarks(self):
+        return {'changed': self.changed[:MAX_REMARKS], 'skipped': self.skipped[:MAX_REMARKS]}
+
+    def walk(self, info):
+        todo = [EMPTY]
+        while todo:
+            name = todo.pop()
+            if name:
+                self.path = os.path.join(self.root, name)
+                info = os.lstat(self.path)
+            if stat.S_ISDIR(info.st_mode):
+                self.entry(FOLDER, info, name)
+                names = os.listdir(self.path)
+                names.sort()
+                todo += [os.path.join(name, below) for below in names[::-1]]
+            elif stat.S_ISLNK(info.st_mode):
+                self.entry(LINK, info, name, os.readlink(self.path))
+            elif stat.S_ISREG(info.st_mode):
+                self.file(name)
+            else:
+                self.skipped.append(self.path)
+
+    def entry(self, kind, info, name, rest=EMPTY, size=0):
+        mtime = getattr(info, 'st_mtime_ns', None)
+        if mtime is None:
+            mtime = int(info.st_mtime * 1e9)
+        self.files += 1
+        self.offer(ENTRY_UP, pack(ENTRY_HEAD, kind, info.st_mode & 4095, mtime, size, len(name)) + name + rest)
+
+    def offer(self, tag, body):
+        self.wait(lambda: len(self.stream.unsent) < WAITING)
+        self.stream.put(tag, body)
+        lock.release()
+        flush()
+
+    def packed(self, data):
+        if self.packer:
+            return self.packer.compress(data) + self.packer.flush(zlib.Z_SYNC_FLUSH)
+        return data
+
+    def file(self, name):
+        fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            self.contents(fd, name)
+        finally:
+            os.close(fd)
+
+    def contents(self, fd, name):
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            raise Refused('%s is a device, a socket or a pipe, and no file' % show(self.path))
+        size, at = info.st_size, 0
+        data = os.read(fd, min(CHUNK, size) or CHUNK)
+        sum = sha1(data)
+        if size == len(data) <= SMALL:
+            self.entry(WHOLE, info, name, sum.digest() + self.packed(data), size)
+            at = size
+        else:
+            # Files of the kernel's own tell no size.
+            self.entry(FILE, info, name, EMPTY, size or UNKNOWN)
+            zeros = pack('B', 0) * CHUNK
+            while data:
+                at += len(data)
+                if data == zeros:
+                    self.offer(HOLE_UP, pack('>Q', CHUNK))
+                else:
+                    self.offer(CONTENT_UP, self.packed(data))
+                data = os.read(fd, min(CHUNK, max(size - at, 0)) or (not size and CHUNK))
+                sum.update(data)
+            if at < size:
+                raise Refused('%s has become shorter while it was read' % show(self.path))
+            self.offer(SUM_UP, sum.digest())
+        after = os.fstat(fd)
+        if size and (after.st_size, after.st_mtime) != (size, info.st_mtime):
+            self.changed.append(self.path)
+        self.size += at
+        if not name:
+            self.sum = sum.hexdigest()
+
+
+handlers[FETCH] = Fetch

@@ -1,0 +1,123 @@
+"""What put and fetch share: a thread for each transfer, the record of an entry (docs/PROTOCOL.md, "Files")."""
+import stat
+try:
+    from hashlib import sha1
+except ImportError:
+    from sha import new as sha1
+
+
+TROUBLE = 35
+FOLDER, LINK, WHOLE, FILE = range(4)
+ENTRY_HEAD = '>BIqQH'
+CHUNK = 61440
+# What is no larger goes with its entry.
+SMALL = 32768
+UNKNOWN = 0xffffffffffffffff
+# Messages of a transfer that wait for credit.
+WAITING = 8
+ROOT = utf8('/')
+# The streams whose messages let all others of the link go first.
+bulk = {}
+frame_own = frame
+
+
+def frame(kind, flags, to, number, body):
+    if kind in (OPEN, DATA) and (to, number) in bulk:
+        flags += 1
+    return frame_own(kind, flags, to, number, body)
+
+
+class Refused(Exception):
+    """Why a file is not moved, for the user."""
+    pass
+
+
+class Gone(Exception):
+    """Whoever asked does not want it any more."""
+    pass
+
+
+def show(path):
+    return path.decode('utf-8', 'replace')
+
+
+def named(path):
+    """The absolute name for one that the user has given."""
+    if path[:2] == utf8('~/'):
+        path = os.path.expanduser(path)
+    return os.path.normpath(os.path.join(getattr(os, 'getcwdb', os.getcwd)(), path))
+
+
+class Transfer:
+    """One put or fetch, in a thread of its own: a slow disk stops nobody else."""
+
+    def __init__(self, stream, body):
+        self.stream = stream
+        self.order = load(body)[0]
+        self.news = []
+        self.bell = thread.allocate_lock()
+        self.path = EMPTY
+        self.size = self.files = 0
+        self.sum = None
+        stream.handle = self.take
+        stream.cancel = self.ring
+        stream.finish = self.moved
+        stream.hold = 1
+        thread.start_new_thread(self.run, ())
+
+    def take(self, *message):
+        lock.acquire()
+        self.news.append(message)
+        self.ring()
+        lock.release()
+
+    def moved(self, end):
+        """A message has gone out, or one direction has ended; the lock is held."""
+        Stream.finish(self.stream, end)
+        self.ring()
+
+    def ring(self):
+        """The lock is held."""
+        if self.bell.locked():
+            self.bell.release()
+
+    def wait(self, ready):
+        """Waits until that is so, and returns with the lock held."""
+        lock.acquire()
+        while not ready() and not self.stream.gone:
+            lock.release()
+            self.bell.acquire()
+            lock.acquire()
+        if self.stream.gone:
+            lock.release()
+            raise Gone
+
+    def run(self):
+        reply = 0, EMPTY
+        try:
+            try:
+                self.work()
+                total = {'path': self.path, 'size': self.size, 'sum': self.sum, 'files': self.files}
+                total.update(self.remarks())
+                reply = RESULT, dump(total)
+            except Gone:
+                pass
+            except Refused:
+                reply = TROUBLE, utf8(sys.exc_info()[1].args[0])
+            except EnvironmentError:
+                reply = TROUBLE, utf8('%s: %s' % (show(self.path), sys.exc_info()[1].strerror))
+            except:
+                reply = FAILURE, part('failure')(sys.exc_info())
+        finally:
+            self.clean()
+        self.stream.handle = lambda *message: None
+        lock.acquire()
+        self.stream.put(*reply + (END,))
+        lock.release()
+        flush()
+
+    def remarks(self):
+        return {}
+
+    def clean(self):
+        pass

@@ -1,0 +1,256 @@
+"""Files from above: each is written under another name, compared, and only then takes its place."""
+PUT = 18
+ENTRY, CONTENT, HOLE, SUM = range(20, 24)
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
+umask = os.umask(63)
+os.umask(umask)
+# Should this process be killed, the watchdog removes what is not whole.
+tell('''import os
+unfinished = {}
+def end(status, session=0, end=end):
+ for name in unfinished:
+  try:
+   os.unlink(name)
+  except OSError:
+   pass
+ end(status, session)''')
+
+
+def unused():
+    """A name that nobody can guess."""
+    return utf8('%02x' * 8 % unpack('8B', os.urandom(8)))
+
+
+def resolved(path):
+    """path without symbolic links; one of another user may lead anywhere, and is refused."""
+    rest = path.split(ROOT)[::-1]
+    done, links = ROOT, 0
+    while rest:
+        name = rest.pop()
+        if name in (EMPTY, utf8('.')):
+            continue
+        if name == utf8('..'):
+            done = os.path.dirname(done)
+            continue
+        full = os.path.join(done, name)
+        try:
+            info = os.lstat(full)
+        except OSError:
+            if rest or sys.exc_info()[1].errno != errno.ENOENT:
+                raise
+            return full
+        if stat.S_ISLNK(info.st_mode):
+            if info.st_uid not in (0, os.geteuid()):
+                raise Refused('%s is a symbolic link of another user' % show(full))
+            links += 1
+            if links > 40:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            link = os.readlink(full)
+            if link[:1] == ROOT:
+                done = ROOT
+            rest += link.split(ROOT)[::-1]
+        else:
+            done = full
+    return done
+
+
+def stamp(path, mtime):
+    """Sets the times of path, or of an open file, to so many nanoseconds since 1970."""
+    if hasattr(os, 'supports_fd'):
+        os.utime(path, **{'ns': (mtime, mtime)})
+    else:
+        os.utime(path, (mtime * 1e-9, mtime * 1e-9))
+
+
+class Put(Transfer):
+    fd = None
+
+    def work(self):
+        order = self.order
+        self.tree, self.keep = order['tree'], order['keep']
+        self.unpacker = order['packed'] and zlib.decompressobj(-15)
+        self.window = WINDOW
+        # Folders by name, with their devices; the name for what is not whole by device.
+        self.devices, self.temps, self.late = {}, {}, []
+        if order['path'] is None:
+            self.path = self.root = self.fresh()
+        else:
+            self.path = named(order['path'])
+            self.path = self.root = resolved(self.path)
+        end = 0
+        while not end:
+            self.wait(lambda: self.news)
+            tag, body, end = self.news.pop(0)
+            lock.release()
+            if tag == ENTRY:
+                self.entry(body)
+            elif tag == CONTENT:
+                self.write(self.unpacked(body))
+            elif tag == HOLE:
+                self.skip(unpack('>Q', body)[0])
+            elif tag == SUM:
+                self.close(body)
+            self.used(len(body) + 1)
+        for path, mode, mtime in self.late[::-1]:
+            self.path = path
+            os.chmod(path, mode)
+            if self.keep:
+                stamp(path, mtime)
+        self.path = self.root
+
+    def fresh(self):
+        for folder in os.environ.get('TMPDIR'), '/tmp', '/var/tmp', '.':
+            if folder and os.access(folder, os.W_OK | os.X_OK):
+                return os.path.join(named(getattr(os, 'fsencode', str)(folder)), utf8('hopvine-') + unused())
+        raise Refused('no folder for temporary files can be written')
+
+    def used(self, size):
+        """Gives credit for what has been written; the window doubles, up to 4 MiB."""
+        lock.acquire()
+        stream = self.stream
+        stream.taken += size
+        if stream.taken >= self.window // 2:
+            growth = min(self.window, 64 * WINDOW - self.window)
+            control(CREDIT, stream.peer, stream.number, pack('>I', stream.taken + growth))
+            self.window += growth
+            stream.taken = 0
+        lock.release()
+        flush()
+
+    def unpacked(self, data):
+        if self.unpacker:
+            data = self.unpacker.decompress(data, WINDOW)
+            if self.unpacker.unconsumed_tail:
+                raise Refused('more than 64 KiB in one piece')
+        return data
+
+    def entry(self, body):
+        kind, mode, mtime, size, length = unpack(ENTRY_HEAD, body[:23])
+        name, rest = body[23:23 + length], body[23 + length:]
+        path = self.root
+        if name:
+            path = os.path.join(path, name)
+        self.path = path
+        self.files += 1
+        if kind == FOLDER:
+            self.folder(path, mode, mtime)
+        elif kind == LINK:
+            temp = self.temp(path)
+            os.symlink(rest, temp)
+            os.rename(temp, path)
+        else:
+            self.open(path, mode, mtime, size)
+            if kind == WHOLE:
+                self.write(self.unpacked(rest[20:]))
+                self.close(rest[:20])
+
+    def folder(self, path, mode, mtime):
+        try:
+            os.mkdir(path, 448)
+            if self.keep:
+                mode &= 4095
+            else:
+                mode = mode & 511 & ~umask
+            self.late.append((path, mode, mtime))
+        except OSError:
+            if sys.exc_info()[1].errno != errno.EEXIST:
+                raise
+            if self.keep:
+                self.late.append((path, mode & 4095, mtime))
+        self.device(path)
+
+    def device(self, folder):
+        """The device of a folder; a symbolic link is none, as it leads out of the tree."""
+        if folder not in self.devices:
+            info = os.lstat(folder)
+            if not stat.S_ISDIR(info.st_mode):
+                raise Refused('%s is there, and is no folder' % show(folder))
+            self.devices[folder] = info.st_dev
+        return self.devices[folder]
+
+    def temp(self, path):
+        """A name on the device of that place; all files of a tree use it in turn."""
+        folder = os.path.dirname(path)
+        device = self.device(folder)
+        if device not in self.temps:
+            self.temps[device] = os.path.join(folder, utf8('.hopvine-') + unused())
+            tell('unfinished[%r] = 1', self.temps[device])
+        return self.temps[device]
+
+    def open(self, path, mode, mtime, size):
+        try:
+            there = os.lstat(path).st_mode
+            if stat.S_ISDIR(there):
+                raise Refused('%s is a folder; name the file in it' % show(path))
+            if not stat.S_ISREG(there) and not stat.S_ISLNK(there):
+                raise Refused('%s is a device, a socket or a pipe, and no file' % show(path))
+        except OSError:
+            if sys.exc_info()[1].errno != errno.ENOENT:
+                raise
+        if self.keep:
+            mode &= 4095
+        elif self.order['mode'] is not None:
+            mode = self.order['mode']
+        elif self.tree:
+            mode = mode & 511 & ~umask
+        else:
+            mode = 420
+        self.expected, self.mode, self.mtime = size, mode, mtime
+        self.fd = os.open(self.temp(path), NEW, 384)
+        self.at, self.hash, self.hole = 0, sha1(), 0
+
+    def write(self, data):
+        self.at += len(data)
+        if self.at > self.expected:
+            raise Refused('%s has become larger on the way' % show(self.path))
+        self.hash.update(data)
+        self.hole = 0
+        while data:
+            data = data[os.write(self.fd, data):]
+
+    def skip(self, size):
+        """Zeros, which take no room."""
+        self.at += size
+        os.lseek(self.fd, size, 1)
+        zeros = pack('B', 0) * CHUNK
+        while size:
+            self.hash.update(zeros[:size])
+            size -= min(size, CHUNK)
+        self.hole = 1
+
+    def close(self, expected):
+        if self.hash.digest() != expected or self.expected not in (self.at, UNKNOWN):
+            raise Refused('%s has come with another SHA-1 sum than it was sent with' % show(self.path))
+        if self.hole:
+            os.ftruncate(self.fd, self.at)
+        temp = self.temp(self.path)
+        if hasattr(os, 'fchmod'):
+            os.fchmod(self.fd, self.mode)
+        else:
+            os.chmod(temp, self.mode)
+        if self.keep:
+            where = temp
+            if os.utime in getattr(os, 'supports_fd', ()):
+                where = self.fd
+            stamp(where, self.mtime)
+        if not self.tree:
+            os.fsync(self.fd)
+        fd, self.fd = self.fd, None
+        os.close(fd)
+        os.rename(temp, self.path)
+        self.size += self.at
+        if not self.tree:
+            self.sum = self.hash.hexdigest()
+
+    def clean(self):
+        if self.fd is not None:
+            os.close(self.fd)
+        for name in getattr(self, 'temps', {}).values():
+            try:
+                os.unlink(name)
+            except OSError:
+                pass
+            tell('unfinished.pop(%r, 0)', name)
+
+
+handlers[PUT] = Put

@@ -1,0 +1,258 @@
+//! A file or a tree of this machine, or what comes over standard input, as the pieces of a put.
+
+use super::packing::Packer;
+use super::{LocalError, hex};
+use crate::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
+use sha1::{Digest, Sha1};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// More zeros are another hole, so that nobody waits for the end of a sparse file.
+const MAX_HOLE_BYTES: u64 = 16 * 1024 * 1024;
+
+const MAX_REMARKS: usize = 20;
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, or with `tree` a folder with all that is in it.
+    Local { path: PathBuf, tree: bool },
+    /// What [`Outgoing::push`] is given.
+    Pushed,
+}
+
+/// Reads as fast as its owner asks for pieces.
+#[derive(Debug)]
+pub struct Outgoing {
+    root: PathBuf,
+    tree: bool,
+    packer: Packer,
+    /// Names below the root that are still to be looked at, the next one last.
+    todo: Vec<PathBuf>,
+    reading: Option<Reading>,
+    sent_bytes: u64,
+    /// Of what is sent alone, in hexadecimal.
+    sum: Option<String>,
+    /// Devices, sockets and pipes in a tree, the first of them.
+    skipped: Vec<PathBuf>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    path: PathBuf,
+    /// `None` for what is pushed.
+    file: Option<File>,
+    size: Option<u64>,
+    at: u64,
+    hole: u64,
+    sum: Sha1,
+}
+
+impl Outgoing {
+    pub fn new(source: &Source, packed: bool) -> Self {
+        let (root, tree, todo, reading) = match source {
+            Source::Local { path, tree } => (path.clone(), *tree, vec![PathBuf::new()], None),
+            Source::Pushed => {
+                let path = PathBuf::from("standard input");
+                let sum = Sha1::new();
+                let reading = Reading { path, file: None, size: None, at: 0, hole: 0, sum };
+                (PathBuf::new(), false, Vec::new(), Some(reading))
+            }
+        };
+        Self {
+            root,
+            tree,
+            packer: Packer::new(packed),
+            todo,
+            reading,
+            sent_bytes: 0,
+            sum: None,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// How many bytes of contents have been handed out.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
+    /// The SHA-1 sum of what has been sent, if it is one file.
+    pub fn sum(&self) -> Option<&str> {
+        self.sum.as_deref()
+    }
+
+    /// What of a tree cannot be sent.
+    pub fn skipped(&self) -> &[PathBuf] {
+        &self.skipped
+    }
+
+    /// The pieces for the next part of what is pushed; `None` behind the last.
+    pub fn push(&mut self, bytes: Vec<u8>, last: bool) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let Some(reading) = &mut self.reading else { return pieces };
+        if reading.at == 0 && self.sent_bytes == 0 {
+            pieces.push(Piece::Entry(Entry {
+                name: Vec::new(),
+                mode: 0o644,
+                mtime_ns: 0,
+                kind: EntryKind::File { size: None },
+            }));
+        }
+        reading.sum.update(&bytes);
+        reading.at += bytes.len() as u64;
+        self.sent_bytes += bytes.len() as u64;
+        if !bytes.is_empty() {
+            pieces.push(Piece::Content(self.packer.pack(bytes)));
+        }
+        if last {
+            let sum = self.reading.take().map(|reading| reading.sum.finalize().into());
+            self.sum = sum.as_ref().map(|sum: &[u8; SUM_BYTES]| hex(sum));
+            pieces.extend(sum.map(Piece::Sum));
+        }
+        pieces
+    }
+
+    /// The next piece; `None` when all has been handed out.
+    ///
+    /// # Errors
+    ///
+    /// When a file cannot be read, or becomes shorter meanwhile.
+    pub fn next_piece(&mut self) -> Result<Option<Piece>, LocalError> {
+        if self.reading.is_some() {
+            return self.read_on().map(Some);
+        }
+        while let Some(name) = self.todo.pop() {
+            if let Some(entry) = self.begin(name)? {
+                return Ok(Some(Piece::Entry(entry)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn begin(&mut self, name: PathBuf) -> Result<Option<Entry>, LocalError> {
+        let path = if name.as_os_str().is_empty() { self.root.clone() } else { self.root.join(&name) };
+        let wrong = |error| LocalError::of(&path, &error);
+        let is_root = name.as_os_str().is_empty();
+        let info = if is_root { fs::metadata(&path) } else { fs::symlink_metadata(&path) }.map_err(wrong)?;
+        let entry = |kind| Some(entry_of(&name, &info, kind));
+        if info.is_dir() {
+            let mut below = fs::read_dir(&path)
+                .and_then(|found| {
+                    found.map(|found| Ok(name.join(found?.file_name()))).collect::<Result<Vec<_>, _>>()
+                })
+                .map_err(wrong)?;
+            below.sort_unstable_by(|one, other| other.cmp(one));
+            self.todo.extend(below);
+            return Ok(entry(EntryKind::Folder));
+        }
+        if info.is_symlink() {
+            let to = fs::read_link(&path).map_err(wrong)?.as_os_str().as_bytes().to_vec();
+            return Ok(entry(EntryKind::Link { to }));
+        }
+        if !info.is_file() {
+            // A tree holds what a tree can hold elsewhere; a socket there would be none.
+            if is_root {
+                return Err(LocalError(special(&path)));
+            }
+            if self.skipped.len() < MAX_REMARKS {
+                self.skipped.push(path);
+            }
+            return Ok(None);
+        }
+        let mut file = File::open(&path).map_err(wrong)?;
+        let info = file.metadata().map_err(wrong)?;
+        let size = info.len();
+        let mut contents = Vec::new();
+        if size <= SMALL_BYTES as u64 {
+            (&mut file).take(SMALL_BYTES as u64 + 1).read_to_end(&mut contents).map_err(wrong)?;
+        }
+        if contents.len() as u64 == size {
+            self.sent_bytes += size;
+            let sum: [u8; SUM_BYTES] = Sha1::digest(&contents).into();
+            self.sum = (!self.tree).then(|| hex(&sum));
+            let contents = self.packer.pack(contents);
+            return Ok(Some(entry_of(&name, &info, EntryKind::Whole { size, sum, contents })));
+        }
+        // Files of the kernel's own tell no size.
+        let size = (size > 0).then_some(size);
+        let file = if contents.is_empty() { file } else { File::open(&path).map_err(wrong)? };
+        self.reading =
+            Some(Reading { path: path.clone(), file: Some(file), size, at: 0, hole: 0, sum: Sha1::new() });
+        Ok(Some(entry_of(&name, &info, EntryKind::File { size })))
+    }
+
+    fn read_on(&mut self) -> Result<Piece, LocalError> {
+        let Some(mut reading) = self.reading.take() else { return Err(LocalError(String::new())) };
+        let wrong = |error| LocalError::of(&reading.path, &error);
+        loop {
+            let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
+            let mut bytes = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
+            if let Some(file) = &mut reading.file {
+                fill(file, &mut bytes).map_err(wrong)?;
+            }
+            let all_zero = bytes.len() == PIECE_BYTES && bytes.iter().all(|byte| *byte == 0);
+            let size = bytes.len() as u64;
+            if all_zero && reading.hole < MAX_HOLE_BYTES {
+                reading.sum.update(&bytes);
+                (reading.at, reading.hole, self.sent_bytes) =
+                    (reading.at + size, reading.hole + size, self.sent_bytes + size);
+                continue;
+            }
+            if reading.hole > 0 {
+                // What has just been read is read again behind the hole.
+                if let Some(file) = &mut reading.file {
+                    file.seek_relative(-i64::try_from(size).unwrap_or(0)).map_err(wrong)?;
+                }
+                let hole = std::mem::take(&mut reading.hole);
+                self.reading = Some(reading);
+                return Ok(Piece::Hole(hole));
+            }
+            if bytes.is_empty() {
+                if reading.size.is_some_and(|size| reading.at < size) {
+                    let path = reading.path.display();
+                    return Err(LocalError(format!("{path} here has become shorter while it was read")));
+                }
+                let sum: [u8; SUM_BYTES] = reading.sum.finalize().into();
+                self.sum = (!self.tree).then(|| hex(&sum));
+                return Ok(Piece::Sum(sum));
+            }
+            reading.sum.update(&bytes);
+            reading.at += size;
+            self.sent_bytes += size;
+            let piece = Piece::Content(self.packer.pack(bytes));
+            self.reading = Some(reading);
+            return Ok(piece);
+        }
+    }
+}
+
+/// Reads until the buffer is full, or cuts it where the file ends.
+fn fill(file: &mut File, buffer: &mut Vec<u8>) -> io::Result<()> {
+    let mut at = 0;
+    while at < buffer.len() {
+        match file.read(&mut buffer[at..]) {
+            Ok(0) => break,
+            Ok(count) => at += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    buffer.truncate(at);
+    Ok(())
+}
+
+fn entry_of(name: &Path, info: &Metadata, kind: EntryKind) -> Entry {
+    Entry {
+        name: name.as_os_str().as_bytes().to_vec(),
+        mode: info.mode() & 0o7777,
+        mtime_ns: info.mtime().saturating_mul(1_000_000_000).saturating_add(info.mtime_nsec()),
+        kind,
+    }
+}
+
+fn special(path: &Path) -> String {
+    format!("{} here is a device, a socket or a pipe, and no file", path.display())
+}
