@@ -6,7 +6,14 @@ if [ -z "$file" ]; then
     mkdir -p "$file"
 fi
 [ ! -d "$file" ] || file=$file/hopvine
-new=$(mktemp "$file.XXXXXX")
+[ ! -d "$file" ] || {
+    echo "hopvine: $file is a folder" >&2
+    exit 1
+}
+# What an installation that was killed has left is in the way of none.
+new=$file.unfinished
+rm -f "$new"
+set -C
 trap 'rm -f "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 cat >"$new"

@@ -1,1 +1,1 @@
-h=hopvine;type $h>/dev/null 2>&1||h=~/.local/bin/hopvine;$h relay --is @BUILD@ 2>/dev/null&&exec $h relay;
+h=hopvine;type $h>/dev/null 2>&1||h=~/.local/bin/hopvine;"$h" relay --is @BUILD@ <>/dev/null 2>&0&&exec "$h" relay;

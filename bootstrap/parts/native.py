@@ -10,6 +10,11 @@ class Arrival:
         self.stream, self.order, self.size, self.crc = stream, order, 0, 0
         self.inflate = zlib.decompressobj(-15)
         stream.handle = self.take
+        # Not in the loop's thread: an import that misses would ask there, and wait for itself.
+        thread.start_new_thread(self.prepare, ())
+
+    def prepare(self):
+        order, stream = self.order, self.stream
         try:
             if os.uname()[4] != order['arch']:
                 raise OSError(errno.ENOEXEC, 'this machine is ' + os.uname()[4])
@@ -17,18 +22,25 @@ class Arrival:
             lock.acquire()
             stream.put(RESULT, RESULT_NONE)
             lock.release()
+            flush()
         except (EnvironmentError, AttributeError, ImportError):
             self.fail(sys.exc_info()[1])
 
     def fail(self, error):
+        self.stream.handle = lambda *message: None
         lock.acquire()
         self.stream.put(FAILURE, dump(str(error)), END)
         lock.release()
+        flush()
 
     def take(self, tag, body, end):
         got = self.inflate.decompress(body)
         while got:
-            done = os.write(self.memory, got)
+            try:
+                done = os.write(self.memory, got)
+            except EnvironmentError:
+                # A limit of file sizes, or of memory.
+                return self.fail(sys.exc_info()[1])
             self.size, self.crc = self.size + done, zlib.crc32(got[:done], self.crc)
             got = got[done:]
         if end:
@@ -49,7 +61,6 @@ class Arrival:
             status = os.waitpid(pid, 0)[1]
         if status:
             self.fail('it does not run here (%d)' % status)
-            flush()
         else:
             readers[woken] = self.become
             os.write(wake, pack('B', 0))

@@ -30,7 +30,7 @@ def run(stream, body, input):
     if not pid:
         try:
             os.setsid()
-            for number in (signal.SIGPIPE, signal.SIGINT):
+            for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
             for fd, end in (0, stdin), (1, out_end), (2, err_end):
                 os.dup2(end, fd)

@@ -40,9 +40,13 @@ impl Controller {
         }
         let random = self.chain_of_random(by, path.len());
         let target = Target { name: Target::of(&path).name, hops: path };
+        let last = self.next_context;
         let child = self.connect(&target, &random, now).map_err(|error| error.to_string())?;
-        if let Some(context) = self.contexts.get_mut(&child) {
-            context.level = level;
+        // What the user has asked for, or other code before, stays what it is.
+        for new in self.line(child).into_iter().filter(|id| id.0 > last) {
+            if let Some(context) = self.contexts.get_mut(&new) {
+                context.level = level;
+            }
         }
         Ok(child)
     }

@@ -9,6 +9,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ResetReason;
 use crate::proto::stream::StreamKey;
 use crate::sys::child::Exit;
+use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
 /// How long what has been cancelled may go on before its agent is ended.
@@ -110,7 +111,14 @@ impl Controller {
         self.streams.forget_peer(id);
         self.leave_connecting(id, State::Closing);
         self.waiting.remove(&id);
+        self.meant_for.retain(|stream, to| stream.peer != id && *to != id);
         let Some(context) = self.contexts.remove(&id) else { return };
+        if let Entry::Occupied(mut siblings) = self.children.entry(context.place.parent()) {
+            siblings.get_mut().remove(&id);
+            if siblings.get().is_empty() {
+                siblings.remove();
+            }
+        }
         if let Some(until) = context.gone_at {
             self.deadlines.remove(&(until, Due::Gone(id)));
         }

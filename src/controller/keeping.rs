@@ -4,6 +4,7 @@ use super::Controller;
 use crate::proto::frame::Priority;
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
+use crate::proto::stream::StreamKey;
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 
@@ -52,7 +53,7 @@ impl Controller {
         for message in messages {
             let key = self.keepsakes.number(&message);
             self.keep(relays, key, &message);
-            self.open(relays[0], &ToAgent::Give { to, keep: false, keys: vec![key] });
+            self.give(relays[0], to, false, key);
         }
         true
     }
@@ -66,18 +67,23 @@ impl Controller {
             if context.kept.insert(key) {
                 context.kept_bytes += message.len();
                 match above {
-                    None => self.open(*relay, &ToAgent::Keep { key, message: message.to_vec() }),
-                    Some(above) => {
-                        self.open(above, &ToAgent::Give { to: *relay, keep: true, keys: vec![key] });
-                    }
+                    None => drop(self.open(*relay, &ToAgent::Keep { key, message: message.to_vec() })),
+                    Some(above) => self.give(above, *relay, true, key),
                 }
             }
             above = Some(*relay);
         }
     }
 
-    fn open(&mut self, to: ContextId, message: &ToAgent) {
-        self.streams.open(to, Priority::Interactive, message.encode(), true);
+    /// Has a relay hand on what it keeps; a receiver that is to become another program first does not
+    /// get it before.
+    fn give(&mut self, relay: ContextId, to: ContextId, keep: bool, key: u32) {
+        let stream = self.open(relay, &ToAgent::Give { to, keep, keys: vec![key] });
+        self.meant_for.insert(stream, to);
+    }
+
+    fn open(&mut self, to: ContextId, message: &ToAgent) -> StreamKey {
+        self.streams.open(to, Priority::Interactive, message.encode(), true)
     }
 }
 

@@ -96,11 +96,15 @@ pub struct Controller {
     contexts: BTreeMap<ContextId, Context>,
     by_link: HashMap<LinkId, ContextId>,
     by_path: HashMap<Vec<Hop>, ContextId>,
+    /// Who has children, and which.
+    children: HashMap<ContextId, BTreeSet<ContextId>>,
     /// The streams on which relays tell of a child.
     spawns: HashMap<StreamKey, ContextId>,
     keepsakes: Keepsakes,
     /// Contexts that are to become this program, and the program.
     waiting: HashMap<ContextId, Waiting>,
+    /// Streams that bring a relay what is meant for a context behind it.
+    meant_for: HashMap<StreamKey, ContextId>,
     program: Option<Program>,
     /// Requests of remote code for a context that does not run yet.
     wishes: HashMap<ContextId, Vec<StreamKey>>,
@@ -164,9 +168,11 @@ impl Controller {
             contexts: BTreeMap::new(),
             by_link: HashMap::new(),
             by_path: HashMap::new(),
+            children: HashMap::new(),
             spawns: HashMap::new(),
             keepsakes: Keepsakes::default(),
             waiting: HashMap::new(),
+            meant_for: HashMap::new(),
             program: None,
             wishes: HashMap::new(),
             streams: Streams::new(ContextId::CONTROLLER),

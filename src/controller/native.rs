@@ -51,18 +51,24 @@ impl Controller {
 
     /// Returns a frame that has nothing to wait for.
     pub(super) fn unless_waiting(&mut self, frame: Frame) -> Option<Frame> {
+        let key = StreamKey { peer: frame.to, id: frame.stream };
         if self.waiting.is_empty() {
+            self.meant_for.remove(&key);
             return Some(frame);
         }
-        let key = StreamKey { peer: frame.to, id: frame.stream };
-        let line = self.line(frame.to);
+        let line = self.line(self.meant_for.get(&key).copied().unwrap_or(frame.to));
         let holder = line.iter().rev().find(|id| self.waiting.contains_key(id)).copied();
         match holder.and_then(|id| self.waiting.get_mut(&id)).filter(|waiting| waiting.stream != Some(key)) {
             Some(waiting) => {
                 waiting.frames.push(frame);
                 None
             }
-            None => Some(frame),
+            None => {
+                if frame.end {
+                    self.meant_for.remove(&key);
+                }
+                Some(frame)
+            }
         }
     }
 

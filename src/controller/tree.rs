@@ -132,10 +132,13 @@ impl Controller {
         } else {
             self.start_behind(parent, new, now);
         }
+        let level = self.contexts.get(&parent).map_or(1, |parent| parent.level);
         if let Some(context) = self.contexts.get_mut(&id) {
             context.next_random = follower(&random);
             context.token = token;
+            context.level = level;
         }
+        self.children.entry(parent).or_default().insert(id);
         if runtime == Runtime::Sent {
             self.wait_for_native(id);
         }
@@ -192,8 +195,11 @@ impl Controller {
 
     /// The contexts directly below one.
     fn children(&self, id: ContextId) -> Vec<ContextId> {
-        let all = self.contexts.iter().filter(|(_, context)| context.place.parent() == id);
-        all.map(|(child, _)| *child).collect()
+        self.children.get(&id).into_iter().flatten().copied().collect()
+    }
+
+    fn has_children(&self, id: ContextId) -> bool {
+        self.children.contains_key(&id)
     }
 
     /// A context and all that is below it, parents first.
@@ -211,7 +217,7 @@ impl Controller {
     pub fn close(&mut self, id: ContextId) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
         context.users = context.users.saturating_sub(1);
-        if context.users == 0 && self.children(id).is_empty() {
+        if context.users == 0 && !self.has_children(id) {
             self.let_go(id);
         }
     }
@@ -249,7 +255,7 @@ impl Controller {
     /// The last of its children may have gone.
     pub(super) fn child_has_gone(&mut self, parent: ContextId) {
         let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last);
-        if goes && self.children(parent).is_empty() {
+        if goes && !self.has_children(parent) {
             self.let_go(parent);
         }
     }
