@@ -58,7 +58,7 @@ def written():
         except:
             pass
     lock.acquire()
-    for fd in readable(list(taps), 0):
+    for fd in sorted(taps):
         tap(fd)
 
 

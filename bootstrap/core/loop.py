@@ -62,7 +62,7 @@ def loop():
     while 1:
         wanted = list(readers)
         lock.acquire()
-        for fd in taps:
+        for fd in sorted(taps):
             if not target(fd) or not target(fd).unsent:
                 wanted.append(fd)
         lock.release()
