@@ -220,13 +220,16 @@ def test_threads_that_are_no_daemons_are_waited_for(script, python, fifo):
     gate.write(b'on\n')
     ended(script(python, f'''
 import sys, threading
+said = threading.Event()
 
 def work():
+    said.wait()
     open({str(gate)!r}).readline()
     sys.stdout.write('thread\\n')
 
 threading.Thread(target=work).start()
 print('main')
+said.set()
 '''), 0, b'main\nthread\n')
 
 
