@@ -230,54 +230,52 @@ impl Watch {
 
     /// Kills all that descends from the child, and what has been adopted from a command that still runs.
     fn purge(&self) {
-        let me = Pid::this().as_raw();
+        let (me, child) = (Pid::this().as_raw(), self.child.as_raw());
         let oldest = self.begun.values().min().copied();
+        let adopted = |process: &&Process| {
+            process.parent == me
+                && process.pid != child
+                && oldest.is_some_and(|oldest| process.started + Duration::from_millis(20) >= oldest)
+        };
         for _ in 0..LOOKS {
-            let adopted = |process: &Process| {
-                process.parent == me
-                    && process.pid != self.child.as_raw()
-                    && oldest.is_some_and(|oldest| process.started + Duration::from_millis(20) >= oldest)
-            };
             let all = processes();
-            let mut doomed: Vec<i32> = vec![self.child.as_raw()];
-            doomed.extend(all.iter().filter(|process| adopted(process)).map(|process| process.pid));
-            let mut at = 0;
-            while at < doomed.len() {
-                let parent = doomed[at];
-                doomed
-                    .extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
-                at += 1;
-            }
-            doomed.remove(0);
-            if doomed.is_empty() {
+            let roots = all.iter().filter(adopted).map(|process| process.pid);
+            let doomed = lineage(&all, [child].into_iter().chain(roots));
+            if doomed.len() == 1 {
                 return;
             }
-            for pid in doomed {
-                kill(Pid::from_raw(pid), Signal::SIGKILL).ok();
-            }
+            kill_each(&doomed[1..]);
             pause(BETWEEN_LOOKS);
         }
     }
 }
 
-/// Kills all that descends from a process, and then the process.
+/// Kills all that descends from a process, and the process before that.
 pub fn kill_tree(root: i32) {
     for _ in 0..LOOKS {
-        let all = processes();
-        let mut doomed = vec![root];
-        let mut at = 0;
-        while at < doomed.len() {
-            let parent = doomed[at];
-            doomed.extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
-            at += 1;
-        }
-        for pid in &doomed {
-            kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
-        }
+        let doomed = lineage(&processes(), [root]);
+        kill_each(&doomed);
         if doomed.len() == 1 {
             return;
         }
         pause(BETWEEN_LOOKS);
+    }
+}
+
+/// The roots, then all that descends from them.
+fn lineage(all: &[Process], roots: impl IntoIterator<Item = i32>) -> Vec<i32> {
+    let mut line: Vec<i32> = roots.into_iter().collect();
+    let mut at = 0;
+    while let Some(parent) = line.get(at).copied() {
+        line.extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
+        at += 1;
+    }
+    line
+}
+
+fn kill_each(pids: &[i32]) {
+    for pid in pids {
+        kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
     }
 }
 
