@@ -27,11 +27,19 @@ class FirstLine:
         self.result = process.finish()
 
 
+@pytest.fixture(scope='module')
+def measured():
+    return []
+
+
 @pytest.fixture
-def plain(site, slow):
-    """ssh running Python as a user would by hand."""
-    env = site.client.environment(site.run_id, site.dir)
-    return FirstLine(slow, Process(['ssh', 'slow', 'python3 -S -E -c "import time; print(time.time())"'], env=env))
+def plain(site, slow, measured):
+    """ssh running Python as a user would by hand, once for all."""
+    if not measured:
+        env = site.client.environment(site.run_id, site.dir)
+        words = ['ssh', 'slow', 'python3 -S -E -c "import time; print(time.time())"']
+        measured.append(FirstLine(slow, Process(words, env=env)))
+    return measured[0]
 
 
 def check(ours, plain):

@@ -1,10 +1,8 @@
 //! One open context and the loop that drives it, for programs that use the library as a controller.
 
 use hopvine::controller::operation::{OperationId, Report, Request};
-use hopvine::controller::secrets::Secrets;
-use hopvine::controller::{Controller, Runtime, Settings};
+use hopvine::controller::{Controller, Settings};
 use hopvine::error::HostError;
-use hopvine::hosts::inventory::Inventory;
 use hopvine::hosts::target::{Target, TargetError};
 use hopvine::modules::Library;
 use hopvine::mux::{Event, Mux};
@@ -14,7 +12,6 @@ use hopvine::sys::signals::Signal;
 use hopvine::sys::{clock, random};
 use std::fmt;
 use std::io;
-use std::time::Duration;
 
 pub(crate) struct Tunnel {
     pub(crate) controller: Controller,
@@ -28,17 +25,8 @@ impl Tunnel {
         let mut controller = Controller::new(Settings {
             title: "hopvine:tunnel".to_owned(),
             interpreter: Interpreter::Named(python),
-            keepalive: Duration::from_secs(15),
-            log_level: 0,
-            connect_timeout: Duration::from_secs(30),
-            timeout: None,
-            agent: Runtime::Python,
-            relay: Runtime::Python,
-            secrets: Secrets::default(),
-            max_hops: 1,
-            depth_limit: 2,
             library,
-            inventory: Inventory::default(),
+            ..Settings::default()
         });
         let context = controller.connect(&target, &[random::bytes()?], clock::now())?;
         Ok(Self { mux: Mux::new(ContextId::CONTROLLER)?, controller, context })

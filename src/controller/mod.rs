@@ -30,6 +30,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
+use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
 use context::{Context, Place, State};
 use keeping::Keepsakes;
@@ -68,6 +69,27 @@ pub struct Settings {
     pub depth_limit: u32,
     pub library: Library,
     pub inventory: Inventory,
+}
+
+/// As where nothing is typed; agents in Python, and nothing to serve.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            title: format!("hopvine:{}", identity::process()),
+            interpreter: Interpreter::default(),
+            keepalive: Duration::from_secs(15),
+            log_level: 0,
+            connect_timeout: Duration::from_secs(30),
+            timeout: None,
+            agent: Runtime::default(),
+            relay: Runtime::default(),
+            secrets: Secrets::default(),
+            max_hops: 8,
+            depth_limit: 2,
+            library: Library::default(),
+            inventory: Inventory::default(),
+        }
+    }
 }
 
 /// What is to be done, in order: by [`Controller::execute`], or by whoever only wants to look.

@@ -12,7 +12,6 @@ use crate::sys::identity;
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// What is sent at a time.
 const PIECE_BYTES: usize = 32 * 1024;
@@ -26,9 +25,9 @@ pub(super) struct Waiting {
 }
 
 /// This program, for others.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Program {
-    deflated: Arc<Vec<u8>>,
+    deflated: Vec<u8>,
     size: usize,
     sum: u32,
 }
@@ -38,7 +37,7 @@ impl Program {
         let bytes = std::fs::read(identity::PROGRAM)?;
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&bytes)?;
-        Ok(Self { size: bytes.len(), sum: crc32fast::hash(&bytes), deflated: Arc::new(encoder.finish()?) })
+        Ok(Self { size: bytes.len(), sum: crc32fast::hash(&bytes), deflated: encoder.finish()? })
     }
 }
 
@@ -77,14 +76,14 @@ impl Controller {
         // What makes it native does not wait for that.
         let Some(waiting) = self.waiting.remove(&id) else { return };
         let program = if python == 0 { None } else { self.program() };
-        let Some(program) = program else { return self.go_on(waiting) };
+        let Some(&Program { size, sum, .. }) = program else { return self.go_on(waiting) };
         self.send_part(id, "adopt");
         self.send_part(id, "native");
         let bytes = |text: &str| Node::Bytes(text.as_bytes().to_vec());
         let order = Builder::default().dict([
             ("arch", Node::Text(std::env::consts::ARCH.as_bytes().to_vec())),
-            ("size", Node::Int(i64::try_from(program.size).unwrap_or(i64::MAX))),
-            ("sum", Node::Int(program.sum.into())),
+            ("size", Node::Int(i64::try_from(size).unwrap_or(i64::MAX))),
+            ("sum", Node::Int(sum.into())),
             ("build", bytes(&payload::build())),
             ("title", bytes(&self.settings.title)),
         ]);
@@ -93,11 +92,11 @@ impl Controller {
         self.waiting.insert(id, Waiting { stream: Some(key), ..waiting });
     }
 
-    fn program(&mut self) -> Option<Program> {
+    fn program(&mut self) -> Option<&Program> {
         if self.program.is_none() {
             self.program = Program::itself().ok();
         }
-        self.program.clone()
+        self.program.as_ref()
     }
 
     /// Which context a stream is to make native.
@@ -109,13 +108,17 @@ impl Controller {
     pub(super) fn handle_native(&mut self, id: ContextId, message: &[u8], end: bool) {
         let key = self.waiting.get(&id).and_then(|waiting| waiting.stream);
         let answer = FromAgent::decode(message);
-        if let (Ok(FromAgent::Result(_)), false, Some(key), Some(program)) =
-            (&answer, end, key, self.program())
+        if let Ok(FromAgent::Result(_)) = answer
+            && !end
+            && let Some(key) = key
+            && let Some(program) = self.program()
         {
-            let pieces: Vec<&[u8]> = program.deflated.chunks(PIECE_BYTES).collect();
-            for (at, piece) in pieces.iter().enumerate() {
-                let last = at + 1 == pieces.len();
-                self.streams.send(key, ToAgent::Input(piece.to_vec()).encode(), last);
+            let pieces =
+                program.deflated.chunks(PIECE_BYTES).map(|piece| ToAgent::Input(piece.to_vec()).encode());
+            let pieces: Vec<Vec<u8>> = pieces.collect();
+            let count = pieces.len();
+            for (at, piece) in pieces.into_iter().enumerate() {
+                self.streams.send(key, piece, at + 1 == count);
             }
             return self.collect_frames();
         }

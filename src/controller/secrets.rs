@@ -9,16 +9,15 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::prompt::Question;
 use std::fmt;
-use std::rc::Rc;
 use zeroize::Zeroizing;
 
-/// One password; its memory is overwritten when the last holder lets go.
+/// One password; its memory, and that of each clone, is overwritten when it is let go.
 #[derive(Clone)]
-pub struct Secret(Rc<Zeroizing<Vec<u8>>>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Rc::new(Zeroizing::new(bytes)))
+        Self(Zeroizing::new(bytes))
     }
 
     pub fn bytes(&self) -> &[u8] {

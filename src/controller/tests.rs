@@ -11,21 +11,7 @@ use crate::proto::message::ChildHello;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 fn controller() -> Controller {
-    Controller::new(Settings {
-        title: "title".into(),
-        interpreter: Interpreter::Probe,
-        keepalive: Duration::from_secs(15),
-        log_level: 0,
-        connect_timeout: Duration::from_secs(30),
-        timeout: Some(TIMEOUT),
-        agent: Runtime::Python,
-        relay: Runtime::Python,
-        secrets: Secrets::default(),
-        max_hops: 8,
-        depth_limit: 2,
-        library: Library::default(),
-        inventory: Inventory::default(),
-    })
+    Controller::new(Settings { title: "title".into(), timeout: Some(TIMEOUT), ..Settings::default() })
 }
 
 fn run() -> Request {

@@ -3,6 +3,7 @@
 //! Its life: starting (noise until the marker), open (frames), ending (nothing more is read; the
 //! process is given time, then killed), over. It always ends with the process reaped.
 
+mod outbound;
 pub mod uplink;
 
 use crate::proto::dialog::{Dialog, Progress, Tail};
@@ -12,9 +13,10 @@ use crate::proto::message::{ChildHello, ParentHello};
 use crate::proto::prompt::{Place, Prompt, Question};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
 use crate::sys::child::{Child, Exit, Spawned};
-use crate::sys::fd::{self, Read, Write};
+use crate::sys::fd::{self, Read};
 use crate::sys::poll::Interest;
 use crate::sys::tty::{Role, Terminal};
+use outbound::{Flushed, Outbound};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -121,23 +123,12 @@ pub struct Link {
     events: VecDeque<LinkEvent>,
 }
 
-/// Bytes on their way out: `0 <= written <= bytes.len()`.
-#[derive(Debug, Default)]
-struct Outbound {
-    bytes: Vec<u8>,
-    written: usize,
-}
-
-impl Outbound {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.written..]
-    }
-}
-
 impl Link {
     /// The payload goes out first, then what the session says.
     pub fn new(spawned: Spawned, start: Start, me: ContextId, now: Instant) -> Self {
         let Start { payload, hello, terminal: role, token, .. } = start;
+        let mut out = Outbound::default();
+        out.push(payload);
         Self {
             child: spawned.child,
             fd: spawned.link,
@@ -150,7 +141,7 @@ impl Link {
             unanswered: None,
             late: false,
             session: Session::parent(me, &hello, now),
-            out: Outbound { bytes: payload, written: 0 },
+            out,
             stderr_tail: Tail::default(),
             terminal_tail: Tail::default(),
             noise: Vec::new(),
@@ -173,7 +164,7 @@ impl Link {
     /// What the link's main descriptor is to be watched for. A link that ends waits for its
     /// process, not for the descriptor, which would report the hang-up again and again.
     pub fn interest(&self) -> Option<Interest> {
-        let writable = !self.out.rest().is_empty() || self.session.has_output();
+        let writable = !self.out.is_empty() || self.session.has_output();
         match self.life {
             // A child that asks and does not read the answers is not listened to either.
             Life::Starting(_) | Life::Open => {
@@ -397,24 +388,14 @@ impl Link {
 
     /// Writes as much as goes.
     pub fn flush(&mut self) {
-        loop {
-            if self.out.rest().is_empty() {
-                self.out = Outbound::default();
+        match self.out.flush(&mut self.session, self.fd.as_fd()) {
+            Flushed::Waiting => {}
+            // What a child that reads no more has still to say may be read, and tells why.
+            Flushed::Gone | Flushed::Lost => {
+                if matches!(self.life, Life::Ending { cause: Cause::Asked, .. }) {
+                    fd::shut_write(&self.fd).ok();
+                }
             }
-            // What starts a child and what is first asked of it leave in one piece.
-            self.session.poll_transmit(&mut self.out.bytes);
-            if self.out.bytes.is_empty() {
-                break;
-            }
-            match fd::write(self.fd.as_fd(), self.out.rest()) {
-                Write::Done(count) => self.out.written += count,
-                Write::WouldBlock => return,
-                // What it still has to say may be read, and tells why.
-                Write::Closed | Write::Failed(_) => self.out.written = self.out.bytes.len(),
-            }
-        }
-        if matches!(self.life, Life::Ending { cause: Cause::Asked, .. }) {
-            fd::shut_write(&self.fd).ok();
         }
     }
 

@@ -1,11 +1,11 @@
 //! The other end of a link: this process as the child, on descriptors that were its standard input
 //! and output.
 
-use super::Outbound;
+use super::outbound::{Flushed, Outbound};
 use crate::proto::frame::Frame;
 use crate::proto::message::{ChildHello, ParentHello};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
-use crate::sys::fd::{self, Read, Write};
+use crate::sys::fd::{self, Read};
 use crate::sys::poll::Interest;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -59,7 +59,7 @@ impl Uplink {
     /// What the input is to be watched for, and the output.
     pub fn interest(&self) -> (Interest, Interest) {
         let readable = !self.ended && !self.session.is_backlogged();
-        let writable = !self.out.rest().is_empty() || self.session.has_output();
+        let writable = !self.out.is_empty() || self.session.has_output();
         (Interest { readable, writable: false }, Interest { readable: false, writable })
     }
 
@@ -69,7 +69,7 @@ impl Uplink {
 
     /// Answers the parent's hello: the marker, then ours.
     pub fn answer(&mut self, theirs: &ParentHello) {
-        self.out.bytes.extend(theirs.nonce.iter().rev());
+        self.out.push(theirs.nonce.into_iter().rev());
         let version = crate::proto::VERSION;
         self.session.answer(&ChildHello { version, pid: std::process::id(), python: 0 });
     }
@@ -112,22 +112,8 @@ impl Uplink {
 
     /// Writes as much as goes.
     pub fn flush(&mut self) {
-        loop {
-            if self.out.rest().is_empty() {
-                self.out = Outbound::default();
-            }
-            self.session.poll_transmit(&mut self.out.bytes);
-            if self.out.bytes.is_empty() {
-                return;
-            }
-            match fd::write(self.output.as_fd(), self.out.rest()) {
-                Write::Done(count) => self.out.written += count,
-                Write::WouldBlock => return,
-                Write::Closed | Write::Failed(_) => {
-                    self.out = Outbound::default();
-                    return self.end(Gone::Failed);
-                }
-            }
+        if self.out.flush(&mut self.session, self.output.as_fd()) == Flushed::Lost {
+            self.end(Gone::Failed);
         }
     }
 

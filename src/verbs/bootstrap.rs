@@ -2,12 +2,9 @@
 
 use crate::cli::Bootstrap;
 use crate::controller::operation::{Request, no_arguments};
-use crate::controller::secrets::Secrets;
-use crate::controller::{Command, Controller, RANDOM_BYTES, Runtime, Settings};
+use crate::controller::{Command, Controller, RANDOM_BYTES, Settings};
 use crate::error::ExitCode;
-use crate::hosts::inventory::Inventory;
 use crate::hosts::target::{Hop, Target, Way};
-use crate::modules::Library;
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::ContextId;
 use crate::proto::message::Own;
@@ -17,7 +14,6 @@ use crate::sys::clock;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Duration;
 
 /// What the mission's own document claims for its bootstrap.
 const SEED: Seed = Seed { remote_command: 576, preamble: 6360 };
@@ -93,28 +89,13 @@ fn table(sizes: &Sizes) -> String {
 
 /// All that an agent reads until it has answered `call time:time`: made by the controller itself.
 fn first_flight() -> Vec<u8> {
-    let settings = Settings {
-        title: format!("hopvine:{}", crate::sys::identity::process()),
-        interpreter: Interpreter::Probe,
-        keepalive: Duration::from_secs(15),
-        log_level: 0,
-        connect_timeout: Duration::from_secs(30),
-        timeout: None,
-        agent: Runtime::Python,
-        relay: Runtime::Python,
-        secrets: Secrets::default(),
-        max_hops: 1,
-        depth_limit: 2,
-        library: Library::default(),
-        inventory: Inventory::default(),
-    };
     let request =
         Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
     let target = Target {
         name: "local".to_owned(),
         hops: vec![Hop { way: Way::Local { name: String::new() }, python: None }],
     };
-    let (mut controller, now) = (Controller::new(settings), clock::now());
+    let (mut controller, now) = (Controller::new(Settings::default()), clock::now());
     if let Ok(context) = controller.connect(&target, &[[0xa5; RANDOM_BYTES]], now) {
         controller.submit(context, &request, now);
     }

@@ -237,13 +237,12 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
     }
     let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
     check_interpreter(&interpreter)?;
+    let settings = Settings::default();
     let settings = Settings {
-        title: typed.name.clone().unwrap_or_else(|| format!("hopvine:{}", crate::sys::identity::process())),
+        title: typed.name.clone().unwrap_or(settings.title),
         interpreter,
         keepalive: typed.keepalive,
-        log_level: 0,
         connect_timeout: typed.connect_timeout,
-        timeout: None,
         agent: match typed.agent {
             cli::Agent::Auto | cli::Agent::Python => Runtime::Python,
             cli::Agent::Native => Runtime::Native,
@@ -256,8 +255,8 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
         secrets: secrets::gather(typed, &targets)?,
         depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
-        library: Library::default(),
         inventory,
+        ..settings
     };
     Ok((targets, settings))
 }
