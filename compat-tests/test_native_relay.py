@@ -199,17 +199,22 @@ def test_the_agent_relays_where_python_has_no_way_to_memory(hop, site, python):
 
 # Found
 
-def flights_of(hop, relay, name):
-    counted = hop.scratch / 'flights'
+def flights_of(hop, fifo, relay, name):
+    """Until the first output of a command behind a relay."""
+    counted, gate = hop.scratch / name, fifo(f'gate {name}')
     way = hop.way_in(shlex.join([sys.executable, flights.__file__, str(counted)]), name)
-    assert hop('run', '-w', f'{way}/local:b', '--relay', relay, '--', 'echo well').out == b'well\n'
-    return int(counted.read_text())
+    live = hop.start('run', '-n', '-w', f'{way}/local:b', '--relay', relay, '--', f"echo well; read x <'{gate}'")
+    live.until(b'well')
+    count = int(counted.read_text())
+    gate.write(b'now\n')
+    assert live.finish().rc == 0
+    return count
 
 
-def test_a_relay_that_is_looked_for_costs_no_flight_more_found_or_not(hop):
-    missed = flights_of(hop, 'auto', 'missed')
+def test_a_relay_costs_no_flight_of_its_own_whether_the_program_is_found_or_not(hop, fifo):
+    python, missed = flights_of(hop, fifo, 'python', 'python'), flights_of(hop, fifo, 'auto', 'missed')
     hop.env['PATH'] = f'{BINARY.parent}:{hop.env["PATH"]}'
-    assert flights_of(hop, 'auto', 'found') == missed == flights_of(hop, 'python', 'python')
+    assert python == missed == flights_of(hop, fifo, 'auto', 'found')
 
 
 @pytest.mark.parametrize('relay', ['auto', 'native'])
