@@ -1,6 +1,6 @@
 """Stands between the program and the start command as a link that is long, and counts the program's flights.
 
-    flights.py FILE COMMAND...    run as a script, as the command of an `exec:` target; FILE gets the count
+    flights.py FILE COMMAND...    run as a script, as the command of an `exec:` target; FILE has the count
 
 ssh has turns of its own that differ from run to run. Here nothing else is on the link, so the count is exact.
 """
@@ -58,9 +58,9 @@ def main(counted, *argv):
             # What is sent sooner cannot be an answer to anything that the flight before has caused.
             elif key.data is down and time.monotonic() > began + ONE_WAY_SECONDS:
                 flights, began = flights + 1, time.monotonic()
+                with open(counted, 'w') as file:
+                    file.write(str(flights))
         open_lanes = [lane for lane in open_lanes if lane.deliver()]
-    with open(counted, 'w') as file:
-        file.write(str(flights))
     return child.wait()
 
 
