@@ -65,7 +65,7 @@ mod layers {
                 "sys",
             ],
         ),
-        ("main", &["cli", "error", "report", "verbs"]),
+        ("main", &["cli", "error", "report", "sys", "verbs"]),
         ("lib", &[]),
     ];
 

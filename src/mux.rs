@@ -11,6 +11,7 @@ use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
 use crate::proto::message::ResetReason;
 use crate::route::{LinkId, Route};
+use crate::sys::askpass;
 use crate::sys::child;
 use crate::sys::clock;
 use crate::sys::poll::{Interest, Poller, Ready};
@@ -135,8 +136,13 @@ impl Mux {
     /// # Errors
     ///
     /// When the program cannot be started; nothing is left of it.
-    pub fn start(&mut self, start: Start) -> io::Result<LinkId> {
-        let spawned = child::spawn(&start.argv, start.terminal)?;
+    pub fn start(&mut self, mut start: Start) -> io::Result<LinkId> {
+        let program = start.argv.first().filter(|_| !start.helper.is_empty());
+        let more = program.map(|program| askpass::environment(program, &start.helper)).unwrap_or_default();
+        if !more.is_empty() {
+            start.token = start.helper.clone().into_bytes();
+        }
+        let spawned = child::spawn(&start.argv, start.terminal, more)?;
         let context = ContextId(start.hello.context);
         let link = Link::new(spawned, start, self.me, clock::now());
         let id = LinkId(self.started);

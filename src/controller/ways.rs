@@ -167,7 +167,7 @@ pub fn plan_with(
                 port: ssh.port,
                 options: &ssh.options,
             };
-            ssh::plan(&destination, asking.ssh, command)
+            ssh::plan(&destination, asking, command)
         }
         Way::Become(other) => becoming(other, asking, script),
         Way::Inside(room) => within(room, &script),

@@ -82,7 +82,9 @@ impl HostError {
             HostErrorKind::PasswordExpired => {
                 "log in there by hand and set a new password, or have the account renewed"
             }
-            HostErrorKind::OtherQuestion { .. } => "log in by hand once, or use an account that is not asked",
+            HostErrorKind::OtherQuestion { .. } => {
+                "what ssh asks you are asked with -k at a terminal; else log in by hand once, or use an account that is not asked"
+            }
             HostErrorKind::UnknownUser => "check the name: `getent passwd USER` there",
             HostErrorKind::NotAllowed => {
                 "`sudo -l` there tells what it may; else see doas.conf, the wheel group, the engine's own rules"

@@ -37,6 +37,8 @@ pub enum Prompt {
     Token(String),
     /// The first question that is asked with echo off.
     Hidden,
+    /// As `Token`, where ssh is new enough to ask through this binary; else as `Hidden`.
+    Helper(String),
 }
 
 /// What a hop's program may ask, and how to know it by.

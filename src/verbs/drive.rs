@@ -1,6 +1,7 @@
 //! Drives one request over a fleet: the controller's commands to the mux, the mux's events to the
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
+use super::desk::Desk;
 use super::prepare::Prepared;
 use crate::cli;
 use crate::controller::feed::Feed;
@@ -46,6 +47,7 @@ struct Drive {
     reporter: Reporter,
     verbose: bool,
     input: Option<Input>,
+    desk: Desk,
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<OutputSource>,
     watched_outputs: BTreeSet<Stream>,
@@ -94,6 +96,7 @@ impl Drive {
             reporter,
             verbose: typed.reach.verbose,
             input,
+            desk: Desk::default(),
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
             ending: Ending::Natural,
@@ -106,7 +109,10 @@ impl Drive {
             //    to tell, until it is content.
             self.start_targets()?;
             while self.execute() | self.tell() {}
-            // 2. Feed what can read.
+            // 2. Ask the user; feed what can read.
+            if !matches!(self.ending, Ending::At { .. }) {
+                self.desk.ask(&mut self.controller, &mut self.mux);
+            }
             self.feed_commands()?;
             self.execute();
             // 3. Write; let sources go on as far as that went.
@@ -256,7 +262,8 @@ impl Drive {
                     input.balance(&mut self.mux)?;
                 }
             }
-            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) | Event::Own(_) => {}
+            Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
+            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
