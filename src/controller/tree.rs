@@ -83,7 +83,9 @@ impl Controller {
     pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
         let is_native = |context: &&mut Context| context.runtime != Runtime::Python;
         let context = self.contexts.get_mut(&id).filter(is_native);
-        let Some(context) = context.filter(|_| request.is_for_python()) else { return id };
+        let Some(context) = context.filter(|context| request.is_for_python(context.runtime)) else {
+            return id;
+        };
         let mut target = context.target.clone();
         target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
         let random = context.take_random();

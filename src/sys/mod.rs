@@ -10,6 +10,7 @@ pub mod environment;
 pub mod fd;
 pub mod identity;
 pub mod limits;
+pub mod machine;
 pub mod poll;
 pub mod process;
 pub mod random;
