@@ -14,6 +14,7 @@ import time
 import pytest
 
 from harness.binary import REPO
+from harness.places import install
 from harness.pythons import discover, starts_itself_again
 
 KEYS = {
@@ -208,6 +209,86 @@ def test_a_virtual_environment_is_the_prefix_of_its_interpreter(hop):
     (venv / 'pyvenv.cfg').write_text('home = /usr/bin\n')
     found = facts(hop, 'local:', '--python', venv / 'bin/python')['python']
     assert (found['prefix'], found['executable']) == (str(venv), str(venv / 'bin/python')), found
+
+
+@pytest.fixture
+def natively(hop, site):
+    """Facts as this program tells them, and as Python does at the same place."""
+    install(site, hop)
+
+    def both(target, **more):
+        native = facts(hop, target, '--agent', 'native', **more)
+        return native, facts(hop, target, **more)
+    return both
+
+
+def are_alike(native, python):
+    """All that does not change from one moment to the next, and is not about Python."""
+    assert native['python'] is None and native['encoding'] == 'utf-8', native
+    assert abs(native['time'] - python['time']) < 60 and abs(native['uptime_seconds'] - python['uptime_seconds']) < 60
+    assert set(native['load']) == set(python['load']) and native['memory_bytes']['available'] > 0
+    for found in native, python:
+        for name in 'python', 'encoding', 'time', 'uptime_seconds', 'load':
+            del found[name]
+        del found['memory_bytes']['available']
+    assert list(native) == list(python) and native == python
+    assert [list(each) for each in native.values() if type(each) is dict] == [
+        list(each) for each in python.values() if type(each) is dict]
+
+
+def test_this_program_tells_the_same_as_python(natively):
+    are_alike(*natively('local:'))
+
+
+@pytest.mark.parametrize('ids', ['--reuid 54321 --regid 54322 --clear-groups', '--reuid 65534 --regid 65534 --groups 1,54321'])
+def test_this_program_tells_the_same_of_another_user(natively, hop, site, ids):
+    if not site.accounts.private:
+        pytest.skip('another user needs root')
+    are_alike(*natively(hop.way_in(f'setpriv {ids} sh -c {{}}')))
+
+
+@pytest.mark.parametrize('zone', ['UTC', 'Europe/Berlin', 'America/St_Johns', 'XYZ-3:30'])
+def test_this_program_knows_the_time_zone(natively, zone):
+    are_alike(*natively('local:', env={'TZ': zone}))
+
+
+def test_this_program_tells_the_same_of_a_network(natively, hop, site):
+    if not site.accounts.private:
+        pytest.skip('a network of its own needs root')
+    script = hop.scratch / 'net'
+    script.write_text(WIRE + """
+ip addr add 10.1.2.3/24 dev a0; ip addr add 10.1.2.4/24 dev a0 label a0:1; ip addr add 10.9.0.1/32 dev lo
+ip -6 addr add fd00:5::5/64 dev a0 nodad; ip -6 route add default via fd00:5::1
+ip route add default via 10.1.2.1 metric 50; ip route add default via 10.1.2.2 metric 7
+ip route add 172.16.0.0/12 via 10.1.2.9; ip route add blackhole 192.168.0.0/16
+exec sh -c "$1"
+""")
+    (native, python) = natively(hop.way_in(f'unshare -n sh {script} {{}}'))
+    # The addresses that the kernel makes of random numbers are others each time.
+    for found in native, python:
+        for addresses in found['addresses'].values():
+            addresses[:] = [each for each in addresses if not each.startswith('fe80:')]
+        found['routes'] = [each for each in found['routes'] if not each['destination'].startswith('fe80:')]
+    assert native['ip'] == '10.1.2.3' and native['addresses']['a0'] == ['10.1.2.3', '10.1.2.4', 'fd00:5::5']
+    are_alike(native, python)
+
+
+@pytest.mark.parametrize('name', EDGE_FILES)
+def test_this_program_knows_older_systems(natively, hop, site, name):
+    if not site.accounts.private:
+        pytest.skip('another /etc needs root')
+    script = hop.scratch / 'older'
+    script.write_text(f'{NO_ETC}echo "{EDGE_FILES[name][0]}" >/etc/{name}\nexec sh -c "$1"\n')
+    are_alike(*natively(hop.way_in(f'unshare -m --propagation private sh {script} {{}}')))
+
+
+def test_this_program_needs_no_python(natively, hop):
+    folder = hop.scratch / 'alone'
+    folder.mkdir()
+    for program in 'sh', hop.path:
+        (folder / os.path.basename(program)).symlink_to(shutil.which(program))
+    found = facts(hop, hop.way_in(f'env PATH={folder} {folder}/sh -c {{}}'), '--agent', 'native')
+    assert found['hostname'] == os.uname().nodename and found['path'] == str(folder)
 
 
 def test_no_program_is_started_and_nothing_is_sent(hop):

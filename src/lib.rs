@@ -48,7 +48,7 @@ mod layers {
             "controller",
             &["error", "hosts", "link", "modules", "mux", "payload", "proto", "route", "sys", "transport"],
         ),
-        ("serve", &["mux", "proto", "sys"]),
+        ("serve", &["mux", "payload", "proto", "sys"]),
         ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
         ("report", &["controller", "error", "proto", "sys"]),
         (
@@ -68,7 +68,7 @@ mod layers {
                 "sys",
             ],
         ),
-        ("main", &["cli", "error", "report", "verbs"]),
+        ("main", &["cli", "error", "report", "sys", "verbs"]),
         ("lib", &[]),
     ];
 

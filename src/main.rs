@@ -2,10 +2,16 @@
 
 use hopvine::cli::{self, Parsed};
 use hopvine::error::ExitCode;
+use hopvine::sys::askpass;
 use hopvine::{report, verbs};
 
 fn main() -> std::process::ExitCode {
-    let ended = match cli::parse(std::env::args_os()) {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(question) = askpass::question(&arguments) {
+        // ssh takes no answer for an empty one.
+        return std::process::ExitCode::from(u8::from(askpass::serve(question).is_err()));
+    }
+    let ended = match cli::parse(arguments) {
         Parsed::Command(command) => verbs::run(*command),
         Parsed::Answer(text) => report::bytes(text.as_bytes()).map(|()| ExitCode::Success),
         Parsed::Wrong(text) => {

@@ -11,11 +11,14 @@ use crate::proto::frame::{Frame, Kind};
 use crate::proto::ids::ContextId;
 use crate::proto::message::ResetReason;
 use crate::route::{LinkId, Route};
+use crate::sys::askpass;
 use crate::sys::child;
 use crate::sys::clock;
+use crate::sys::environment;
 use crate::sys::poll::{Interest, Poller, Ready};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::stdio::Stream;
+use crate::sys::tty::Role;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
@@ -135,8 +138,17 @@ impl Mux {
     /// # Errors
     ///
     /// When the program cannot be started; nothing is left of it.
-    pub fn start(&mut self, start: Start) -> io::Result<LinkId> {
-        let spawned = child::spawn(&start.argv, start.terminal)?;
+    pub fn start(&mut self, mut start: Start) -> io::Result<LinkId> {
+        let more = match start.argv.first() {
+            _ if start.terminal == Role::None => Vec::new(),
+            Some(ssh) if !start.helper.is_empty() => askpass::environment(ssh, &start.helper),
+            // What sudo, su and doas say of a failure is known by their own words.
+            Some(_) | None => environment::untranslated(),
+        };
+        if !more.is_empty() && !start.helper.is_empty() {
+            start.token = start.helper.clone().into_bytes();
+        }
+        let spawned = child::spawn(&start.argv, start.terminal, more)?;
         let context = ContextId(start.hello.context);
         let link = Link::new(spawned, start, self.me, clock::now());
         let id = LinkId(self.started);

@@ -87,6 +87,7 @@ class Hop:
     def __init__(self, stream, order):
         self.stream, self.context = stream, order['context']
         self.argv, self.terminal, self.token = order['argv'], order['terminal'], order['token']
+        self.is_ssh = order['helper']
         # The parent's HELLO has the keepalive and the nonce at fixed places.
         self.marker = order['hello'][11:27][::-1]
         self.noise = self.data = self.said = self.shown = EMPTY
@@ -170,6 +171,9 @@ class Hop:
                 signal.signal(number, signal.SIG_DFL)
             if self.tty:
                 fds.append(self.tty.slave)
+                if not self.is_ssh:
+                    # What sudo, su and doas say of a failure is known by their own words.
+                    os.environ.update({'LC_HOPVINE': os.environ.get('LANGUAGE', ''), 'LANGUAGE': 'C'})
             # Out of the way of what the program is to have, and gone when it runs.
             fds = [fcntl.fcntl(fd, 0, 10) for fd in fds]
             for fd in fds:

@@ -13,9 +13,10 @@ NUMBERS = itertools.count(1)
 
 
 class AskingSshd:
-    """With the accounts of privileges.py. `pam`: asks what PAM wants to know, else for the password of shadow(5)."""
+    """With the accounts of privileges.py. `pam`: asks what PAM wants to know, else for the password of shadow(5).
+    `more`: options of sshd."""
 
-    def __init__(self, site, pam):
+    def __init__(self, site, pam, **more):
         self.sshd = site.sshd
         self.port = free_port()
         name = f'asking-{next(NUMBERS)}'
@@ -23,7 +24,7 @@ class AskingSshd:
         self.keys.touch()
         yes_no = ('yes', 'no') if pam else ('no', 'yes')
         options = {'UsePAM': yes_no[0], 'KbdInteractiveAuthentication': yes_no[0], 'PasswordAuthentication': yes_no[1],
-                   'LogLevel': 'VERBOSE', 'AuthorizedKeysFile': self.keys}
+                   'LogLevel': 'VERBOSE', 'AuthorizedKeysFile': self.keys, **more}
         lines = (site.dir / 'sshd_config').read_text().splitlines()
         kept = [line for line in lines if not line.startswith(('ListenAddress', *options))]
         head = [f'ListenAddress 127.0.0.1:{self.port}', *(f'{option} {value}' for option, value in options.items())]

@@ -32,7 +32,9 @@ class Lookout:
         """What the user has put into our environment is there for the user: in what becomes the program, the program,
         and its fork before that has become another."""
         try:
-            return pid == self.live.pid or os.path.samefile(f'/proc/{pid}/exe', self.hop.path)
+            # As ssh's helper it is a child like any other.
+            return pid == self.live.pid or (os.path.samefile(f'/proc/{pid}/exe', self.hop.path)
+                                            and not command_line(pid).startswith('/proc/'))
         except OSError:
             return False
 

@@ -240,7 +240,7 @@ pub struct Reach {
     /// A hop behind every target: sudo:root, su:app, doas:root
     #[arg(long = "become", value_name = "HOP")]
     pub become_other: Option<String>,
-    /// Ask once for the password that ssh is to give
+    /// Ask once for the password that ssh is to give, and for what else it asks as that comes
     #[arg(short = 'k', long)]
     pub ask_login: bool,
     /// Ask once for the password that sudo, su and doas are to be given

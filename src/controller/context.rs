@@ -1,5 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
+use super::secrets::Heard;
 use super::tree::follower;
 use super::ways::{Runtime, start_failure};
 use super::{RANDOM_BYTES, Settings};
@@ -29,8 +30,7 @@ pub(super) struct Context {
     pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
     pub(super) users: usize,
-    /// Its program has been told the password.
-    pub(super) answered: bool,
+    pub(super) heard: Heard,
     /// When its relay is not waited for any more.
     pub(super) gone_at: Option<Instant>,
     /// It is to end when it has no children any more.
@@ -98,7 +98,7 @@ impl Context {
             level: 1,
             next_random: [0; RANDOM_BYTES],
             users: 0,
-            answered: false,
+            heard: Heard::default(),
             gone_at: None,
             goes_last: false,
             refusal: None,
@@ -172,15 +172,17 @@ impl Context {
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {
         match self.start_failure_of_hop(end.exit, end, settings) {
-            HostErrorKind::AuthenticationFailed if self.answered => HostErrorKind::WrongPassword,
+            HostErrorKind::AuthenticationFailed if self.heard.knows_password() => {
+                HostErrorKind::WrongPassword
+            }
             // In whatever language it says so.
             HostErrorKind::StartFailed { exit: Some(Exit::Status(1)) }
-                if self.answered && self.asks_once() =>
+                if self.heard.knows_password() && self.asks_once() =>
             {
                 HostErrorKind::WrongPassword
             }
             // su and doas say so too where nothing was typed.
-            HostErrorKind::WrongPassword if !self.answered => {
+            HostErrorKind::WrongPassword if !self.heard.knows_password() => {
                 HostErrorKind::PasswordNeeded { program: self.program.clone() }
             }
             kind => kind,

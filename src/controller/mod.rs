@@ -36,7 +36,7 @@ use context::{Context, Place, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
-use secrets::{Secret, Secrets};
+use secrets::{OpenQuestion, Secret, Secrets};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -142,6 +142,8 @@ pub struct Controller {
     supplies: Vec<StreamKey>,
     /// What the last call brought along.
     pack: Option<Pack>,
+    /// For the user, the first of them now.
+    questions: VecDeque<OpenQuestion>,
     commands: VecDeque<Command>,
     reports: VecDeque<Report>,
     notes: Vec<Note>,
@@ -206,6 +208,7 @@ impl Controller {
             next_operation: 0,
             supplies: Vec::new(),
             pack: None,
+            questions: VecDeque::new(),
             commands: VecDeque::new(),
             reports: VecDeque::new(),
             notes: Vec::new(),

@@ -1,5 +1,6 @@
 //! What can be asked of a context, and what comes of it.
 
+use super::ways::Runtime;
 use crate::error::HostError;
 use crate::payload::AGENT_MODULE;
 use crate::proto::entry::Piece;
@@ -187,11 +188,13 @@ impl Request {
         }
     }
 
-    /// Whether only an agent can do it.
-    pub fn is_for_python(&self) -> bool {
+    /// Whether only an agent can do it, where that may run or does.
+    pub fn is_for_python(&self, runtime: Runtime) -> bool {
         match self {
             Self::Run(_) => false,
-            Self::Call { .. } | Self::Script(_) | Self::Put(_) | Self::Fetch(_) | Self::Builtin(_) => true,
+            // Where there may be an agent, that knows more.
+            Self::Builtin(_) => runtime != Runtime::Native,
+            Self::Call { .. } | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => true,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::link::LinkEvent;
 use crate::payload;
 use crate::proto::frame::Kind;
 use crate::proto::message::ChildHello;
+use crate::transport::OWN_LANGUAGE;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -145,15 +146,19 @@ fn each_way_is_run_as_it_was_typed() {
     let controller = controller();
     let asking = Asking { token: "TOKEN", ssh: Questions::Refused };
     let by_sh = payload::through_sh("SCRIPT");
+    let octal = |script: &str| script.replace('$', "\\044").replace('"', "\\042");
     let rows = [
         ("local:", "/bin/sh -c SCRIPT".to_owned()),
         ("web1", format!("ssh -T -o BatchMode=yes -o ControlMaster=no -- web1 {by_sh}")),
-        ("sudo:", "sudo -p TOKEN -u root -- sh -c SCRIPT".into()),
-        ("sudo:app?home=yes&keep=yes", "sudo -p TOKEN -u app -H -E -- sh -c SCRIPT".into()),
-        ("sudo:app?login=yes", "sudo -p TOKEN -u app -i -- sh -c eval \"`printf 'SCRIPT'`\"".into()),
-        ("su:app", "su app -c exec sh -c 'exec <&3 >&3 3>&-;SCRIPT'".into()),
-        ("su:?login=yes", "su - root -c exec sh -c 'exec <&3 >&3 3>&-;SCRIPT'".into()),
-        ("doas:app", "doas -u app sh -c SCRIPT".into()),
+        ("sudo:", format!("sudo -p TOKEN -u root -- sh -c {OWN_LANGUAGE}SCRIPT")),
+        ("sudo:app?home=yes&keep=yes", format!("sudo -p TOKEN -u app -H -E -- sh -c {OWN_LANGUAGE}SCRIPT")),
+        (
+            "sudo:app?login=yes",
+            format!("sudo -p TOKEN -u app -i -- sh -c eval \"`printf '{}SCRIPT'`\"", octal(OWN_LANGUAGE)),
+        ),
+        ("su:app", format!("su app -c exec sh -c 'exec <&3 >&3 3>&-;{OWN_LANGUAGE}SCRIPT'")),
+        ("su:?login=yes", format!("su - root -c exec sh -c 'exec <&3 >&3 3>&-;{OWN_LANGUAGE}SCRIPT'")),
+        ("doas:app", format!("doas -u app sh -c {OWN_LANGUAGE}SCRIPT")),
         ("docker:app?user=me", "docker exec -i --user=me app sh -c SCRIPT".into()),
         ("docker:?image=py:3", "docker run -i --rm --init --entrypoint=sh py:3 -c SCRIPT".into()),
         (

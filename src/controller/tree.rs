@@ -83,7 +83,9 @@ impl Controller {
     pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
         let is_native = |context: &&mut Context| context.runtime != Runtime::Python;
         let context = self.contexts.get_mut(&id).filter(is_native);
-        let Some(context) = context.filter(|_| request.is_for_python()) else { return id };
+        let Some(context) = context.filter(|context| request.is_for_python(context.runtime)) else {
+            return id;
+        };
         let mut target = context.target.clone();
         target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
         let random = context.take_random();
@@ -149,8 +151,8 @@ impl Controller {
         let New { id, target, runtime, plan, hello } = new;
         let mut payload = payload::second_stage().into_bytes();
         payload.extend_from_slice(payload::CORE);
-        let (terminal, token) = role(&plan);
-        let start = Start { argv: plan.argv, payload, hello, terminal, token };
+        let Hearing { role: terminal, token, helper } = hearing(&plan);
+        let start = Start { argv: plan.argv, payload, hello, terminal, token, helper };
         let until = now + self.settings.connect_timeout;
         self.contexts.insert(id, Context::new(target, runtime, &start.argv, Place::Here(None), Some(until)));
         self.deadlines.insert((until, Due::Connection(id)));
@@ -357,7 +359,7 @@ fn refused(kind: HostErrorKind) -> HostError {
 fn order(id: ContextId, plan: &Plan, hello: &ParentHello) -> Value {
     let mut builder = Builder::default();
     let argv = plan.argv.iter().map(|word| builder.add(Node::Bytes(word.clone().into_bytes()))).collect();
-    let (role, token) = role(plan);
+    let Hearing { role, token, helper } = hearing(plan);
     let terminal = match role {
         Role::None => 0,
         Role::Beside => 1,
@@ -371,21 +373,31 @@ fn order(id: ContextId, plan: &Plan, hello: &ParentHello) -> Value {
         ("core", Node::Bool(true)),
         ("terminal", Node::Int(terminal)),
         ("token", Node::Bytes(token)),
+        // A Python relay leaves that out.
+        ("helper", Node::Bytes(helper.into_bytes())),
     ];
     builder.dict(fields)
 }
 
 /// Where a hop's program has a terminal, and what only its question for a password holds.
-fn role(plan: &Plan) -> (Role, Vec<u8>) {
-    let token = |prompt: &Prompt| match prompt {
-        Prompt::Token(token) => token.clone().into_bytes(),
-        Prompt::Hidden => Vec::new(),
+struct Hearing {
+    role: Role,
+    token: Vec<u8>,
+    helper: String,
+}
+
+fn hearing(plan: &Plan) -> Hearing {
+    let (role, prompt) = match &plan.terminal {
+        Terminal::None => (Role::None, &Prompt::Hidden),
+        Terminal::Beside { prompt } => (Role::Beside, prompt),
+        Terminal::Input { prompt } => (Role::Input, prompt),
     };
-    match &plan.terminal {
-        Terminal::None => (Role::None, Vec::new()),
-        Terminal::Beside { prompt } => (Role::Beside, token(prompt)),
-        Terminal::Input { prompt } => (Role::Input, token(prompt)),
-    }
+    let (token, helper) = match prompt {
+        Prompt::Token(token) => (token.clone().into_bytes(), String::new()),
+        Prompt::Hidden => (Vec::new(), String::new()),
+        Prompt::Helper(words) => (Vec::new(), words.clone()),
+    };
+    Hearing { role, token, helper }
 }
 
 /// How a relay says that a child has ended, and why it could not be started.

@@ -8,7 +8,7 @@ use crate::hosts::target::{
 use crate::payload::{self, Interpreter};
 use crate::sys::child::Exit;
 use crate::transport::diagnosis::{self, Diagnosis, Speaker};
-use crate::transport::{Asking, Plan, doas, exec, inside, local, ssh, su, sudo};
+use crate::transport::{Asking, OWN_LANGUAGE, Plan, doas, exec, inside, local, ssh, su, sudo};
 
 /// What it means that a hop's process has ended before an agent ran.
 pub fn start_failure(
@@ -167,7 +167,7 @@ pub fn plan_with(
                 port: ssh.port,
                 options: &ssh.options,
             };
-            ssh::plan(&destination, asking.ssh, command)
+            ssh::plan(&destination, asking, command)
         }
         Way::Become(other) => becoming(other, asking, script),
         Way::Inside(room) => within(room, &script),
@@ -176,6 +176,7 @@ pub fn plan_with(
 
 fn becoming(other: &Become, asking: &Asking<'_>, script: String) -> Plan {
     let user = &other.user;
+    let script = format!("{OWN_LANGUAGE}{script}");
     match other.method {
         Method::Sudo(surroundings) => {
             let environment = match surroundings {

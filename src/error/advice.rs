@@ -111,7 +111,7 @@ fn at_the_door(kind: &Kind) -> Option<Told> {
         ),
         Kind::OtherQuestion { .. } => told(
             "a one-time code, a new password, a yes: what nobody has told us, and we do not guess",
-            "log in by hand once, or use an account that is not asked",
+            "what ssh asks you are asked with -k at a terminal; else log in by hand once, or use an account that is not asked",
         ),
         Kind::UnknownUser => told(
             "the machine, or the container, has no account of that name",

@@ -40,6 +40,8 @@ pub struct Start {
     /// Where it may ask for a password, and what only that question holds; empty: any.
     pub terminal: Role,
     pub token: Vec<u8>,
+    /// Not empty: it is an ssh, which asks through this program where it can, and that with these words.
+    pub helper: String,
 }
 
 #[derive(Debug)]

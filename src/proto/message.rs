@@ -241,6 +241,14 @@ impl ToAgent {
     pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
         let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
         Ok(match tag {
+            1 => {
+                let (size, rest) = body.split_first_chunk().ok_or(MessageError::BadRecord)?;
+                let size = usize::try_from(u64::from_be_bytes(*size)).ok();
+                let split = size.and_then(|size| rest.split_at_checked(size));
+                let (name, arguments) = split.ok_or(MessageError::BadRecord)?;
+                let function = str::from_utf8(name).map_err(|_| MessageError::BadRecord)?.to_owned();
+                Self::Call { function, arguments: Value::decode(arguments)?, own: Own::Nothing }
+            }
             2 => Self::Run(Value::decode(body)?),
             3 => Self::Input(body.to_vec()),
             4 => Self::Part(body.to_vec()),
@@ -426,6 +434,7 @@ pub fn greeting(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::value::Builder;
     use proptest::prelude::*;
 
     proptest! {
@@ -433,6 +442,7 @@ mod tests {
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
             prop_assert!(!read || (17..=35).contains(&bytes[0]));
+            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=16).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);
@@ -447,6 +457,16 @@ mod tests {
             b"\0\x01\0\0\0\x07\0\0\x3a\x98\x1e0123456789abcdef\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01t";
         assert_eq!(bytes, expected);
         assert_eq!(<ParentHello as Record>::decode(&bytes), Ok(hello));
+    }
+
+    #[test]
+    fn a_call_is_read_as_it_was_written() {
+        let arguments = Builder::default().none();
+        let call = ToAgent::Call { function: "a:b".into(), arguments, own: Own::Nothing };
+        assert_eq!(ToAgent::decode(&call.encode()), Ok(call.clone()));
+        let mut long = call.encode();
+        long[1] = 0xff;
+        assert_eq!(ToAgent::decode(&long), Err(MessageError::BadRecord));
     }
 
     #[test]

@@ -121,7 +121,8 @@ fn start_of(order: &Value) -> Option<Start> {
         _ => return None,
     };
     let hello = <ParentHello as Record>::decode(&bytes("hello")?).ok()?;
-    Some(Start { argv, payload, hello, terminal, token: bytes("token")? })
+    let helper = bytes("helper").and_then(|words| String::from_utf8(words).ok()).unwrap_or_default();
+    Some(Start { argv, payload, hello, terminal, token: bytes("token")?, helper })
 }
 
 /// How a child has ended, or why it could not be started.

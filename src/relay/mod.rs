@@ -11,7 +11,7 @@ use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ParentHello, ResetReason, ToAgent};
 use crate::proto::stream::{StreamEvent, StreamKey, Streams};
 use crate::proto::value::Builder;
-use crate::serve::Commands;
+use crate::serve::{self, Commands};
 use crate::sys::clock;
 use crate::sys::fd;
 use crate::sys::signals::Signal;
@@ -173,6 +173,10 @@ impl Asked {
         let streams = &mut me.streams;
         match ToAgent::decode(&self.message) {
             Ok(ToAgent::Run(order)) => commands.start(self.key, &order, self.end, streams, watched),
+            Ok(ToAgent::Call { function, .. }) => match serve::answer(&function) {
+                Some(value) => streams.send(self.key, FromAgent::Result(value).encode(), true),
+                None => streams.reset(self.key, ResetReason::UnknownMessage),
+            },
             Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
             Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
             Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),

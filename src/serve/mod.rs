@@ -1,7 +1,10 @@
-//! What this binary does as a context itself, without Python: commands. All else is answered with a
-//! reset, after which whoever asked may start an agent here.
+//! What this binary does as a context itself, without Python: commands, and what there is to know of the
+//! machine. All else is answered with a reset, after which whoever asked may start an agent here.
+
+mod facts;
 
 use crate::mux::Mux;
+use crate::payload::AGENT_MODULE;
 use crate::proto::message::{FromAgent, ResetReason, ToAgent};
 use crate::proto::stream::{StreamKey, Streams};
 use crate::proto::value::{Node, Value};
@@ -217,6 +220,14 @@ impl Running {
                 mux.ignore(&source);
             }
         }
+    }
+}
+
+/// What a function of the agent's own returns, of those that are done without Python.
+pub fn answer(function: &str) -> Option<Value> {
+    match function.strip_prefix(AGENT_MODULE)? {
+        ":facts" => Some(facts::facts()),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -49,12 +50,12 @@ pub struct Spawned {
     pub terminal: Option<Terminal>,
 }
 
-/// Starts `argv`, with a terminal where it may ask for a password.
+/// Starts `argv`, with a terminal where it may ask for a password, and with more in its environment.
 ///
 /// # Errors
 ///
 /// As exec(2) and fork(2); `NotFound` names a program that is not there.
-pub fn spawn(argv: &[String], role: Role) -> io::Result<Spawned> {
+pub fn spawn(argv: &[String], role: Role, more: Vec<(&str, OsString)>) -> io::Result<Spawned> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let terminal = if role == Role::None { None } else { Some(Terminal::open()?) };
     let (ours, theirs) = UnixStream::pair()?;
@@ -65,7 +66,7 @@ pub fn spawn(argv: &[String], role: Role) -> io::Result<Spawned> {
         Some(terminal) if role == Role::Input => terminal.slave(),
         Some(_) | None => &theirs,
     };
-    command.args(args).stdin(input.try_clone()?).stdout(input.try_clone()?);
+    command.args(args).envs(more).stdin(input.try_clone()?).stdout(input.try_clone()?);
     command.stderr(OwnedFd::from(their_stderr));
     let control = terminal.as_ref().map(|terminal| (terminal.slave().as_raw_fd(), theirs.as_raw_fd()));
     // SAFETY: these system calls are async-signal-safe, and nothing else happens between fork and exec.

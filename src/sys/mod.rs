@@ -3,12 +3,14 @@
 //! It imports nothing of ours. Quirks end here: an interrupted call is repeated, the end of a pty
 //! or a broken pipe is an end like any other, and what cannot be polled counts as always ready.
 
+pub mod askpass;
 pub mod child;
 pub mod clock;
 pub mod environment;
 pub mod fd;
 pub mod identity;
 pub mod limits;
+pub mod machine;
 pub mod poll;
 pub mod process;
 pub mod random;

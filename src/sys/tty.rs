@@ -3,7 +3,7 @@
 use super::fd::{self, Read, Write, set_nonblocking};
 use nix::pty::openpty;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd, RawFd};
@@ -74,16 +74,14 @@ impl Terminal {
 ///
 /// When there is no terminal; `Interrupted` when the user does not want to answer.
 pub fn ask(question: &str) -> io::Result<Vec<u8>> {
-    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let terminal = own()?;
     let before = tcgetattr(&terminal)?;
-    let mut quiet = before.clone();
-    quiet.local_flags.remove(LocalFlags::ECHO);
     extern "C" fn nothing(_: i32) {}
     let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
     // SAFETY: the handler does nothing; without SA_RESTART the read ends with EINTR.
     let (interrupt, terminate) =
         unsafe { (sigaction(Signal::SIGINT, &handler)?, sigaction(Signal::SIGTERM, &handler)?) };
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet)?;
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
     let read = read_line(&terminal, question);
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
     // SAFETY: what was there before.
@@ -93,6 +91,85 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
     }
     (&terminal).write_all(b"\n")?;
     read
+}
+
+/// The controlling terminal of this process.
+fn own() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/tty")
+}
+
+pub fn is_there() -> bool {
+    own().is_ok()
+}
+
+fn quiet(settings: &Termios) -> Termios {
+    let mut quiet = settings.clone();
+    quiet.local_flags.remove(LocalFlags::ECHO);
+    quiet
+}
+
+/// A question on the controlling terminal that does not wait for its answer: [`Self::fd`] tells when
+/// there is more to read. Echo is on again when this is dropped.
+#[derive(Debug)]
+pub struct Inquiry {
+    terminal: OwnedFd,
+    before: Termios,
+    line: zeroize::Zeroizing<Vec<u8>>,
+}
+
+/// What has come of an inquiry.
+#[derive(Debug)]
+pub enum Progress {
+    Waiting,
+    Answered(Vec<u8>),
+    Declined,
+}
+
+impl Inquiry {
+    /// # Errors
+    ///
+    /// When there is no terminal.
+    pub fn open(question: &str) -> io::Result<Self> {
+        let mut terminal = own()?;
+        let before = tcgetattr(&terminal)?;
+        tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
+        let shown = terminal.write_all(question.as_bytes());
+        let line = zeroize::Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
+        let inquiry = Self { terminal: terminal.into(), before, line };
+        shown?;
+        set_nonblocking(&inquiry.terminal)?;
+        Ok(inquiry)
+    }
+
+    pub fn fd(&self) -> &OwnedFd {
+        &self.terminal
+    }
+
+    /// Reads what has been typed. A line that is too long declines, as an end of file does.
+    pub fn read(&mut self) -> Progress {
+        let mut buffer = zeroize::Zeroizing::new([0; MAX_LINE_BYTES]);
+        let count = match fd::read(self.terminal.as_fd(), buffer.as_mut_slice()) {
+            Read::Data(count) => count,
+            Read::WouldBlock => return Progress::Waiting,
+            Read::Eof | Read::Failed(_) => return Progress::Declined,
+        };
+        let (line, ended) = match buffer[..count].iter().position(|byte| *byte == b'\n') {
+            Some(end) => (&buffer[..end], true),
+            None => (&buffer[..count], false),
+        };
+        if self.line.len() + line.len() > MAX_LINE_BYTES {
+            return Progress::Declined;
+        }
+        self.line.extend_from_slice(line);
+        if ended { Progress::Answered(std::mem::take(&mut *self.line)) } else { Progress::Waiting }
+    }
+}
+
+impl Drop for Inquiry {
+    fn drop(&mut self) {
+        tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &self.before).ok();
+        fd::write(self.terminal.as_fd(), b"\n");
+    }
 }
 
 fn read_line(mut terminal: &File, question: &str) -> io::Result<Vec<u8>> {

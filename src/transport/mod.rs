@@ -10,6 +10,12 @@ pub mod ssh;
 pub mod su;
 pub mod sudo;
 
+/// What has to run before the script of sudo, su and doas, in the same POSIX shell. These are started with
+/// `LANGUAGE=C`, so that their failures are known by their words, and with the user's own choice beside
+/// it; what they lead to gets that back, unless a login has made another.
+pub const OWN_LANGUAGE: &str =
+    "case $LANGUAGE in C)LANGUAGE=$LC_HOPVINE;[ \"$LANGUAGE\" ]||unset LANGUAGE;esac;unset LC_HOPVINE;";
+
 /// What to run for one hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -37,6 +43,8 @@ pub enum Prompt {
     Token(String),
     /// The first question that is asked with echo off.
     Hidden,
+    /// As `Token`, where ssh is new enough to ask through this binary; else as `Hidden`.
+    Helper(String),
 }
 
 /// What a hop's program may ask, and how to know it by.

@@ -1,6 +1,27 @@
 //! The user's own ssh, with the user's own configuration, keys and jump hosts.
 
-use super::{Plan, Prompt, Questions, Terminal};
+use super::{Asking, Plan, Prompt, Questions, Terminal};
+
+/// What ssh itself asks: `user@host's password:`, `Enter passphrase for key 'FILE':`.
+const PASSWORD: &str = "'s password:";
+const PHRASE: &str = "Enter passphrase for ";
+/// Words of a question that is not for a password, or not for the one that we have.
+const ANOTHER: [&str; 14] = [
+    "code",
+    "passcode",
+    "otp",
+    "totp",
+    "hotp",
+    "one time",
+    "oath",
+    "token",
+    "pin",
+    "verification",
+    "challenge",
+    "response",
+    "new",
+    "username",
+];
 
 /// Where to; `user` and `port` override what the configuration says.
 #[derive(Clone, Debug, Default)]
@@ -13,14 +34,17 @@ pub struct Destination<'a> {
 
 /// The user's options come first, as ssh takes the first value it sees; `--` keeps a host from being an
 /// option. A question about a host's key is asked with echo on, and never answered by us.
-pub fn plan(destination: &Destination<'_>, questions: Questions, command: String) -> Plan {
+pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String) -> Plan {
     let mut argv: Vec<String> = vec!["ssh".into(), "-T".into()];
     for option in destination.options {
         argv.extend(["-o".into(), option.clone()]);
     }
-    let (asks, terminal) = match questions {
+    let (asks, terminal) = match asking.ssh {
         Questions::Refused => ("BatchMode=yes", Terminal::None),
-        Questions::Password => ("NumberOfPasswordPrompts=1", Terminal::Beside { prompt: Prompt::Hidden }),
+        Questions::Password => {
+            let prompt = Prompt::Helper(asking.token.to_owned());
+            ("NumberOfPasswordPrompts=1", Terminal::Beside { prompt })
+        }
     };
     // An open master is used, but we never become one: it would have to outlive us.
     argv.extend(["-o".into(), asks.into(), "-o".into(), "ControlMaster=no".into()]);
@@ -34,26 +58,103 @@ pub fn plan(destination: &Destination<'_>, questions: Questions, command: String
     Plan { argv, terminal }
 }
 
+/// Whether a question is about a host's key, which nobody but the user can answer.
+pub fn is_about_a_key(question: &str) -> bool {
+    question.contains("(yes/no")
+}
+
+/// Whether a question is for the account's password or a key's phrase. ssh's own are known; of what a
+/// server asks, in whatever language, all but what is plainly for something else.
+pub fn wants_password(question: &str) -> bool {
+    let Some((_, asked)) = by_a_server(question) else {
+        let own = question.ends_with(PASSWORD) || question.starts_with(PHRASE);
+        return own || !is_for_another(question);
+    };
+    !is_for_another(asked)
+}
+
+/// Whether a question comes because the answer to the one before was refused.
+pub fn asks_again(before: &str, question: &str) -> bool {
+    // Who is refused by keyboard-interactive is asked for the password by ssh itself.
+    let same_account = || {
+        let (who, asked) = by_a_server(before)?;
+        Some(wants_password(asked) && question.strip_prefix(who)?.eq(PASSWORD))
+    };
+    before == question || same_account().unwrap_or_default()
+}
+
+/// `(user@host) question`, as ssh shows what a server asks; before 8.5 without that.
+fn by_a_server(question: &str) -> Option<(&str, &str)> {
+    question.strip_prefix('(')?.split_once(") ")
+}
+
+fn is_for_another(question: &str) -> bool {
+    let letter = |char: char| if char.is_alphanumeric() { char.to_ascii_lowercase() } else { ' ' };
+    let words: String = format!(" {question} ").chars().map(letter).collect();
+    ANOTHER.iter().any(|word| words.contains(&format!(" {word} ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn asking(ssh: Questions) -> Asking<'static> {
+        Asking { token: "TOKEN", ssh }
+    }
 
     #[test]
     fn the_command_line_is_what_a_user_would_type() {
         let options = ["StrictHostKeyChecking=no".to_owned()];
         let full = Destination { host: "web1", user: Some("me"), port: Some(2222), options: &options };
-        let quiet = plan(&full, Questions::Refused, "COMMAND".into());
+        let quiet = plan(&full, &asking(Questions::Refused), "COMMAND".into());
         assert_eq!(
             quiet.argv.join(" "),
             "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
         );
         assert_eq!(quiet.terminal, Terminal::None);
         let bare = Destination { host: "web1", ..Destination::default() };
-        let asking = plan(&bare, Questions::Password, "COMMAND".into());
+        let answered = plan(&bare, &asking(Questions::Password), "COMMAND".into());
         assert_eq!(
-            asking.argv.join(" "),
+            answered.argv.join(" "),
             "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -- web1 COMMAND"
         );
-        assert_eq!(asking.terminal, Terminal::Beside { prompt: Prompt::Hidden });
+        assert_eq!(answered.terminal, Terminal::Beside { prompt: Prompt::Helper("TOKEN".into()) });
+    }
+
+    #[test]
+    fn the_password_goes_to_questions_for_a_password_only() {
+        for right in [
+            "me@code.example's password:",
+            "Enter passphrase for key '/home/me/.ssh/pin code':",
+            "(me@code.example) Password:",
+            "(me@web1) Mot de passe :",
+            "Password:",
+        ] {
+            assert!(wants_password(right), "{right}");
+        }
+        for wrong in [
+            "(me@web1) Verification code:",
+            "(me@web1) One-time password (OATH) for `me':",
+            "(me@web1) New password:",
+            "Enter PIN for 'card':",
+            "Passcode or option (1-3):",
+        ] {
+            assert!(!wants_password(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_question_for_the_same_password_comes_again() {
+        let rows = [
+            ("me@web1's password:", "me@web1's password:", true),
+            ("(me@web1) Password:", "me@web1's password:", true),
+            ("(me@web1) Password:", "me@web2's password:", false),
+            ("(me@web1) Password:", "(me@web1) Current password:", false),
+            ("(me@web1) Code:", "me@web1's password:", false),
+            ("Enter passphrase for key 'a':", "me@web1's password:", false),
+        ];
+        for (before, question, again) in rows {
+            assert_eq!(asks_again(before, question), again, "{before} {question}");
+        }
     }
 }

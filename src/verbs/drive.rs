@@ -1,6 +1,7 @@
 //! Drives one request over a fleet: the controller's commands to the mux, the mux's events to the
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
+use super::desk::Desk;
 use super::files::Transfers;
 use super::prepare::Prepared;
 use crate::cli;
@@ -48,6 +49,7 @@ struct Drive {
     verbose: bool,
     input: Option<Input>,
     transfers: Transfers,
+    desk: Desk,
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<OutputSource>,
     watched_outputs: BTreeSet<Stream>,
@@ -97,6 +99,7 @@ impl Drive {
             verbose: typed.reach.verbose,
             input,
             transfers: Transfers::new(prepared.files),
+            desk: Desk::default(),
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
             ending: Ending::Natural,
@@ -112,12 +115,17 @@ impl Drive {
             while self.execute() | self.tell() {
                 self.feed_commands()?;
             }
-            // 2. Write; let sources go on as far as that went.
+            // 2. Ask the user.
+            if !matches!(self.ending, Ending::At { .. }) {
+                self.desk.ask(&mut self.controller, &mut self.mux);
+                while self.execute() | self.tell() {}
+            }
+            // 3. Write; let sources go on as far as that went.
             self.write();
             if let Some(code) = self.over() {
                 return Ok(code);
             }
-            // 3. Wait for what happens next, and handle all of it before anything more is started.
+            // 4. Wait for what happens next, and handle all of it before anything more is started.
             let event = self.mux.next_event(self.deadline())?;
             self.handle(event)?;
             while let Some(event) = self.mux.queued_event() {
@@ -285,7 +293,8 @@ impl Drive {
                     input.balance(&mut self.mux)?;
                 }
             }
-            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) | Event::Own(_) => {}
+            Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
+            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),

@@ -1,6 +1,7 @@
 //! What each verb does: joins what was typed with the controller, the loop and the report.
 
 mod bootstrap;
+mod desk;
 mod doctor;
 mod drive;
 mod files;

@@ -1,7 +1,7 @@
 //! Passwords, from where the user says: asked on the terminal once, or read, before anything is started.
 
 use crate::cli;
-use crate::controller::secrets::{Secret, Secrets};
+use crate::controller::secrets::{Secret, Secrets, User};
 use crate::error::UsageError;
 use crate::hosts::target::{Target, Way};
 use crate::sys::{environment, tty};
@@ -28,7 +28,9 @@ pub(super) fn gather(typed: &cli::Reach, targets: &[Target]) -> Result<Secrets, 
     };
     let login = secret(login, "ssh password: ")?;
     let become_other = secret(become_other, "password to become another user: ")?;
-    Ok(Secrets { login, become_other })
+    // Who says that ssh asks, and sits at a terminal, can also be asked for what only shows then.
+    let user = if typed.ask_login && tty::is_there() { User::Present } else { User::Away };
+    Ok(Secrets { login, become_other, user })
 }
 
 fn ask(question: &str) -> Result<Secret, UsageError> {

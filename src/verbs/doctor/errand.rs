@@ -132,7 +132,7 @@ impl Doctor {
     /// Runs a command to its end; `input` is all that it can read.
     pub(super) fn run(&mut self, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
         let (since, deadline) = (clock::now(), self.deadline());
-        let spawned = match child::spawn(&argv, Role::None) {
+        let spawned = match child::spawn(&argv, Role::None, Vec::new()) {
             Ok(spawned) => spawned,
             Err(error) => {
                 let end = End::NotStarted(error.to_string());
