@@ -9,6 +9,10 @@ class Fetch(Transfer):
         order = self.order
         self.packer = order['packed'] and zlib.compressobj(6, zlib.DEFLATED, -15)
         self.changed, self.skipped = [], []
+        # To its very end: nothing of a stream may overtake the rest of it.
+        for key in list(bulk):
+            if key not in streams:
+                bulk.pop(key, 0)
         bulk[self.stream.peer, self.stream.number] = 1
         self.path = self.root = named(order['path'])
         info = os.stat(self.root)
@@ -19,9 +23,6 @@ class Fetch(Transfer):
         else:
             self.walk(info)
         self.path = self.root
-
-    def clean(self):
-        bulk.pop((self.stream.peer, self.stream.number), 0)
 
     def remarks(self):
         return {'changed': self.changed[:MAX_REMARKS], 'skipped': self.skipped[:MAX_REMARKS]}
@@ -77,6 +78,9 @@ class Fetch(Transfer):
         size, at = info.st_size, 0
         data = os.read(fd, min(CHUNK, size) or CHUNK)
         sum = sha1(data)
+        if len(data) < min(size, CHUNK) and not info.st_blocks:
+            # A file of the kernel's own that tells more than there is.
+            size = len(data)
         if size == len(data) <= SMALL:
             self.entry(WHOLE, info, name, sum.digest() + self.packed(data), size)
             at = size
@@ -96,7 +100,7 @@ class Fetch(Transfer):
                 raise Refused('%s has become shorter while it was read' % show(self.path))
             self.offer(SUM_UP, sum.digest())
         after = os.fstat(fd)
-        if size and (after.st_size, after.st_mtime) != (size, info.st_mtime):
+        if size and (after.st_size, after.st_mtime) != (info.st_size, info.st_mtime):
             self.changed.append(self.path)
         self.size += at
         if not name:

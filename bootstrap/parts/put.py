@@ -196,8 +196,19 @@ class Put(Transfer):
         else:
             mode = 420
         self.expected, self.mode, self.mtime = size, mode, mtime
-        self.fd = os.open(self.temp(path), NEW, 384)
+        self.named = self.tree or not self.unnamed(os.path.dirname(path))
+        if self.named:
+            self.fd = os.open(self.temp(path), NEW, 384)
         self.at, self.hash, self.hole = 0, sha1(), 0
+
+    def unnamed(self, folder):
+        """A file that has no name until it is whole, so that nobody has to remove it; returns whether that can be."""
+        try:
+            if os.path.exists('/proc/self/fd'):
+                self.fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 384)
+        except (OSError, AttributeError):
+            pass
+        return self.fd is not None
 
     def write(self, data):
         self.at += len(data)
@@ -235,6 +246,9 @@ class Put(Transfer):
             stamp(where, self.mtime)
         if not self.tree:
             os.fsync(self.fd)
+        if not self.named:
+            # A folder's descriptor is what makes it linkat(2), which follows that link.
+            os.link('/proc/self/fd/%d' % self.fd, temp, src_dir_fd=self.fd)
         fd, self.fd = self.fd, None
         os.close(fd)
         os.rename(temp, self.path)

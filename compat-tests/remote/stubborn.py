@@ -1,10 +1,12 @@
 """What is hard to stop; each says so when it is at it. Runs on every Python from 2.4 on."""
 
+import fcntl
 import itertools
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 try:
@@ -52,6 +54,8 @@ def waits_for_a_lock():
 def holds_the_interpreter():
     """In C, without a look at signals; what it has said is on its way before."""
     at_it()
+    while fcntl.ioctl(1, termios.FIONREAD, '1234') != '\0\0\0\0'.encode():
+        time.sleep(.01)
     try:
         time.sleep(.2)
     except KeyboardInterrupt:

@@ -134,7 +134,9 @@ impl fmt::Display for UsageError {
                     path.display()
                 )
             }
-            Self::FetchOutput => f.write_str("standard output (-) takes one file of one host, without -r"),
+            Self::FetchOutput => {
+                f.write_str("standard output (-) takes one file of one host, without -r and --json")
+            }
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 /// A file that does not say its size is taken up to this many bytes.
 const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
 /// Even zeros take their time.
-const MAX_HOLE_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_HOLE_BYTES: u64 = 64 * 1024;
 const PREFIX: &str = ".hopvine-";
 
 /// The receiving end of a fetch.
@@ -137,6 +137,9 @@ impl Incoming {
         if let Some(writing) = self.writing.take() {
             return Err(LocalError(format!("{} has not come whole", writing.path.display())));
         }
+        if self.received.files == 0 {
+            return Err(LocalError("nothing has come".to_owned()));
+        }
         for (path, entry) in std::mem::take(&mut self.late).into_iter().rev() {
             let set = fs::set_permissions(&path, Permissions::from_mode(self.mode(&entry)))
                 .and_then(|()| if self.keep { File::open(&path)?.set_times(times(&entry)) } else { Ok(()) });
@@ -157,6 +160,9 @@ impl Incoming {
         self.received.files += 1;
         match entry.kind.clone() {
             EntryKind::Folder => self.folder(path, entry).map(|()| Vec::new()),
+            EntryKind::Link { .. } if entry.name.is_empty() => {
+                Err(LocalError("refused: a link in the place of a file".to_owned()))
+            }
             EntryKind::Link { to } => link(&path, &to).map(|()| Vec::new()),
             EntryKind::File { size } => {
                 let limit = size.unwrap_or(MAX_UNSIZED_BYTES);
@@ -382,6 +388,8 @@ mod tests {
                 Piece::Sum([0; SUM_BYTES]),
             ],
             vec![entry("", EntryKind::Folder)],
+            vec![entry("", EntryKind::Link { to: b"/etc/passwd".to_vec() })],
+            vec![],
             vec![whole("below", b"x")],
             vec![Piece::Content(b"x".to_vec())],
             vec![entry("", EntryKind::File { size: Some(u64::MAX - 1) }), Piece::Hole(u64::MAX)],

@@ -5,13 +5,10 @@ use super::{LocalError, hex};
 use crate::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
 use sha1::{Digest, Sha1};
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// More zeros are another hole, so that nobody waits for the end of a sparse file.
-const MAX_HOLE_BYTES: u64 = 16 * 1024 * 1024;
 
 const MAX_REMARKS: usize = 20;
 
@@ -38,6 +35,8 @@ pub struct Outgoing {
     sum: Option<String>,
     /// Devices, sockets and pipes in a tree, the first of them.
     skipped: Vec<PathBuf>,
+    /// Files that somebody has written to meanwhile.
+    changed: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -46,8 +45,9 @@ struct Reading {
     /// `None` for what is pushed.
     file: Option<File>,
     size: Option<u64>,
+    /// Before the first byte was read.
+    state: (u64, i64, i64),
     at: u64,
-    hole: u64,
     sum: Sha1,
 }
 
@@ -58,7 +58,7 @@ impl Outgoing {
             Source::Pushed => {
                 let path = PathBuf::from("standard input");
                 let sum = Sha1::new();
-                let reading = Reading { path, file: None, size: None, at: 0, hole: 0, sum };
+                let reading = Reading { path, file: None, size: None, state: (0, 0, 0), at: 0, sum };
                 (PathBuf::new(), false, Vec::new(), Some(reading))
             }
         };
@@ -71,6 +71,7 @@ impl Outgoing {
             sent_bytes: 0,
             sum: None,
             skipped: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -87,6 +88,11 @@ impl Outgoing {
     /// What of a tree cannot be sent.
     pub fn skipped(&self) -> &[PathBuf] {
         &self.skipped
+    }
+
+    /// What somebody has written to while it was read.
+    pub fn changed(&self) -> &[PathBuf] {
+        &self.changed
     }
 
     /// The pieces for the next part of what is pushed; `None` behind the last.
@@ -169,7 +175,10 @@ impl Outgoing {
         if size <= SMALL_BYTES as u64 {
             (&mut file).take(SMALL_BYTES as u64 + 1).read_to_end(&mut contents).map_err(wrong)?;
         }
-        if contents.len() as u64 == size {
+        // Some files of the kernel's own tell more than there is, and have no blocks.
+        let is_all = size <= SMALL_BYTES as u64 && info.blocks() == 0 && contents.len() as u64 <= size;
+        if contents.len() as u64 == size || (is_all && !contents.is_empty()) {
+            let size = contents.len() as u64;
             self.sent_bytes += size;
             let sum: [u8; SUM_BYTES] = Sha1::digest(&contents).into();
             self.sum = (!self.tree).then(|| hex(&sum));
@@ -180,53 +189,48 @@ impl Outgoing {
         let size = (size > 0).then_some(size);
         let file = if contents.is_empty() { file } else { File::open(&path).map_err(wrong)? };
         self.reading =
-            Some(Reading { path: path.clone(), file: Some(file), size, at: 0, hole: 0, sum: Sha1::new() });
+            Some(Reading { path, file: Some(file), size, state: state_of(&info), at: 0, sum: Sha1::new() });
         Ok(Some(entry_of(&name, &info, EntryKind::File { size })))
     }
 
     fn read_on(&mut self) -> Result<Piece, LocalError> {
         let Some(mut reading) = self.reading.take() else { return Err(LocalError(String::new())) };
         let wrong = |error| LocalError::of(&reading.path, &error);
-        loop {
-            let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
-            let mut bytes = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
-            if let Some(file) = &mut reading.file {
-                fill(file, &mut bytes).map_err(wrong)?;
-            }
-            let all_zero = bytes.len() == PIECE_BYTES && bytes.iter().all(|byte| *byte == 0);
-            let size = bytes.len() as u64;
-            if all_zero && reading.hole < MAX_HOLE_BYTES {
-                reading.sum.update(&bytes);
-                (reading.at, reading.hole, self.sent_bytes) =
-                    (reading.at + size, reading.hole + size, self.sent_bytes + size);
-                continue;
-            }
-            if reading.hole > 0 {
-                // What has just been read is read again behind the hole.
-                if let Some(file) = &mut reading.file {
-                    file.seek_relative(-i64::try_from(size).unwrap_or(0)).map_err(wrong)?;
-                }
-                let hole = std::mem::take(&mut reading.hole);
-                self.reading = Some(reading);
-                return Ok(Piece::Hole(hole));
-            }
-            if bytes.is_empty() {
-                if reading.size.is_some_and(|size| reading.at < size) {
-                    let path = reading.path.display();
-                    return Err(LocalError(format!("{path} here has become shorter while it was read")));
-                }
-                let sum: [u8; SUM_BYTES] = reading.sum.finalize().into();
-                self.sum = (!self.tree).then(|| hex(&sum));
-                return Ok(Piece::Sum(sum));
-            }
-            reading.sum.update(&bytes);
-            reading.at += size;
-            self.sent_bytes += size;
-            let piece = Piece::Content(self.packer.pack(bytes));
-            self.reading = Some(reading);
-            return Ok(piece);
+        let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
+        let mut bytes = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
+        if let Some(file) = &mut reading.file {
+            fill(file, &mut bytes).map_err(wrong)?;
         }
+        if bytes.is_empty() {
+            return self.end(reading);
+        }
+        let size = bytes.len() as u64;
+        reading.sum.update(&bytes);
+        reading.at += size;
+        self.sent_bytes += size;
+        self.reading = Some(reading);
+        let zeros = bytes.len() == PIECE_BYTES && bytes.iter().all(|byte| *byte == 0);
+        Ok(if zeros { Piece::Hole(size) } else { Piece::Content(self.packer.pack(bytes)) })
     }
+
+    fn end(&mut self, reading: Reading) -> Result<Piece, LocalError> {
+        let path = reading.path.display();
+        if reading.size.is_some_and(|size| reading.at < size) {
+            return Err(LocalError(format!("{path} here has become shorter while it was read")));
+        }
+        let after = reading.file.as_ref().and_then(|file| file.metadata().ok());
+        if reading.size.is_some() && after.is_some_and(|after| reading.state != state_of(&after)) {
+            self.changed.push(reading.path);
+        }
+        let sum: [u8; SUM_BYTES] = reading.sum.finalize().into();
+        self.sum = (!self.tree).then(|| hex(&sum));
+        Ok(Piece::Sum(sum))
+    }
+}
+
+/// What differs when somebody writes to a file: its size, and when that was.
+fn state_of(info: &Metadata) -> (u64, i64, i64) {
+    (info.len(), info.mtime(), info.mtime_nsec())
 }
 
 /// Reads until the buffer is full, or cuts it where the file ends.

@@ -416,7 +416,7 @@ impl Link {
                 SessionEvent::Frame(frame) => self.events.push_back(LinkEvent::Frame(frame)),
                 SessionEvent::Noise(noise) => self.events.push_back(LinkEvent::Noise(noise)),
                 SessionEvent::Closed(reason) => self.end(Cause::Session(reason), now),
-                SessionEvent::Greeted(_) => {}
+                SessionEvent::Greeted(_) | SessionEvent::Pinged => {}
             }
         }
     }

@@ -17,6 +17,8 @@ const READ_BYTES: usize = 64 * 1024;
 pub enum UplinkEvent {
     /// Who we are, whom we obey.
     Greeted(ParentHello),
+    /// The parent lives.
+    Pinged,
     Frame(Frame),
     /// The parent has gone, or must not be listened to any more.
     Ended(Gone),
@@ -120,6 +122,7 @@ impl Uplink {
     fn drain_session(&mut self) {
         while let Some(event) = self.session.poll_event() {
             match event {
+                SessionEvent::Pinged => self.events.push_back(UplinkEvent::Pinged),
                 SessionEvent::Greeted(hello) => self.events.push_back(UplinkEvent::Greeted(hello)),
                 SessionEvent::Frame(frame) => self.events.push_back(UplinkEvent::Frame(frame)),
                 SessionEvent::Closed(reason) => self.end(Gone::Session(reason)),

@@ -23,6 +23,8 @@ pub enum Event {
     /// To a child: who it is.
     Greeted(ParentHello),
     Frame(Frame),
+    /// The other end has asked for a sign of life, and is given it.
+    Pinged,
     /// The start of something that is not ours and came between two frames.
     Noise(Vec<u8>),
     /// Nothing more comes, and nothing more can be sent.
@@ -202,7 +204,10 @@ impl Session {
     fn handle_frame(&mut self, frame: Frame) {
         match (self.state, frame.kind) {
             (State::AwaitingHello, Kind::Hello) => self.handle_hello(&frame),
-            (State::Open, Kind::Ping) => self.control(Kind::Pong, frame.body),
+            (State::Open, Kind::Ping) => {
+                self.control(Kind::Pong, frame.body);
+                self.events.push_back(Event::Pinged);
+            }
             (State::Open, Kind::Pong) => {}
             (State::Open, Kind::Bye) => self.end(Closed::Bye),
             (State::Open, Kind::Open | Kind::Data | Kind::Credit | Kind::Reset) => {

@@ -78,6 +78,7 @@ impl Relay {
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
+                Event::Above(UplinkEvent::Pinged) => self.beat(),
                 // The watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
                 | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
@@ -121,9 +122,15 @@ impl Relay {
         self.me = Some(Me { streams: Streams::new(ContextId(hello.context)), keepalive });
     }
 
+    /// A parent that is alive pings once in each interval, whatever else it sends.
+    fn beat(&mut self) {
+        if let Some(me) = &self.me {
+            self.watched.beat(me.keepalive);
+        }
+    }
+
     fn handle_frame(&mut self, frame: Frame) {
         let Some(me) = &mut self.me else { return };
-        self.watched.beat(me.keepalive);
         me.streams.handle_frame(frame);
         while let Some(event) = me.streams.poll_event() {
             match event {

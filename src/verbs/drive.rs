@@ -49,6 +49,8 @@ struct Drive {
     verbose: bool,
     input: Option<Input>,
     transfers: Transfers,
+    /// Whether files have only made way for everybody else.
+    more_to_send: bool,
     desk: Desk,
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<OutputSource>,
@@ -99,6 +101,7 @@ impl Drive {
             verbose: typed.reach.verbose,
             input,
             transfers: Transfers::new(prepared.files),
+            more_to_send: false,
             desk: Desk::default(),
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
@@ -108,18 +111,16 @@ impl Drive {
 
     fn run(mut self) -> io::Result<ExitCode> {
         loop {
-            // 1. Start some of what there is room for; feed what can read, do what the controller wants and
-            //    tell what it has to tell, until it is content.
+            // 1. Start some of what there is room for; do what the controller wants and tell what it has
+            //    to tell, until it is content.
             self.start_targets()?;
-            self.feed_commands()?;
-            while self.execute() | self.tell() {
-                self.feed_commands()?;
-            }
-            // 2. Ask the user.
+            while self.execute() | self.tell() {}
+            // 2. Ask the user; feed what can read.
             if !matches!(self.ending, Ending::At { .. }) {
                 self.desk.ask(&mut self.controller, &mut self.mux);
-                while self.execute() | self.tell() {}
             }
+            self.feed_commands()?;
+            while self.execute() | self.tell() {}
             // 3. Write; let sources go on as far as that went.
             self.write();
             if let Some(code) = self.over() {
@@ -157,6 +158,7 @@ impl Drive {
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
+        self.more_to_send = false;
         if self.input.is_none() && !self.transfers.send() {
             return Ok(());
         }
@@ -166,7 +168,7 @@ impl Drive {
         for operation in self.fleet.operations() {
             let feed = self.input.as_mut().map(|input| &mut input.feed);
             if self.transfers.send() {
-                self.transfers.feed(operation, &mut self.controller, feed)?;
+                self.more_to_send |= self.transfers.feed(operation, &mut self.controller, feed)?;
             } else if let Some(feed) = feed {
                 while self.controller.unread(operation) < MAX_UNREAD_BYTES {
                     let Some((chunk, last)) = feed.next_chunk(operation)? else { break };
@@ -278,7 +280,7 @@ impl Drive {
             Ending::Natural | Ending::AskedOnce => None,
         };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
-        let hurry = (ready || self.fleet.wants_to_start()).then(clock::now);
+        let hurry = (ready || self.more_to_send || self.fleet.wants_to_start()).then(clock::now);
         [self.controller.poll_timeout(), ending, hurry].into_iter().flatten().min()
     }
 

@@ -18,6 +18,10 @@ use std::path::{Path, PathBuf};
 /// How much of a file may wait here for the credit of its reader.
 const MAX_UNSENT_BYTES: usize = 256 * 1024;
 
+/// How much of a file is read before anybody else has a turn.
+const MAX_READ_BYTES: u64 = 1024 * 1024;
+const MAX_REMARKS: usize = 20;
+const CHANGED: &str = "has changed while it was read";
 const NO_FILE: &str = "is no file, and is left out";
 
 /// What is moved, and where it comes from or goes to on this machine.
@@ -45,6 +49,8 @@ enum Running {
         ended: bool,
     },
     In(Box<Incoming>, Option<PathBuf>),
+    /// This end cannot go on, whatever the other says.
+    Failed(LocalError),
 }
 
 impl Transfers {
@@ -73,7 +79,7 @@ impl Transfers {
         self.running.insert(operation, running);
     }
 
-    /// Sends as much as there is room for.
+    /// Sends as much as there is room for; returns whether there is room for more.
     ///
     /// # Errors
     ///
@@ -83,11 +89,15 @@ impl Transfers {
         operation: OperationId,
         controller: &mut Controller,
         mut feed: Option<&mut Feed>,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut limit = None;
         while controller.unread(operation) < MAX_UNSENT_BYTES {
             let Some(Running::Out { outgoing, ended }) = self.running.get_mut(&operation) else { break };
             if *ended {
                 break;
+            }
+            if outgoing.sent_bytes() >= *limit.get_or_insert(outgoing.sent_bytes() + MAX_READ_BYTES) {
+                return Ok(true);
             }
             let (pieces, end) = match &mut feed {
                 Some(feed) => {
@@ -110,13 +120,15 @@ impl Transfers {
                         controller.send(operation, &ToAgent::File(Piece::Content(Vec::new())), true);
                     }
                 }
-                Err(LocalError(what)) => {
-                    self.running.remove(&operation);
-                    controller.abandon(operation, what, clock::now());
-                }
+                Err(error) => self.give_up(operation, error, controller),
             }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    fn give_up(&mut self, operation: OperationId, error: LocalError, controller: &mut Controller) {
+        controller.abandon(operation, error.0.clone(), clock::now());
+        self.running.insert(operation, Running::Failed(error));
     }
 
     /// Takes a piece of what is fetched; returns what is for standard output.
@@ -127,9 +139,8 @@ impl Transfers {
         controller: &mut Controller,
     ) -> Vec<u8> {
         let Some(Running::In(incoming, _)) = self.running.get_mut(&operation) else { return Vec::new() };
-        incoming.take(piece).unwrap_or_else(|LocalError(what)| {
-            self.running.remove(&operation);
-            controller.abandon(operation, what, clock::now());
+        incoming.take(piece).unwrap_or_else(|error| {
+            self.give_up(operation, error, controller);
             Vec::new()
         })
     }
@@ -142,13 +153,15 @@ impl Transfers {
         };
         let mut notes = remarks(told, target);
         if let Running::Out { outgoing, .. } = &running {
-            notes.extend(
-                outgoing.skipped().iter().map(|path| remark(path.as_os_str().as_bytes(), NO_FILE, target)),
-            );
+            let told = [(outgoing.changed(), CHANGED), (outgoing.skipped(), NO_FILE)];
+            notes.extend(told.iter().flat_map(|(paths, what)| {
+                paths.iter().map(|path| remark(path.as_os_str().as_bytes(), what, target))
+            }));
         }
         let outcome = match running {
             Running::Out { outgoing, .. } => sent(told, &outgoing),
             Running::In(mut incoming, root) => fetched(told, &mut incoming, root.as_deref()),
+            Running::Failed(error) => Err(error),
         };
         let outcome = outcome.map(Answer::Value).map_err(|LocalError(what)| crate::error::HostError {
             hop: None,
@@ -187,9 +200,9 @@ fn fetched(told: &Value, incoming: &mut Incoming, root: Option<&Path>) -> Result
 
 /// What the other end has to tell beside the result.
 fn remarks(told: &Value, target: &str) -> Vec<Note> {
-    let all = [("changed", "has changed while it was read"), ("skipped", NO_FILE)];
+    let all = [("changed", CHANGED), ("skipped", NO_FILE)];
     let paths = |key| match told.get(key).map(|id| told.node(id)) {
-        Some(Node::List(items)) => items.iter().filter_map(|item| told.bytes(*item)).collect(),
+        Some(Node::List(items)) => items.iter().filter_map(|item| told.bytes(*item)).take(MAX_REMARKS).collect(),
         _ => Vec::new(),
     };
     all.iter()

@@ -116,6 +116,9 @@ pub(super) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     {
         path.extend(name.as_bytes());
     }
+    if piped && stdio::input() == Input::Folder {
+        return Err(UsageError::InputFolder);
+    }
     let stdin = if piped { Feed::Piped } else { Feed::Nothing };
     let request = Request::Put(Put { path, mode: typed.mode, stdin, transfer });
     let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
@@ -153,7 +156,7 @@ pub(super) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError> {
 /// Where the files of each target go; all of them are found to differ before anything is started.
 fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<PathBuf>>, UsageError> {
     if typed.template.as_ref().is_some_and(|template| template.as_os_str() == "-") {
-        return if targets.len() == 1 && !typed.how.tree {
+        return if targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
             Ok(vec![None])
         } else {
             Err(UsageError::FetchOutput)
