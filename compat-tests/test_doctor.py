@@ -11,7 +11,11 @@ import time
 import pytest
 
 from harness.accounts import SHELLS
+from harness.asking_sshd import AskingSshd
+from harness.places import install
+from harness.privileges import CANARY
 from harness.process import Process
+from harness.seat import Seat
 from test_transport_errors import NOBODY
 
 SSH_STEPS = ['target', 'ssh', 'configuration', 'port', 'login', 'shell', 'python', 'agent', 'call', 'clock']
@@ -340,3 +344,92 @@ def test_a_mistake_in_what_was_typed_is_2(hop):
     for words in (['doctor'], ['doctor', '-w', ''], ['doctor', '-w', 'exec:nothing'], ['doctor', '-w', 'local:', '-f', '3']):
         result = hop(*words)
         assert result.rc == 2 and result.out == b'' and result.err, result
+
+
+OTHER = 'hvother'
+START = ['target', 'login', 'shell', 'python', 'relay']
+END = ['agent', 'call']
+
+
+@pytest.fixture
+def seat(site, hop, need):
+    need('ssh')
+    if not site.accounts.private:
+        pytest.skip('accounts with passwords need root and unshare')
+    return Seat(site, hop)
+
+
+@pytest.fixture
+def examine_as(seat):
+    def examine(user, target, *options, **more):
+        return Examination(seat(user, 'doctor', '-w', target, '--json', *options, **more))
+    return examine
+
+
+@pytest.mark.parametrize('relay', ['python', 'native'])
+def test_each_hop_of_a_path_is_examined_from_the_one_before(hop, site, examine, relay):
+    if relay == 'native':
+        install(site, hop)
+    found = examine('local:/local:x/local:y', '--relay', relay)
+    assert (found.rc, found.odd, found.steps) == (0, [], START + START + ['target', 'login', 'shell', 'python'] + END), found
+
+
+def test_an_ssh_behind_a_hop_is_run_there(examine, ssh, refusing):
+    found = examine('local:/h1')
+    assert (found.rc, found.odd) == (0, []) and found.steps == START + ['target', 'login', 'shell', 'python', *END, 'clock'], found
+    assert '-v' in found.found[6]['ran'] and 'publickey' in found.found[6]['text'], found
+    failed(examine(f'local:/{refusing}'), 'login', 'refused', 'Connection refused')
+
+
+def test_a_way_in_behind_a_hop_that_never_answers(hop, examine, fifo):
+    found = examine(f'local:/{hop.way_through(HANGS.format(gate=fifo("gate")))}', '--connect-timeout', '2s')
+    failed(found, 'login', 'connect_timeout')
+
+
+def test_a_way_in_behind_a_hop_that_never_ends_printing(hop, examine):
+    way = hop.way_in("sh -c 'exec yes noise' x {}")
+    failed(examine(f'local:/{way}'), 'login', 'noise')
+
+
+def test_a_path_that_is_too_long_is_not_begun(examine):
+    failed(examine('local:/local:/local:', '--max-hops', '2'), 'target', 'too_many_hops')
+
+
+@pytest.mark.parametrize('where, before', [('', []), ('local:/', START)])
+@pytest.mark.parametrize('program', ['sudo', 'su', 'doas'])
+def test_another_user_is_become_as_for_every_verb(examine_as, seat, program, where, before):
+    if not shutil.which(program):
+        pytest.skip(f'{program} is not installed')
+    found = examine_as('hvask', f'{where}{program}:{OTHER}', *seat.secret)
+    assert (found.rc, found.odd) == (0, []) and found.steps == [*before, 'target', *END, 'clock'], found
+    assert CANARY not in found.result.out + found.result.err
+
+
+def test_a_hop_behind_another_user(examine_as, seat):
+    found = examine_as('hvask', f'sudo:{OTHER}/local:', *seat.secret)
+    assert (found.rc, found.odd, found.steps) == (0, [], ['target', 'relay', 'target', 'login', 'shell', 'python', *END]), found
+
+
+@pytest.mark.parametrize('where', ['', 'local:/'])
+@pytest.mark.parametrize('becoming, words, kind', [
+    ('sudo:', [], 'password_needed'), ('sudo:', ['wrong'], 'wrong_password'), (f'su:{OTHER}', ['wrong'], 'wrong_password'),
+    ('su:nobody7', [], 'unknown_user')])
+def test_who_cannot_be_become_is_told_by_name(examine_as, seat, where, becoming, words, kind):
+    wrong = seat.hop.scratch / 'wrong'
+    wrong.write_text('not it\n')
+    found = examine_as('hvask', where + becoming, *(['--secret-file', wrong] if words else []), env={'LANGUAGE': 'fr'})
+    failed(found, 'agent', kind)
+
+
+def test_a_password_for_ssh_is_given_to_the_real_start_only(hop, site, seat, examine):
+    asking = AskingSshd(site, pam=False)
+    site.servers.append(asking)
+    try:
+        before = asking.attempts()
+        target = asking.alias('examined', User='hvask')
+        found = examine(target, '-k', *seat.secret)
+        assert (found.rc, found.odd) == (0, []), found
+        assert found.steps == ['target', 'ssh', 'configuration', 'port', *END, 'clock'] and asking.attempts() == before, found
+    finally:
+        site.servers.remove(asking)
+        asking.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import shutil
 
 import pytest
@@ -342,3 +343,14 @@ def test_an_older_ssh_asks_on_its_terminal(hop, by_shadow, give, version, place,
     assert (result.rc, result.out) == (0, b'hvask\n'), result
     helper = record.read_text().strip()
     assert helper.startswith('/proc/') == (by_helper and place != 'behind Python'), helper
+
+
+def test_a_relay_that_is_in_memory_only_is_the_helper_too(hop, by_shadow, give, version):
+    """The program is nowhere in PATH: what ssh is to run has no file."""
+    env, record = version('OpenSSH_9.9p1')
+    folders = [folder for folder in env['PATH'].split(os.pathsep) if not os.path.exists(f'{folder}/hopvine')]
+    target = by_shadow.alias(next(NAMES), User='hvask')
+    result = hop('run', '-v', *way('behind a native relay', target), *give(PASSWORD), '--', 'id -un',
+                 env={**env, 'PATH': os.pathsep.join(folders)})
+    assert (result.rc, result.out) == (0, b'hvask\n') and "hopvine runs in the agent's place" in result.said, result
+    assert record.read_text().startswith('/proc/') and CANARY not in result.err

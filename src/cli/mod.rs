@@ -66,8 +66,8 @@ docs/GUIDE.md has the keys. --json prints them as the `value` of the host's obje
 
 const DOCTOR_HELP: &str = "\
 One line for each step: ok, warn or FAIL; beside the last two what was run, what came back, what it
-means and what to try (-v: beside all). One target after the other, each until a step fails that the next ones
-need. Nothing is asked and nothing is changed. --json prints one object for each step.
+means and what to try (-v: beside all). One target after the other, hop by hop, each until a step fails that the next
+ones need. Beside -k and -K nothing is asked, and nothing is changed. --json prints one object for each step.
 
 Exit status: 0 all well, 255 cannot connect; many hosts: 4 some cannot.";
 

@@ -42,7 +42,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
 pub use tree::RANDOM_BYTES;
-pub use ways::{Runtime, Wording, interpreter, only_hop, plan, plan_with, start_failure};
+pub use ways::{Runtime, Wording, interpreter, plan, plan_with, start_failure};
 
 const MAX_WARNINGS: u32 = 20;
 

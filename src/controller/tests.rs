@@ -178,8 +178,7 @@ fn each_way_is_run_as_it_was_typed() {
     ];
     for (typed, expected) in rows {
         let target = Target::parse(typed).expect("a target");
-        let hop = only_hop(&target).expect("one hop");
-        let plan = plan_with(hop, &controller.settings, &asking, Wording::by_sh("SCRIPT".into()));
+        let plan = plan_with(&target.hops[0], &controller.settings, &asking, Wording::by_sh("SCRIPT".into()));
         assert_eq!(plan.expect("a plan").argv.join(" "), expected, "{typed}");
     }
 }

@@ -54,6 +54,21 @@ impl Controller {
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<ContextId, HostError> {
+        self.connect_as(target, self.settings.agent, random, now)
+    }
+
+    /// The same, and `last` serves the last hop: it may be one on the way.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub fn connect_as(
+        &mut self,
+        target: &Target,
+        last: Runtime,
+        random: &[[u8; RANDOM_BYTES]],
+        now: Instant,
+    ) -> Result<ContextId, HostError> {
         let limit = self.settings.max_hops;
         if target.hops.len() > limit {
             let path = target.hops.iter().map(Hop::to_string).collect();
@@ -64,8 +79,7 @@ impl Controller {
         for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
             let hops = &target.hops[..=depth];
             let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
-            let runtime =
-                if depth + 1 == target.hops.len() { self.settings.agent } else { self.settings.relay };
+            let runtime = if depth + 1 == target.hops.len() { last } else { self.settings.relay };
             at = match known {
                 Some(id) => id,
                 None => self.start_context(at, hops, target, runtime, *random, now)?,

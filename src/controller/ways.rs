@@ -100,20 +100,6 @@ impl Wording {
     }
 }
 
-/// The hop of a target that has no other.
-///
-/// # Errors
-///
-/// When it has more.
-pub fn only_hop(target: &Target) -> Result<&Hop, HostError> {
-    let [hop] = target.hops.as_slice() else {
-        let path = target.hops.iter().map(ToString::to_string).collect();
-        let kind = HostErrorKind::TooManyHops { path, limit: 1 };
-        return Err(HostError { hop: None, kind, said: Vec::new() });
-    };
-    Ok(hop)
-}
-
 /// How an agent is started at a target's last hop, by whoever is at the one before.
 ///
 /// # Errors

@@ -9,10 +9,9 @@ mod network;
 
 use super::{drive, prepare};
 use crate::cli;
-use crate::controller::{
-    Asking, Controller, Plan, Questions, Settings, Weight, Wording, only_hop, plan_with,
-};
-use crate::error::{ExitCode, HostError, Outcome};
+use crate::controller::secrets::{Secrets, User};
+use crate::controller::{Asking, Controller, Plan, Questions, Settings, Weight, Wording, plan_with};
+use crate::error::{ExitCode, HostError, HostErrorKind, Outcome};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
@@ -33,7 +32,9 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
             return Ok(ExitCode::Usage);
         }
     };
-    let settings = Settings { timeout: Some(settings.connect_timeout), ..settings };
+    // Nobody is asked while steps are timed.
+    let secrets = Secrets { user: User::Away, ..settings.secrets };
+    let settings = Settings { timeout: Some(settings.connect_timeout), secrets, ..settings };
     let doctor = Doctor {
         mux: Mux::new(ContextId::CONTROLLER)?,
         controller: Controller::new(settings.clone()),
@@ -42,6 +43,7 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
         token: login::mark()?,
         place: 0,
         host: None,
+        relays: Vec::new(),
         verbose: typed.verbose,
     };
     doctor.see(&targets)
@@ -58,6 +60,8 @@ struct Doctor {
     place: usize,
     /// What ssh calls it.
     host: Option<String>,
+    /// What has been started on the way to where we are.
+    relays: Vec<ContextId>,
     verbose: bool,
 }
 
@@ -84,7 +88,7 @@ impl Doctor {
         let mut outcomes = Vec::new();
         for (place, target) in targets.iter().enumerate() {
             self.place = place;
-            outcomes.push(match self.examine(target) {
+            outcomes.push(match self.visit(target) {
                 Ok(()) => Outcome::Done(0),
                 Err(Stop::Failed) => Outcome::Unreachable,
                 Err(Stop::Ended(code)) => return Ok(code),
@@ -94,15 +98,36 @@ impl Doctor {
         Ok(ExitCode::of(&outcomes))
     }
 
-    fn examine(&mut self, target: &Target) -> Step {
-        let hop = match only_hop(target) {
-            Ok(hop) => hop,
-            Err(error) => return self.fail(failure("target", &error)),
-        };
+    /// One hop after the other; what runs on the way goes before the next target's turn.
+    fn visit(&mut self, target: &Target) -> Step {
+        let (hops, limit) = (&target.hops, self.settings.max_hops);
+        if hops.len() > limit {
+            let path = hops.iter().map(ToString::to_string).collect();
+            let kind = HostErrorKind::TooManyHops { path, limit };
+            return self.fail(failure("target", &HostError { hop: None, kind, said: Vec::new() }));
+        }
+        let mut examined = Ok(());
+        for depth in 1..=hops.len() {
+            let end = if depth == hops.len() { target.clone() } else { Target::of(&hops[..depth]) };
+            examined = self.examine(&end, depth == hops.len());
+            if examined.is_err() {
+                break;
+            }
+        }
+        if let Ok(()) | Err(Stop::Failed) = examined {
+            self.leave()?;
+        }
+        examined
+    }
+
+    /// The last hop of a way, from where the one before it leads to.
+    fn examine(&mut self, target: &Target, is_last: bool) -> Step {
+        let Some(hop) = target.hops.last() else { return Ok(()) };
         self.host = if let Way::Ssh(ssh) = &hop.way { Some(ssh.host.clone()) } else { None };
         self.tell(Finding::new("target", Verdict::Ok, self.in_words(hop)))?;
+        let is_first = self.relays.is_empty();
         let mut configuration = None;
-        if let Way::Ssh(_) = &hop.way {
+        if let (Way::Ssh(_), true) = (&hop.way, is_first) {
             self.examine_program()?;
             configuration = self.examine_configuration(hop)?;
             if let Some(configuration) = configuration.as_ref().filter(|found| found.goes_straight()) {
@@ -110,15 +135,28 @@ impl Doctor {
                 self.examine_port(configuration, &addresses)?;
             }
         }
-        self.examine_login(hop, configuration.as_ref())?;
-        self.examine_shell(hop)?;
-        self.examine_agent(target, hop)
+        // What asks is answered by the real start only, once.
+        let asks = match &hop.way {
+            Way::Become(_) => true,
+            Way::Ssh(_) => self.settings.secrets.login.is_some(),
+            Way::Local { .. } | Way::Exec { .. } | Way::Inside(_) => false,
+        };
+        if !asks {
+            self.examine_login(hop, configuration.as_ref())?;
+            self.examine_shell(hop)?;
+        }
+        if is_last { self.examine_agent(target, hop) } else { self.examine_relay(target) }
     }
 
     /// What was typed, in words.
     fn in_words(&self, hop: &Hop) -> String {
+        let (this, as_here) = if self.relays.is_empty() {
+            ("this machine", "ssh is configured")
+        } else {
+            ("that machine", "its ssh is configured there")
+        };
         let mut text = match &hop.way {
-            Way::Local { .. } => "a child process of this machine".to_owned(),
+            Way::Local { .. } => format!("a child process of {this}"),
             Way::Exec { name } => {
                 let words = self.settings.inventory.exec(name).unwrap_or_default();
                 let line = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default();
@@ -133,10 +171,10 @@ impl Doctor {
                     text += &format!(", port {port}");
                 }
                 ssh.options.iter().for_each(|option| text += &format!(", {option}"));
-                text + ", the rest as ssh is configured"
+                text + ", the rest as " + as_here
             }
-            Way::Become(other) => format!("{} to {} on this machine", other.method.transport(), other.user),
-            Way::Inside(_) => format!("{hop} on this machine"),
+            Way::Become(other) => format!("{} to {} on {this}", other.method.transport(), other.user),
+            Way::Inside(_) => format!("{hop} on {this}"),
         };
         if let Some(python) = &hop.python {
             text += &format!("; interpreter {python}");

@@ -202,7 +202,9 @@ fn fetched(told: &Value, incoming: &mut Incoming, root: Option<&Path>) -> Result
 fn remarks(told: &Value, target: &str) -> Vec<Note> {
     let all = [("changed", CHANGED), ("skipped", NO_FILE)];
     let paths = |key| match told.get(key).map(|id| told.node(id)) {
-        Some(Node::List(items)) => items.iter().filter_map(|item| told.bytes(*item)).take(MAX_REMARKS).collect(),
+        Some(Node::List(items)) => {
+            items.iter().filter_map(|item| told.bytes(*item)).take(MAX_REMARKS).collect()
+        }
         _ => Vec::new(),
     };
     all.iter()

@@ -1,14 +1,16 @@
 //! The last steps: a real agent, started as every verb starts one, and what it answers.
 
-use super::{Doctor, Step, Stop, failure};
-use crate::controller::operation::{Answer, Report, Request, no_arguments};
-use crate::controller::plan;
+use super::errand::MAX_OUTPUT_BYTES;
+use super::{Doctor, Step, failure};
+use crate::controller::operation::{Answer, Feed, Report, Request, Run, Words, no_arguments};
+use crate::controller::{Runtime, plan};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::proto::ids::ContextId;
 use crate::proto::message::Own;
 use crate::proto::value::{Node, Value};
 use crate::report::{Finding, Verdict};
+use crate::sys::stdio::Stream;
 use crate::sys::{clock, random};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,21 +21,53 @@ const MAX_CLOCK_SECONDS: f64 = 2.0;
 /// For the end of an agent that has answered.
 const LAST_WAIT: Duration = Duration::from_millis(900);
 
+/// What came of a request.
+pub(super) struct Asked {
+    pub(super) answer: Result<Answer, HostError>,
+    pub(super) out: Vec<u8>,
+    pub(super) err: Vec<u8>,
+}
+
 impl Doctor {
     pub(super) fn examine_agent(&mut self, target: &Target, hop: &Hop) -> Step {
-        let ran =
-            plan(target, &self.settings, &self.asking(), self.settings.agent).ok().map(|plan| plan.argv);
+        let (context, ran, since) = self.start("agent", target, self.settings.agent)?;
+        self.examine_context(context, hop, ran, since)
+    }
+
+    /// What serves a hop on the way, which has to run commands of ours.
+    pub(super) fn examine_relay(&mut self, target: &Target) -> Step {
+        let (context, ran, since) = self.start("relay", target, self.settings.relay)?;
+        let request = Request::Run(Run {
+            words: vec![b"true".to_vec()],
+            interpreter: Words::Exact,
+            stdin: Feed::Nothing,
+        });
+        let finding = match self.ask_for(context, &request, b"")?.answer {
+            Ok(_) => Finding::new("relay", Verdict::Ok, "runs, and leads on"),
+            Err(error) => failure("relay", &error),
+        };
+        let failed = finding.verdict == Verdict::Fail;
+        let finding = Finding { ran, ..finding.took(clock::now() - since) };
+        if failed { self.fail(finding) } else { self.tell(finding) }
+    }
+
+    /// Starts what serves the end of a way, as every verb does.
+    fn start(
+        &mut self,
+        step: &'static str,
+        target: &Target,
+        runtime: Runtime,
+    ) -> Step<(ContextId, Option<Vec<String>>, Instant)> {
+        let ran = plan(target, &self.settings, &self.asking(), runtime).ok().map(|plan| plan.argv);
         let since = clock::now();
         let random = target.hops.iter().map(|_| random::bytes()).collect::<Result<Vec<_>, _>>()?;
-        let context = match self.controller.connect(target, &random, since) {
-            Ok(context) => context,
-            Err(error) => return self.fail(failure("agent", &error)),
-        };
-        let examined = self.examine_context(context, hop, ran, since);
-        if let Ok(()) | Err(Stop::Failed) = examined {
-            self.leave(context)?;
+        match self.controller.connect_as(target, runtime, &random, since) {
+            Ok(context) => {
+                self.relays.push(context);
+                Ok((context, ran, since))
+            }
+            Err(error) => self.fail(failure(step, &error)),
         }
-        examined
     }
 
     fn examine_context(
@@ -82,42 +116,61 @@ impl Doctor {
         self.tell(clock_finding(ahead, took))
     }
 
-    /// What a function without arguments returns. The controller's deadlines come before ours, which
-    /// is for a context that has gone between two calls.
+    /// What a function without arguments returns.
     fn ask(&mut self, context: ContextId, function: &str) -> Step<Result<Value, HostError>> {
-        let deadline = self.deadline() + LAST_WAIT;
         let request =
             Request::Call { function: function.to_owned(), arguments: no_arguments(), own: Own::Nothing };
-        let asked = self.controller.submit(context, &request, clock::now());
+        Ok(self.ask_for(context, &request, b"")?.answer.map(|answer| match answer {
+            Answer::Value(value) => value,
+            Answer::Exhausted | Answer::Exit(_) => no_arguments(),
+        }))
+    }
+
+    /// The controller's deadlines come before ours, which is for a context that has gone between two requests.
+    pub(super) fn ask_for(&mut self, context: ContextId, request: &Request, input: &[u8]) -> Step<Asked> {
+        let deadline = self.deadline() + LAST_WAIT;
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let asked = self.controller.submit(context, request, clock::now());
+        if request.takes_input() {
+            self.controller.input(asked, input.to_vec(), true);
+        }
         loop {
             while self.controller.execute(&mut self.mux) {}
             while let Some(report) = self.controller.poll_report() {
                 match report {
-                    Report::Output { source, .. }
-                    | Report::Item { source, .. }
+                    Report::Output { source, stream, bytes, .. } => {
+                        self.controller.consumed(source);
+                        if stream == Stream::Out { &mut out } else { &mut err }.extend_from_slice(&bytes);
+                        if out.len() + err.len() > MAX_OUTPUT_BYTES {
+                            self.controller.cancel(asked, clock::now());
+                        }
+                    }
+                    Report::Item { source, .. }
                     | Report::Record { source, .. }
-                    | Report::Piece { source, .. } => self.controller.consumed(source),
+                    | Report::Piece { source, .. } => {
+                        self.controller.consumed(source);
+                    }
                     Report::Done { operation, outcome } if operation == asked => {
-                        let value = outcome.map(|answer| match answer {
-                            Answer::Value(value) => value,
-                            Answer::Exhausted | Answer::Exit(_) => no_arguments(),
-                        });
-                        return Ok(value);
+                        return Ok(Asked { answer: outcome, out, err });
                     }
                     Report::Done { .. } => {}
                 }
             }
             if clock::now() >= deadline {
                 let kind = HostErrorKind::TimedOut { after: self.settings.connect_timeout };
-                return Ok(Err(HostError { hop: None, kind, said: Vec::new() }));
+                return Ok(Asked { answer: Err(HostError { hop: None, kind, said: Vec::new() }), out, err });
             }
             self.turn(deadline)?;
         }
     }
 
-    /// Lets the agent go before the next target's turn.
-    fn leave(&mut self, context: ContextId) -> Step {
-        self.controller.close(context);
+    /// Lets all go that has been started, the last first.
+    pub(super) fn leave(&mut self) -> Step {
+        while let Some(context) = self.relays.pop() {
+            self.controller.close(context);
+        }
+        // A relay does not go before what is behind it.
+        self.controller.close_all();
         let deadline = clock::now() + LAST_WAIT;
         while !self.mux.is_empty() && clock::now() < deadline {
             self.turn(deadline)?;

@@ -1,8 +1,12 @@
 //! An errand of the doctor's: a command of this machine to its end, or a connection to the first
 //! line that comes over it. One at a time, through the loop, never beyond its deadline.
 
+use super::agent::Asked;
 use super::{Doctor, Step};
+use crate::controller::operation::{Answer, Feed, Request, Run, Words};
+use crate::error::{HostError, HostErrorKind};
 use crate::mux::Event;
+use crate::proto::ids::ContextId;
 use crate::report::Finding;
 use crate::sys::child::{self, Exit, Spawned};
 use crate::sys::fd::{self, Errno, Read, Write};
@@ -18,7 +22,7 @@ const READABLE: Interest = Interest { readable: true, writable: false };
 const WRITABLE: Interest = Interest { readable: false, writable: true };
 const READ_BYTES: usize = 64 * 1024;
 /// An agent's start takes more noise than this for none of ours, too.
-const MAX_OUTPUT_BYTES: usize = 1 << 20;
+pub(super) const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// As RFC 4253 has it for a server's first line; lines before it may be longer together.
 const MAX_GREETING_BYTES: usize = 8 * 1024;
 
@@ -129,8 +133,30 @@ pub(super) fn lines(bytes: &[u8]) -> Vec<String> {
 }
 
 impl Doctor {
-    /// Runs a command to its end; `input` is all that it can read.
+    /// Runs a command to its end, where the way that has been gone leads to; `input` is all that it can read.
     pub(super) fn run(&mut self, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
+        match self.relays.last() {
+            Some(relay) => self.run_at(*relay, argv, input),
+            None => self.run_here(argv, input),
+        }
+    }
+
+    fn run_at(&mut self, relay: ContextId, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
+        let since = clock::now();
+        let words = argv.iter().map(|word| word.clone().into_bytes()).collect();
+        let request = Request::Run(Run { words, interpreter: Words::Exact, stdin: Feed::Piped });
+        let Asked { answer, out, err } = self.ask_for(relay, &request, input)?;
+        let end = match answer {
+            _ if out.len() + err.len() > MAX_OUTPUT_BYTES => End::TooMuch,
+            Ok(Answer::Exit(status)) => End::Exit(Exit::Status(status)),
+            Ok(Answer::Value(_) | Answer::Exhausted) => End::NotStarted("no answer".to_owned()),
+            Err(HostError { kind: HostErrorKind::TimedOut { .. }, .. }) => End::TooSlow,
+            Err(error) => End::NotStarted(error.to_string()),
+        };
+        Ok(Ran { argv, end, out, err, aside: Vec::new(), took: clock::now() - since })
+    }
+
+    fn run_here(&mut self, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
         let (since, deadline) = (clock::now(), self.deadline());
         let spawned = match child::spawn(&argv, Role::None, Vec::new()) {
             Ok(spawned) => spawned,
