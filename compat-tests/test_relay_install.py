@@ -303,9 +303,8 @@ def test_a_command_has_no_signal_blocked_or_ignored(hop, agent):
         assert hop('run', '-w', 'local:', '--agent', agent, '--', show, env=env).text == plain
 
 
-@BEHIND
-@pytest.mark.parametrize('how, rc', [('timeout', 124), ('Ctrl-C', 130)])
-def test_a_command_is_stopped_with_all_that_it_has_started(hop, bare, fifo, behind, how, rc):
+@pytest.mark.parametrize('how, rc, behind', [('timeout', 124, ''), ('Ctrl-C', 130, ''), ('Ctrl-C', 130, '/local:b/local:c')])
+def test_a_command_is_stopped_with_all_that_it_has_started(hop, bare, fifo, how, rc, behind):
     bell = fifo('bell')
     options = ['-t', '1s'] if how == 'timeout' else []
     command = f'trap "" HUP INT TERM; sleep 1000 & echo $$ $! >{bell}; wait; sleep 1000'

@@ -25,7 +25,6 @@ PATHS = {
     'sudo twice': ('ssh:free/sudo:hvask/local:x/local:y', 'hvask'),
     'down to root': ('ssh:free/sudo:/local:x', 'root'),
 }
-RELAYS = pytest.mark.parametrize('relay', ['python', 'auto'])
 EACH = pytest.mark.parametrize('way, relay', [*((way, 'python') for way in PATHS), ('sudo', 'auto'), ('doas', 'auto')])
 
 
@@ -77,9 +76,8 @@ def test_nothing_of_another_user_outlives_a_controller_that_is_killed(work, way,
     work.be_other(way, DAEMON, relay).end().is_gone()
 
 
-@pytest.mark.parametrize('way', ['sudo', 'sudo and su'])
-def test_nothing_of_another_user_that_works_outlives_a_controller_that_is_killed(work, way):
-    work.be_other(way, SEARCHING, 'auto').end().is_gone()
+def test_nothing_of_another_user_that_works_outlives_a_controller_that_is_killed(work):
+    work.be_other('sudo and su', SEARCHING, 'auto').end().is_gone()
 
 
 def test_nothing_outlives_a_killed_controller_where_another_user_s_agent_is_stopped(work):
@@ -89,9 +87,8 @@ def test_nothing_outlives_a_killed_controller_where_another_user_s_agent_is_stop
     work.end().is_gone()
 
 
-@RELAYS
-def test_nothing_outlives_an_ssh_client_that_is_killed_before_sudo(work, relay):
-    work.be_other('sudo', DAEMON, relay)
+def test_nothing_outlives_an_ssh_client_that_is_killed_before_sudo(work):
+    work.be_other('sudo', DAEMON, 'auto')
     work.end(work.clients()[0]).is_gone()
     told_once(work, 'ssh:free')
 
