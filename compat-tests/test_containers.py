@@ -10,7 +10,7 @@ import pytest
 
 from harness.docker import BARE, EMPTY, IMAGE, Docker
 from harness.namespace import Namespace, missing, namespace_of
-from harness.places import at_each_place, here_and_behind_python, install, way
+from harness.places import PLACES, at_each_place, here_and_behind_python, install, way
 from harness.process import exits
 from harness.seat import Seat
 
@@ -151,8 +151,8 @@ def test_a_container_behind_sudo_has_what_is_typed(seat, place):
     assert (result.rc, result.err) == (0, b'root\n') and result.out == b'app\n' + EVERY_BYTE, repr(result)[:2000]
 
 
-@at_each_place
-@pytest.mark.parametrize('number, rc', [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
+@pytest.mark.parametrize('place, number, rc', [*((place, signal.SIGKILL, -signal.SIGKILL) for place in PLACES),
+                                               ('behind Python', signal.SIGINT, 130)])
 def test_nothing_in_a_container_behind_sudo_outlives_the_controller(seat, docker, place, number, rc):
     before = set(docker.running())
     work = 'trap "" HUP INT TERM; setsid sleep 1000 & echo up; sleep 1000; sleep 1000'

@@ -136,8 +136,8 @@ def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(descen
 
 # Wishes that cannot be
 
-@pytest.mark.parametrize('wish', ['', '/', 'local:x/', 'local:x//local:y', 'nothing:x', 'exec:unknown', 'ssh:-oProxyCommand=x',
-                                  'local:x?python=a;b', 'local:\x1b[2J\n'])
+@pytest.mark.parametrize('wish', ['', '/', 'local:x/', 'local:x//local:y', 'nothing:x', 'exec:unknown',
+                                  'ssh:-oProxyCommand=x', 'local:x?python=a;b', 'local:\x1b[2J\n'])
 def test_a_wish_that_cannot_be_meant_is_an_error_of_the_code(descent, wish):
     told, result = descent('local:a', wish)
     assert told != 'at the end' and '\x1b' not in result.said and 'panicked' not in result.said, result

@@ -21,8 +21,8 @@ STATES = ['searching', 'a child in a session of its own', 'a deaf daemon that ke
 DEEP = 'local:a/local:b/local:c'
 # Of what is behind two relays that were sent nothing is known but the standard library (see test_native_relay.py).
 PLACES = {('found', 2): 'local:a/local:b', ('found', 3): DEEP, ('sent', 2): 'local:a/local:b'}
-# What a watchdog that is there has to do; 5 s are for the worst.
-AT_ONCE_SECONDS, GIVEN_UP_SECONDS = 2, 4 * 0.3
+# What is at hand is done at once; 5 s are for the worst.
+AT_ONCE_SECONDS, GIVEN_UP_SECONDS = 1.5, 4 * 0.3
 QUIET = 'a native watchdog hears nothing of what keeps a quiet link alive'
 EACH = pytest.mark.parametrize('kind, depth', PLACES)
 

@@ -1,4 +1,7 @@
-"""`hopvine relay install`: the program is put there whole or not at all. And `--agent native`, which has it serve a host without Python."""
+"""`hopvine relay install`: the program is put there whole or not at all.
+
+And `--agent native`, which has it serve a host without Python.
+"""
 
 import contextlib
 import os
@@ -197,7 +200,8 @@ def test_a_copy_with_a_wrong_bit_does_not_take_the_place(hop, folder):
     (stubs / 'cat').write_text('#!/bin/sh\ntr "\\377" "\\376"\n')
     (stubs / 'cat').chmod(0o755)
     (folder / 'hopvine').write_text(OLD)
-    has_failed(install(hop, folder, target=hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}')), 'does not run there')
+    way = hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}')
+    has_failed(install(hop, folder, target=way), 'does not run there')
     assert names(folder) == ['hopvine'] and (folder / 'hopvine').read_text() == OLD
 
 
