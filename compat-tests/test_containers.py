@@ -10,8 +10,9 @@ import pytest
 
 from harness.docker import BARE, EMPTY, IMAGE, Docker
 from harness.namespace import Namespace, missing, namespace_of
-from harness.places import at_each_place, here_and_behind_python, install, way
+from harness.places import PLACES, at_each_place, here_and_behind_python, install, way
 from harness.process import exits
+from harness.seat import Seat
 
 EVERY_BYTE = bytes(range(256)) * 4096
 SOON_SECONDS = 5
@@ -123,6 +124,45 @@ def test_what_ran_in_a_container_is_gone_soon_after_the_controller_was_killed(do
     live.signal(signal.SIGKILL)
     live.finish()
     deadline = time.monotonic() + SOON_SECONDS
+    assert all([exits(pid, deadline) for pid in started]), docker('top', 'app')
+
+
+# Each hop runs as another user, or in another PID namespace, than the one before.
+DEEP = 'sudo:?keep=yes/docker:app/local:x'
+
+
+def way_deep(place):
+    """A native relay is found at the first hop; none is sent to those behind sudo, whose PATH has not the program."""
+    return ['auto' if word == 'native' else word for word in way(place, DEEP)]
+
+
+@pytest.fixture
+def seat(docker, hop, site):
+    """Of an account that sudo asks nothing; `keep` has sudo let the engine's address pass."""
+    seat = Seat(site, hop)
+    yield seat
+    left = seat.left()
+    assert not left, 'left behind:\n' + '\n'.join(left)
+
+
+@at_each_place
+def test_a_container_behind_sudo_has_what_is_typed(seat, place):
+    result = seat('hvfree', 'run', *way_deep(place), '--', 'id -un >&2; hostname; exec cat', stdin=EVERY_BYTE)
+    assert (result.rc, result.err) == (0, b'root\n') and result.out == b'app\n' + EVERY_BYTE, repr(result)[:2000]
+
+
+@pytest.mark.parametrize('place, number, rc', [*((place, signal.SIGKILL, -signal.SIGKILL) for place in PLACES),
+                                               ('behind Python', signal.SIGINT, 130)])
+def test_nothing_in_a_container_behind_sudo_outlives_the_controller(seat, docker, place, number, rc):
+    before = set(docker.running())
+    work = 'trap "" HUP INT TERM; setsid sleep 1000 & echo up; sleep 1000; sleep 1000'
+    live = seat.start('hvfree', 'run', *way_deep(place), '--', work)
+    live.until(b'up')
+    started = set(docker.running()) - before
+    assert len(started) >= 5, docker('top', 'app')
+    live.signal(number)
+    deadline = time.monotonic() + SOON_SECONDS
+    assert live.finish().rc == rc
     assert all([exits(pid, deadline) for pid in started]), docker('top', 'app')
 
 

@@ -53,7 +53,14 @@ class Descent:
 
 
 @pytest.fixture
-def descent(tree, fifo):
+def descent(hop, fifo):
+    """From an agent that nothing leads to: what relays is an agent too, as its code is called there."""
+    return Descent(Tree(hop, 'python'), fifo)
+
+
+@pytest.fixture
+def deep(tree, fifo):
+    """From behind each kind of relay."""
     return Descent(tree, fifo)
 
 
@@ -81,17 +88,17 @@ def test_no_level_of_code_s_own_where_none_is_allowed(descent):
     assert told == 'refused: local:a -> local:b: ' + REFUSED.format(1), result
 
 
-def test_what_the_user_asked_for_is_one_level_however_deep_it_is(descent):
-    assert descent('local:a/local:b/local:c', 'local:d')[0] == 'at the end'
+def test_what_the_user_asked_for_is_one_level_however_deep_it_is(deep):
+    assert deep('local:a/local:b/local:c', 'local:d')[0] == 'at the end'
 
 
-def test_a_level_of_many_hops_is_refused_as_one(descent):
-    told, result = descent('local:a/local:b', 'local:c/local:d', 'local:e/local:f')
+def test_a_level_of_many_hops_is_refused_as_one(deep):
+    told, result = deep('local:a/local:b', 'local:c/local:d', 'local:e/local:f')
     assert told == f'refused: {" -> ".join(["local:" + x for x in "abcdef"])}: ' + REFUSED.format(2), result
 
 
-def test_levels_are_hops_too(descent):
-    told, result = descent(chain(6), 'local:a', 'local:b', 'local:c', options=['--depth-limit', '9'])
+def test_levels_are_hops_too(deep):
+    told, result = deep(chain(6), 'local:a', 'local:b', 'local:c', options=['--depth-limit', '9'])
     assert told.startswith('9 hops, and the limit is 8: local:h1 -> ') and told.endswith(' -> local:b -> local:c'), result
 
 
@@ -106,18 +113,18 @@ def test_fewer_hops_hold_for_code_as_for_the_user(descent, path):
     assert f'hops, and the limit is 1: local:a -> {" -> ".join(path.split("/"))}' in told, result
 
 
-def test_code_between_two_hops_leads_no_deeper_than_code_behind_them(hop, fifo):
-    """What stands on the way to a context is as deep as that context; an agent can be called there."""
-    told, result = Descent(Tree(hop, 'python'), fifo)('local:a', '!local:b/local:x', 'local:c')
+def test_code_between_two_hops_leads_no_deeper_than_code_behind_them(descent):
+    """What stands on the way to a context is as deep as that context."""
+    told, result = descent('local:a', '!local:b/local:x', 'local:c')
     with known_to_fail('what is started on the way to a context that code asks for counts as asked for by the user'):
         assert told == 'refused: local:a -> local:b -> local:c: ' + REFUSED.format(2), result
 
 
-def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(tree, descent, fifo):
+def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(descent, fifo):
     """The user has asked for both; what the first asks for is the second."""
     go = fifo('go')
     names = {'bell': str(descent.bell), 'gate': str(descent.gate), 'go': str(go)}
-    live = tree.start('call', 'local:a,local:a/local:b', 'builtins:exec', ASKING, json.dumps(names))
+    live = descent.tree.start('call', 'local:a,local:a/local:b', 'builtins:exec', ASKING, json.dumps(names))
     assert descent.told() == 'granted'
     go.write(b'now\n')
     told = descent.told()
@@ -129,16 +136,16 @@ def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(tree, 
 
 # Wishes that cannot be
 
-@pytest.mark.parametrize('wish', ['', '/', 'local:x/', 'local:x//local:y', 'nothing:x', 'exec:unknown', 'ssh:-oProxyCommand=x',
-                                  'local:x?python=a;b', 'local:\x1b[2J\n'])
+@pytest.mark.parametrize('wish', ['', '/', 'local:x/', 'local:x//local:y', 'nothing:x', 'exec:unknown',
+                                  'ssh:-oProxyCommand=x', 'local:x?python=a;b', 'local:\x1b[2J\n'])
 def test_a_wish_that_cannot_be_meant_is_an_error_of_the_code(descent, wish):
     told, result = descent('local:a', wish)
     assert told != 'at the end' and '\x1b' not in result.said and 'panicked' not in result.said, result
     assert result.rc == 0 and result.seconds < 10, result
 
 
-def test_what_fails_on_the_way_is_told_to_the_code(tree, descent):
-    way = tree.hop.way_through('echo no >&2; exit 3\n')
+def test_what_fails_on_the_way_is_told_to_the_code(hop, descent):
+    way = hop.way_through('echo no >&2; exit 3\n')
     told, result = descent('local:a', f'{way}/local:b')
     assert told.startswith(f'{way}: ended with status 3') and result.rc == 0, result
 

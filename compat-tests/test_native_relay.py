@@ -99,8 +99,8 @@ def test_a_command_runs_behind_more_than_one_relay_that_was_sent(hop):
 
 def test_each_relay_of_a_path_gets_the_program(hop):
     """A call needs nothing that is kept on the way."""
-    result = hop('call', '-w', chain(8), '--relay', 'native', '-v', 'operator:add', '20', '22')
-    assert result.out == b'42\n' and result.said.count(IN_PLACE) == 7, result
+    result = hop('call', '-w', chain(4), '--relay', 'native', '-v', 'operator:add', '20', '22')
+    assert result.out == b'42\n' and result.said.count(IN_PLACE) == 3, result
 
 
 def test_nothing_of_the_program_s_is_handed_to_what_it_starts(hop, fifo):
@@ -174,7 +174,7 @@ CANNOT = {
 def the_agent_relays(hop, way, reason):
     target = f'{way}/local:b'
     assert hop('run', '-w', target, '--relay', 'python', '--', 'echo well').out == b'well\n'
-    said = told(hop, target, timeout=2)
+    said = told(hop, target, timeout=1.5)
     assert 'the agent relays: ' in said and reason in said, said
 
 
@@ -272,8 +272,8 @@ def put_first(hop, stranger):
     hop.env['PATH'] = f'{folder}:{hop.env["PATH"]}'
 
 
-@pytest.mark.parametrize('relay, how', [('auto', 'agent runs on'), ('native', IN_PLACE)])
-@pytest.mark.parametrize('kind', STRANGERS)
+@pytest.mark.parametrize('kind, relay, how', [*((kind, 'auto', 'agent runs on') for kind in STRANGERS),
+                                              ('is another build', 'native', IN_PLACE)])
 def test_a_program_of_that_name_that_is_not_ours_is_not_used(hop, kind, relay, how):
     stranger = STRANGERS[kind]
     put_first(hop, stranger(hop) if callable(stranger) else stranger.encode())
@@ -284,4 +284,4 @@ def test_a_program_of_that_name_that_is_not_ours_is_not_used(hop, kind, relay, h
 def test_a_program_of_that_name_that_reads_its_input_takes_nothing(hop):
     put_first(hop, b'#!/bin/sh\ncat\nexit 2\n')
     with known_to_fail('what is asked whether it is ours reads from the link'):
-        assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=2)
+        assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=1.5)

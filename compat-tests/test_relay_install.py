@@ -1,4 +1,7 @@
-"""`hopvine relay install`: the program is put there whole or not at all. And `--agent native`, which has it serve a host without Python."""
+"""`hopvine relay install`: the program is put there whole or not at all.
+
+And `--agent native`, which has it serve a host without Python.
+"""
 
 import contextlib
 import os
@@ -197,7 +200,8 @@ def test_a_copy_with_a_wrong_bit_does_not_take_the_place(hop, folder):
     (stubs / 'cat').write_text('#!/bin/sh\ntr "\\377" "\\376"\n')
     (stubs / 'cat').chmod(0o755)
     (folder / 'hopvine').write_text(OLD)
-    has_failed(install(hop, folder, target=hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}')), 'does not run there')
+    way = hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}')
+    has_failed(install(hop, folder, target=way), 'does not run there')
     assert names(folder) == ['hopvine'] and (folder / 'hopvine').read_text() == OLD
 
 
@@ -303,9 +307,8 @@ def test_a_command_has_no_signal_blocked_or_ignored(hop, agent):
         assert hop('run', '-w', 'local:', '--agent', agent, '--', show, env=env).text == plain
 
 
-@BEHIND
-@pytest.mark.parametrize('how, rc', [('timeout', 124), ('Ctrl-C', 130)])
-def test_a_command_is_stopped_with_all_that_it_has_started(hop, bare, fifo, behind, how, rc):
+@pytest.mark.parametrize('how, rc, behind', [('timeout', 124, ''), ('Ctrl-C', 130, ''), ('Ctrl-C', 130, '/local:b/local:c')])
+def test_a_command_is_stopped_with_all_that_it_has_started(hop, bare, fifo, how, rc, behind):
     bell = fifo('bell')
     options = ['-t', '1s'] if how == 'timeout' else []
     command = f'trap "" HUP INT TERM; sleep 1000 & echo $$ $! >{bell}; wait; sleep 1000'

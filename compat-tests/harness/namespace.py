@@ -94,12 +94,12 @@ class Namespace:
     def __repr__(self):
         return '\n'.join(describe(pid) for pid in self.processes())
 
-    def link(self, other):
+    def link(self, other, cable='cable', addresses=ADDRESSES):
         """A cable between the two."""
-        self.ip('link', 'add', 'cable', 'type', 'veth', 'peer', 'name', 'cable', 'netns', other.init)
-        for namespace, address in zip((self, other), ADDRESSES):
-            namespace.ip('address', 'add', f'{address}/24', 'dev', 'cable')
-            namespace.ip('link', 'set', 'cable', 'up')
+        self.ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', cable, 'netns', other.init)
+        for namespace, address in zip((self, other), addresses):
+            namespace.ip('address', 'add', f'{address}/24', 'dev', cable)
+            namespace.ip('link', 'set', cable, 'up')
 
     def lose_all_packets(self, other):
         for namespace, address in zip((other, self), ADDRESSES):
