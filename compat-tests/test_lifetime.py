@@ -17,6 +17,7 @@ from harness.faults import known_to_fail
 from harness.fifo import Leash
 from harness.leaks import read, read_stat
 from harness.namespace import ADDRESSES, Namespace, missing
+from harness.places import install
 from harness.process import exits
 
 OLDEST, NEWEST = pythons.discover()[0], pythons.discover()[-1]
@@ -289,6 +290,30 @@ def test_an_interrupted_command_is_gone_at_once(work, target):
 @BOTH
 def test_a_command_that_is_out_of_time_is_gone_at_once(work, target):
     ends_as(work.run(target, COMMAND, ['-t', '1s'], lines=4), 124, 'timed_out')
+
+
+# The same where this program runs the command.
+
+DEAF = 'trap "" HUP INT TERM; echo $$ >{bell}; exec 3>{bell}; while :; do sleep 1000; done'
+# A killed watchdog cannot tell where what it has adopted is from.
+NATIVE = {'with orphans': (COMMAND, 4), 'deaf': (DEAF, 1)}
+
+
+@pytest.mark.parametrize('who, number, command', [
+    ('controller', signal.SIGKILL, 'with orphans'), ('agent', signal.SIGTERM, 'with orphans'),
+    ('agent', signal.SIGKILL, 'with orphans'), ('watchdog', signal.SIGTERM, 'with orphans'), ('watchdog', signal.SIGKILL, 'deaf')])
+def test_nothing_of_a_command_outlives_what_is_above_it_natively(work, site, who, number, command):
+    command, lines = NATIVE[command]
+    install(site, work.hop)
+    work.run('local:', command, ['--agent', 'native'], lines=lines)
+    agent = read_stat(work.agent)[1]
+    watchdog = read_stat(agent)[1]
+    assert read_stat(watchdog)[1] == work.live.pid, work.here
+    work.end({'controller': work.live.pid, 'watchdog': watchdog, 'agent': agent}[who], number).is_gone()
+    if who != 'controller':
+        # The end of the command may still be told.
+        result = work.result()
+        assert result.rc == 128 + signal.SIGKILL or lost(result), result
 
 
 # What has left the tree of a call that has returned is the user's.

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.places import install
 from harness.process import Process, exits
 
 
@@ -84,8 +85,10 @@ def running(words):
                 yield int(path.parent.name)
 
 
-def test_an_interrupt_while_hundreds_are_being_started_is_heard(hop):
-    live = hop.start('run', '-w', 'local:c[1-200]', '-f', '200', '-n', '--', 'echo up; exec sleep 1000.25')
+@pytest.mark.parametrize('agent', ['python', 'native'])
+def test_an_interrupt_while_hundreds_are_being_started_is_heard(site, hop, agent):
+    install(site, hop)
+    live = hop.start('run', '-w', 'local:c[1-200]', '-f', '200', '-n', '--agent', agent, '--', 'echo up; exec sleep 1000.25')
     live.until(b'up')
     sent = time.monotonic()
     live.signal(signal.SIGINT)

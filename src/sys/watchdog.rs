@@ -10,7 +10,8 @@ use super::fd;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollTimeout, poll};
-use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
 use std::collections::HashMap;
@@ -25,6 +26,8 @@ const LOOKS: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 /// The link is silent after so many intervals.
 const INTERVALS: u32 = 4;
+/// What is told and what /proc has may differ by so much.
+const SLACK: Duration = Duration::from_millis(20);
 /// For the end by the watchdog.
 const LAST_WAIT: Duration = Duration::from_secs(9);
 /// So often it looks for the end of the child, should nobody tell.
@@ -99,20 +102,27 @@ impl Watched {
 
     /// Has the watchdog end all that is left, and us last; returns only where that has gone.
     pub fn end(&mut self) {
-        match self {
-            Self::Ours { .. } => self.tell(b'e', 0),
-            Self::Guard { orders, .. } => drop(orders.write_all(b"end(0)\n")),
+        let told = match self {
+            Self::Ours { orders } => orders.write_all(&order(b'e', 0)),
+            Self::Guard { orders, .. } => orders.write_all(b"end(0)\n"),
+        };
+        match told {
+            Ok(()) => pause(LAST_WAIT),
+            // It has been killed: what it would have done.
+            Err(_) => kill_below(),
         }
-        pause(LAST_WAIT);
     }
 
     fn tell(&mut self, what: u8, number: u32) {
         let Self::Ours { orders } = self else { return };
-        let mut order = [what, 0, 0, 0, 0];
-        order[1..].copy_from_slice(&number.to_be_bytes());
-        // A watchdog that has gone has ended us too.
-        orders.write_all(&order).ok();
+        // Without a watchdog this ends with its link.
+        orders.write_all(&order(what, number)).ok();
     }
+}
+
+fn order(what: u8, number: u32) -> [u8; 5] {
+    let [a, b, c, d] = number.to_be_bytes();
+    [what, a, b, c, d]
 }
 
 /// Forks: returns in the child, which goes on with the work in a session of its own. This process
@@ -126,16 +136,21 @@ pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
     let (theirs, orders) = UnixStream::pair()?;
     // SAFETY: prctl with this option only sets a flag of this process.
     unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+    // Told to end before it listens, the watchdog hears that when it does.
+    let terminate = SigSet::from(Signal::SIGTERM);
+    terminate.thread_block()?;
+    let told = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC)?;
     // SAFETY: this process has no other thread.
     match unsafe { fork() }? {
         ForkResult::Child => {
-            drop(theirs);
+            drop((theirs, told));
+            terminate.thread_unblock()?;
             setsid()?;
             Ok(Watched::Ours { orders })
         }
         ForkResult::Parent { child } => {
             drop(orders);
-            let status = Watch { child, begun: HashMap::new() }.run(link, &theirs);
+            let status = Watch::of(child).run(link, &theirs, &told);
             // SAFETY: ends this process at once; nothing of it is to be dropped, as the child has it too.
             unsafe { libc::_exit(status) }
         }
@@ -146,23 +161,30 @@ struct Watch {
     child: Pid,
     /// When running commands have begun, by their numbers.
     begun: HashMap<u32, Duration>,
+    /// Of the link; silence is a multiple of the interval.
+    heard: Instant,
+    interval: Duration,
 }
 
 impl Watch {
-    fn run(&mut self, link: [&OwnedFd; 2], orders: &UnixStream) -> i32 {
+    fn of(child: Pid) -> Self {
+        Self { child, begun: HashMap::new(), heard: clock::now(), interval: FIRST_INTERVAL }
+    }
+
+    fn run(&mut self, link: [&OwnedFd; 2], orders: &UnixStream, told: &SignalFd) -> i32 {
         for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGPIPE] {
             // SAFETY: no handler is installed.
             unsafe { signal(number, SigHandler::SigIgn) }.ok();
         }
         orders.set_nonblocking(true).ok();
-        let (mut heard, mut interval) = (clock::now(), FIRST_INTERVAL);
         loop {
             if let Some(status) = self.reap() {
-                self.purge();
+                self.take_orders(orders);
+                self.purge(self.oldest(), &[]);
                 return status;
             }
-            let quiet = clock::now().duration_since(heard);
-            let left = (interval * INTERVALS).saturating_sub(quiet);
+            let quiet = clock::now().duration_since(self.heard);
+            let left = (self.interval * INTERVALS).saturating_sub(quiet);
             if left.is_zero() {
                 break;
             }
@@ -170,29 +192,29 @@ impl Watch {
             let mut polled = [
                 descriptor(link[0].as_raw_fd(), libc::POLLRDHUP),
                 descriptor(link[1].as_raw_fd(), libc::POLLRDHUP),
+                descriptor(told.as_raw_fd(), libc::POLLIN),
                 descriptor(orders.as_raw_fd(), libc::POLLIN),
             ];
             let wait = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).min(MAX_WAIT_MS);
             // SAFETY: the array is as long as is said, and lives longer than the call. nix does not know
             // POLLRDHUP.
             unsafe { libc::poll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, wait) };
-            let is_ready = |at: usize| polled[at].revents != 0;
-            if is_ready(0) || is_ready(1) {
+            let [ended @ .., ordered] = polled.map(|polled| polled.revents != 0);
+            if ended.contains(&true) {
                 break;
             }
-            if is_ready(2) && !self.take_orders(orders, &mut heard, &mut interval) {
+            if ordered && !self.take_orders(orders) {
                 // The child ends; it is reaped in the next turn.
                 pause(BETWEEN_LOOKS);
             }
         }
-        self.purge();
-        kill(self.child, Signal::SIGKILL).ok();
-        waitpid(self.child, None).ok();
+        self.take_orders(orders);
+        self.end();
         1
     }
 
     /// Returns `false` when no more will come.
-    fn take_orders(&mut self, orders: &UnixStream, heard: &mut Instant, interval: &mut Duration) -> bool {
+    fn take_orders(&mut self, orders: &UnixStream) -> bool {
         let mut order = [0; 5];
         loop {
             match (&*orders).read(&mut order) {
@@ -203,10 +225,12 @@ impl Watch {
             let number = u32::from_be_bytes([order[1], order[2], order[3], order[4]]);
             match order[0] {
                 b'e' => {
-                    *interval = Duration::ZERO;
+                    self.interval = Duration::ZERO;
                     return true;
                 }
-                b'b' => (*heard, *interval) = (clock::now(), Duration::from_millis(number.into())),
+                b'b' => {
+                    (self.heard, self.interval) = (clock::now(), Duration::from_millis(number.into()));
+                }
                 b'+' => drop(self.begun.insert(number, uptime())),
                 _ => drop(self.begun.remove(&number)),
             }
@@ -228,38 +252,71 @@ impl Watch {
         }
     }
 
-    /// Kills all that descends from the child, and what has been adopted from a command that still runs.
-    fn purge(&self) {
+    /// When the first of the commands that still run has begun.
+    fn oldest(&self) -> Option<Duration> {
+        self.begun.values().min().copied()
+    }
+
+    /// Ends the child and all that is still part of it.
+    fn end(&self) {
+        let known = self.purge(self.oldest(), &[]);
+        kill(self.child, Signal::SIGKILL).ok();
+        // It may have forked since the last look.
+        self.purge(Some(Duration::ZERO), &known);
+        waitpid(self.child, None).ok();
+    }
+
+    /// Kills all that descends from the child, and what has been adopted that has started since then and
+    /// is not known; returns all that has been adopted.
+    fn purge(&self, since: Option<Duration>, known: &[Process]) -> Vec<Process> {
         let (me, child) = (Pid::this().as_raw(), self.child.as_raw());
-        let oldest = self.begun.values().min().copied();
-        let adopted = |process: &&Process| {
-            process.parent == me
-                && process.pid != child
-                && oldest.is_some_and(|oldest| process.started + Duration::from_millis(20) >= oldest)
-        };
+        let mut adopted = Vec::new();
         for _ in 0..LOOKS {
             let all = processes();
-            let roots = all.iter().filter(adopted).map(|process| process.pid);
+            let is_new =
+                |process: &&Process| process.parent == me && process.pid != child && !known.contains(process);
+            adopted = all.iter().filter(is_new).copied().collect();
+            let is_doomed = |process: &&Process| since.is_some_and(|since| process.started + SLACK >= since);
+            let roots = adopted.iter().filter(is_doomed).map(|process| process.pid);
             let doomed = lineage(&all, [child].into_iter().chain(roots));
             if doomed.len() == 1 {
-                return;
+                break;
             }
-            kill_each(&doomed[1..]);
+            send_each(&doomed[1..], Signal::SIGKILL);
             pause(BETWEEN_LOOKS);
         }
+        adopted
     }
 }
 
-/// Kills all that descends from a process, and the process before that.
+/// Kills a process and all that descends from it.
 pub fn kill_tree(root: i32) {
+    kill_all(|_| vec![root]);
+}
+
+/// Kills all that descends from this process.
+fn kill_below() {
+    let me = Pid::this().as_raw();
+    kill_all(|all| all.iter().filter(|process| process.parent == me).map(|process| process.pid).collect());
+}
+
+/// Kills these, and all that descends from them. Who stops forks no more, and stays the parent of what it
+/// has forked: so nothing gets lost before all is found.
+fn kill_all(roots: impl Fn(&[Process]) -> Vec<i32>) {
+    let mut stopped = Vec::new();
     for _ in 0..LOOKS {
-        let doomed = lineage(&processes(), [root]);
-        kill_each(&doomed);
-        if doomed.len() == 1 {
-            return;
+        let all = processes();
+        let mut line = lineage(&all, roots(&all));
+        line.retain(|pid| !stopped.contains(pid));
+        if line.is_empty() {
+            break;
         }
-        pause(BETWEEN_LOOKS);
+        send_each(&line, Signal::SIGSTOP);
+        stopped.extend(line);
     }
+    // The last ones first: whoever loses its parent may be woken, as one whom nobody else would wake.
+    stopped.reverse();
+    send_each(&stopped, Signal::SIGKILL);
 }
 
 /// The roots, then all that descends from them.
@@ -273,13 +330,14 @@ fn lineage(all: &[Process], roots: impl IntoIterator<Item = i32>) -> Vec<i32> {
     line
 }
 
-fn kill_each(pids: &[i32]) {
+fn send_each(pids: &[i32], signal: Signal) {
     for pid in pids {
-        kill(Pid::from_raw(*pid), Signal::SIGKILL).ok();
+        kill(Pid::from_raw(*pid), signal).ok();
     }
 }
 
 /// A line of /proc.
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Process {
     pid: i32,
     parent: i32,
@@ -316,4 +374,28 @@ fn uptime() -> Duration {
 
 fn pause(time: Duration) {
     poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO)).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    /// `kill_tree`, while the tree forks as fast as it can.
+    #[test]
+    fn nothing_that_is_forked_meanwhile_survives() {
+        for _ in 0..20 {
+            let script = "while :; do sleep 20 & echo; [ $((n += 1)) -lt 200 ] || wait; done";
+            let mut command = Command::new("sh");
+            let mut bomb = command.args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
+            let mut output = bomb.stdout.take().expect("a pipe");
+            output.read_exact(&mut [0; 8]).expect("it has begun");
+            kill_tree(i32::try_from(bomb.id()).expect("a pid"));
+            bomb.wait().expect("a status");
+            let killed = clock::now();
+            // All of them have it.
+            output.read_to_end(&mut Vec::new()).expect("the end of all");
+            assert!(killed.elapsed() < Duration::from_secs(10), "some have lived on");
+        }
+    }
 }
