@@ -214,7 +214,7 @@ def test_the_kinds_are_told_apart_over_a_fleet(hop, refusing):
                            '    if how == "lost":\n        os._exit(3)\n    if how == "unsendable":\n'
                            '        return open\n    return "well"\n')
     targets = [hop.way_in(f'env HOW={how} sh -c {{}}', how) for how in ('raise', 'late', 'lost', 'unsendable', 'well')]
-    result = hop('call', '-w', ','.join([*targets, refusing]), '--path', 'lib', '-t', '2', '--json', 'by:name')
+    result = hop('call', '-w', ','.join([*targets, refusing]), '--path', 'lib', '-t', '1', '--json', 'by:name')
     kinds = {name.split(':')[-1]: each.get('error', {}).get('kind') for name, each in result.json.items()}
     assert kinds == {'raise': 'exception', 'late': 'timed_out', 'lost': 'link_lost', 'unsendable': 'bad_value',
                      'well': None, refusing: 'refused'}, result

@@ -19,7 +19,7 @@ def targets(hop, refusing):
     ('failing late', 3), ('failing dead', 4), ('late dead', 4), ('well failing late dead', 4)])
 def test_a_run_tells_the_worst_that_happened(hop, targets, hosts, status):
     spec = ','.join(targets[name] for name in hosts.split())
-    result = hop('run', '-w', spec, '-t', '2', '--', COMMAND)
+    result = hop('run', '-w', spec, '-t', '600ms', '--', COMMAND)
     assert result.rc == status, result
 
 

@@ -28,7 +28,8 @@ def test_dropbear_lets_an_account_in(site, need):
 
 
 def test_every_host_has_its_address(site, ssh):
-    shown = [ssh_to(site, f'h{n}', 'echo', '$SSH_CONNECTION').finish().text.split()[2] for n in range(1, 9)]
+    lives = [ssh_to(site, f'h{n}', 'echo', '$SSH_CONNECTION') for n in range(1, 9)]
+    shown = [live.finish().text.split()[2] for live in lives]
     assert shown == [f'127.0.0.{n}' for n in range(1, 9)]
 
 

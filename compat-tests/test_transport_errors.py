@@ -104,7 +104,7 @@ def test_endless_noise_is_given_up_after_a_mebibyte(hop):
 
 
 def test_a_peer_that_echoes_is_not_taken_for_an_agent(hop):
-    result = hop('call', '-w', hop.way_in("sh -c 'exec cat' x {}"), '--connect-timeout', '2', '--json', 'time:time')
+    result = hop('call', '-w', hop.way_in("sh -c 'exec cat' x {}"), '--connect-timeout', '1', '--json', 'time:time')
     assert result.only['error']['kind'] in ('connect_timeout', 'noise', 'start_failed'), result
     assert result.rc == 255, result
 

@@ -13,7 +13,8 @@ import pytest
 from harness.fifo import Leash
 from harness.leaks import command_line, read_stat
 from harness.namespace import inner
-from test_lifetime import NEWEST, OLDEST, SOON_SECONDS, Work, far, here, is_stopped, known_to_fail, until  # noqa: F401
+from test_lifetime import (KEEPALIVE, NEWEST, OLDEST, PATIENCE_SECONDS, SOON_SECONDS, Work, far, here, is_stopped,  # noqa: F401
+                           known_to_fail, until)
 
 TITLE = 'hopvine:tree'
 LOCAL = 'local:a/local:b/local:c'
@@ -146,11 +147,6 @@ def test_nothing_outlives_an_ssh_client_of_a_local_relay_that_is_killed(work):
 
 # Silence
 
-KEEPALIVE = '--keepalive', '300ms'
-# Four intervals, and time to look around.
-PATIENCE_SECONDS = 4 * 0.3 + SOON_SECONDS
-
-
 @pytest.mark.parametrize('state', ['sleeping', 'a deaf child', 'a deaf daemon that keeps all descriptors'])
 @pytest.mark.parametrize('at', [0, 1, 2])
 def test_an_agent_that_is_stopped_is_given_up_with_all_behind_it(work, at, state):
@@ -184,15 +180,15 @@ def test_a_chain_that_says_nothing_for_long_is_not_silent(work, hop):
                          ids=str)
 def test_both_ends_give_up_a_network_between_hops_that_has_fallen_silent(work, site, far, path, hop_name, state, python):  # noqa: F811
     work.here.others.append(far.others[0])  # there is a server, and it is the far one
-    work.be(path, python, state, options=['--keepalive', '1s'])
+    work.be(path, python, state, options=KEEPALIVE)
     del work.here.others[0]
     session = far.find(f'{site.accounts.user}@notty')
     far.expected.add(session)  # sshd's own, and it waits for the network
     work.here.lose_all_packets(far)
     work.ended = time.monotonic()
     result = told_once(work, hop_name, words=('silent for',))
-    assert result.seconds < 4 + SOON_SECONDS, result
-    work.is_gone(within=4 + SOON_SECONDS)
+    assert result.seconds < PATIENCE_SECONDS, result
+    work.is_gone(within=PATIENCE_SECONDS)
 
 
 # Ctrl-C and deadline
