@@ -87,15 +87,16 @@ def all_pids():
 
 def read(path):
     try:
-        return pathlib.Path(path).read_bytes()
+        with open(path, 'rb', 0) as file:
+            return file.read()
     except OSError:
         return b''
 
 
 def read_stat(pid):
     """(state, parent), or None when it has gone."""
-    stat = read(f'/proc/{pid}/stat').decode(errors='replace')
-    return (stat.rpartition(')')[2].split()[0], int(stat.rpartition(')')[2].split()[1])) if stat else None
+    fields = read(f'/proc/{pid}/stat').decode(errors='replace').rpartition(')')[2].split(None, 2)
+    return (fields[0], int(fields[1])) if fields else None
 
 
 def command_line(pid):

@@ -139,18 +139,18 @@ pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
     // Told to end before it listens, the watchdog hears that when it does.
     let terminate = SigSet::from(Signal::SIGTERM);
     terminate.thread_block()?;
+    let told = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC)?;
     // SAFETY: this process has no other thread.
     match unsafe { fork() }? {
         ForkResult::Child => {
-            drop(theirs);
+            drop((theirs, told));
             terminate.thread_unblock()?;
             setsid()?;
             Ok(Watched::Ours { orders })
         }
         ForkResult::Parent { child } => {
             drop(orders);
-            let told = SignalFd::with_flags(&terminate, SfdFlags::SFD_CLOEXEC);
-            let status = told.map_or(1, |told| Watch::of(child).run(link, &theirs, &told));
+            let status = Watch::of(child).run(link, &theirs, &told);
             // SAFETY: ends this process at once; nothing of it is to be dropped, as the child has it too.
             unsafe { libc::_exit(status) }
         }
