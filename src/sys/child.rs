@@ -1,7 +1,7 @@
 //! Child processes: started in a session of their own, talked to over a socket pair, always reaped.
 
 use super::fd::set_nonblocking;
-use super::limits::restore_open_files;
+use super::limits;
 use super::signals;
 use super::tty::{self, Role, Terminal};
 use super::watchdog;
@@ -72,7 +72,7 @@ pub fn spawn(argv: &[String], role: Role, more: Vec<(&str, OsString)>) -> io::Re
     // SAFETY: these system calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
         command.pre_exec(move || {
-            restore_open_files();
+            limits::restore();
             nix::unistd::setsid()?;
             control.map_or(Ok(()), |(slave, link)| tty::take(role, slave, link))
         });

@@ -1,5 +1,6 @@
 //! Limits of this process.
 
+use nix::libc;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::sync::OnceLock;
 
@@ -15,8 +16,16 @@ pub fn raise_open_files() {
     }
 }
 
-/// Gives a child the limit that we were given: programs there may count up to it. Async-signal-safe.
-pub(super) fn restore_open_files() {
+/// A file that may not become larger is an error of who writes it, not our end.
+pub fn outlive_file_size() {
+    // SAFETY: ignoring a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Gives a child what we were given: programs there may count up to the limit. Async-signal-safe.
+pub(super) fn restore() {
+    // SAFETY: as above; the default is what a program expects at its start.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
     if let Some((soft, hard)) = BEFORE.get() {
         setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard).ok();
     }

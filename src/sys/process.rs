@@ -2,7 +2,7 @@
 
 use super::child::{Child, Exit};
 use super::fd::set_nonblocking;
-use super::limits::restore_open_files;
+use super::limits;
 use nix::unistd::{User, getuid};
 use std::ffi::OsStr;
 use std::io;
@@ -47,7 +47,7 @@ pub fn start(program: &OsStr, words: &[Vec<u8>], reads: bool) -> io::Result<Star
     // SAFETY: these system calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
         command.pre_exec(|| {
-            restore_open_files();
+            limits::restore();
             nix::unistd::setsid().map(drop).map_err(io::Error::from)
         });
     }

@@ -20,6 +20,7 @@ use std::io;
 /// When this machine fails us: no poller, no random numbers, no temporary file.
 pub fn run(command: Command) -> io::Result<ExitCode> {
     crate::sys::limits::raise_open_files();
+    crate::sys::limits::outlive_file_size();
     match command {
         Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
         Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
