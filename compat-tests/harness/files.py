@@ -1,10 +1,16 @@
 """What tests of put and fetch share: contents, ways to a host, and what a transfer may leave behind."""
 
+import contextlib
 import hashlib
 import os
+import pathlib
 import random
+import time
 
 import pytest
+
+from .leaks import read
+from .process import exits
 
 WAYS = {'here': ['-w', 'local:'], 'ssh': ['-w', 'h1'], 'behind Python': ['-w', 'local:a/local:b', '--relay', 'python'],
         'behind a native relay': ['-w', 'local:a/local:b', '--relay', 'native']}
@@ -51,3 +57,24 @@ def contents(folder):
                     what = info.st_mode & 0o7777, file.read()
             found[os.path.relpath(full, os.fsencode(folder))] = what
     return found
+
+
+def until(live, condition, timeout=10):
+    """A file that appears announces itself to nobody; the end of what makes it ends the wait."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        over = exits(live.pid, min(deadline, time.monotonic() + 0.005))
+        assert not over and time.monotonic() < deadline, live.finish(1)
+
+
+def children(pid):
+    return [int(each) for each in read(f'/proc/{pid}/task/{pid}/children').split()]
+
+
+def opened(pid, folder):
+    """One more than the size of the file that it has open and that is, or was, in that folder."""
+    for fd in pathlib.Path(f'/proc/{pid}/fd').glob('*'):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(fd).startswith(f'{folder}/'):
+                return fd.stat().st_size + 1
+    return 0
