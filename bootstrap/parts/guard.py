@@ -82,7 +82,7 @@ def kill(pid, number=9):
 
 def purge(roots, since, session=0, known=()):
     """Kills all that descends from roots, and what has been adopted that started since then or in that session;
-    nothing that is spared or known. Returns all children of this process; None without /proc."""
+    nothing that is spared or known. Returns the pids of all children of this process; None without /proc."""
     for again in range(99):
         try:
             oldest = float(open('/proc/uptime').read().split()[0]) + since - time.time()
@@ -97,13 +97,13 @@ def purge(roots, since, session=0, known=()):
                     children.setdefault(int(fields[1]), []).append((int(pid), int(fields[3]), int(fields[19])))
             except (EnvironmentError, ValueError):
                 pass
-        adopted = [child for child in children.get(os.getpid(), []) if child not in known]
+        adopted = [child for child in children.get(os.getpid(), []) if child[0] not in known]
         doomed = roots + [pid for pid, its, ticks in adopted if pid != agent and its not in spared
                   and (its == session or ticks >= oldest * os.sysconf('SC_CLK_TCK') - 1)]
         for pid in doomed:
             doomed += [child for child, its, ticks in children.get(pid, []) if child not in spared]
         if not [pid for pid in doomed[len(roots):] if kill(pid)]:
-            return adopted
+            return [child[0] for child in adopted]
         readable([], .002)
 
 
