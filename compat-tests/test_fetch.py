@@ -1,6 +1,5 @@
 """`hopvine fetch`: a file from each host; what is here stays until all has come."""
 
-import contextlib
 import os
 import re
 
@@ -8,13 +7,9 @@ import pytest
 
 from harness import smuggler
 from harness.binary import BINARY
-from harness.faults import known_to_fail
 from harness.files import SIZES, WAYS, contents, each_way, half_done, mode, noise, sha1, used_bytes
 from harness.pythons import discover
 from harness.tree import Tree
-
-OVERTAKEN = 'behind a native relay the result overtakes the contents, and an empty file is told of'
-UNHEARD = 'what fails here is told as a success where the result has come by then'
 
 
 @pytest.fixture
@@ -52,8 +47,7 @@ def test_a_file_comes_each_way(hop, ssh, here, there, way, size):
     data = noise(size)
     path = there(data)
     result = hop('fetch', *WAYS[way], path, here / 'file')
-    with known_to_fail(OVERTAKEN) if 'native' in way else contextlib.nullcontext():
-        assert result.text.endswith(sha1(data) + '\n')
+    assert result.text.endswith(sha1(data) + '\n')
     assert result.text == f'{here}/file {path} {size} {sha1(data)}\n' and result.err == b'', result
     assert result.rc == 0 and (here / 'file').read_bytes() == data
 
@@ -125,8 +119,7 @@ def test_a_file_of_the_kernel_s_own_comes_as_it_reads(hop, here, path):
 def test_a_file_of_sys_comes_as_it_reads(hop, here):
     """It says that it holds a page, and holds less."""
     result = hop('fetch', '-w', 'local:', '/sys/kernel/mm/transparent_hugepage/enabled', here / 'file')
-    with known_to_fail('a file of /sys is taken for one that has become shorter'):
-        assert result.rc == 0 and b'never' in (here / 'file').read_bytes(), result
+    assert result.rc == 0 and b'never' in (here / 'file').read_bytes(), result
 
 
 def test_a_link_is_fetched_as_what_it_leads_to(hop, here, there):
@@ -205,8 +198,7 @@ def test_without_a_template_each_is_a_fresh_temporary_file(hop, there):
 def test_a_dash_is_standard_output_byte_for_byte(hop, ssh, there, way):
     data = noise(100_000) + bytes(200_000) + b'\r\n\0\xff'
     result = hop('fetch', *WAYS[way], there(data), '-')
-    with known_to_fail(OVERTAKEN) if 'native' in way else contextlib.nullcontext():
-        assert len(result.out) == len(data)
+    assert len(result.out) == len(data)
     assert (result.rc, result.out, result.err) == (0, data, b''), (result.rc, result.said)
 
 
@@ -217,8 +209,7 @@ def test_standard_output_takes_one_file_of_one_host(hop, there, words):
 
 def test_standard_output_does_not_mix_contents_and_json(hop, there):
     result = hop('fetch', '-w', 'local:', '--json', there('no end of line'), '-')
-    with known_to_fail('the object comes behind the contents, in the same line'):
-        assert result.out in (b'no end of line', b''), result
+    assert result.out in (b'no end of line', b''), result
 
 
 def test_standard_output_that_is_full_is_told(hop, there):
@@ -268,8 +259,7 @@ def test_what_is_here_and_is_no_file_is_refused(hop, here, there, kind):
     else:
         (here / 'file/there').mkdir(parents=True)
     result = hop('fetch', '-w', 'local:', there('contents'), here / 'file')
-    with known_to_fail(UNHEARD):
-        assert failed(result, 'is there, and is no file')
+    assert failed(result, 'is there, and is no file')
 
 
 @pytest.mark.parametrize('words', [['', 'x'], ['x', '']])
@@ -281,8 +271,7 @@ def test_a_native_agent_starts_a_python_or_says_that_it_cannot(hop, here, there)
     env = {'PATH': f'{BINARY.parent}:{hop.env["PATH"]}'}
     result = hop('fetch', '-w', 'local:', '--agent', 'native', there('contents'), here / 'file', env=env)
     if result.rc == 0:
-        with known_to_fail(OVERTAKEN):
-            assert (here / 'file').exists() and (here / 'file').read_text() == 'contents'
+        assert (here / 'file').exists() and (here / 'file').read_text() == 'contents'
     else:
         assert 'ython' in result.said and not (here / 'file').exists(), result
 
@@ -332,22 +321,19 @@ def test_an_honest_stand_in_is_believed(smuggled):
 def test_what_is_not_the_file_that_was_asked_for_leaves_what_is_here(smuggled):
     result, came = smuggled(smuggler.FOR_A_FILE, old=with_old_file)
     for how, (_, path) in came.items():
-        with known_to_fail('a link takes the place of the file') if how == 'a link' else contextlib.nullcontext():
-            assert not path.is_symlink(), how
+        assert not path.is_symlink(), how
         assert path.read_bytes() in (b'old', *[smuggler.BAD] * (how in smuggler.WHOLE_FIRST)), how
 
 
 def test_what_is_not_the_file_that_was_asked_for_is_an_error(smuggled):
     result, came = smuggled(smuggler.FOR_A_FILE)
-    with known_to_fail(UNHEARD):
-        assert believed(came) == [], result
+    assert believed(came) == [], result
 
 
 def test_what_inflates_to_too_much_or_not_at_all_is_refused(smuggled):
     result, came = smuggled(smuggler.PACKED, '-z', old=with_old_file)
     assert {how: path.read_text() for how, (_, path) in came.items()} == dict.fromkeys(smuggler.PACKED, 'old')
-    with known_to_fail(UNHEARD):
-        assert believed(came) == [], result
+    assert believed(came) == [], result
 
 
 def test_no_name_of_a_sender_leads_out_of_the_tree(smuggled, hop):
@@ -355,22 +341,19 @@ def test_no_name_of_a_sender_leads_out_of_the_tree(smuggled, hop):
         path.mkdir()
         (path / 'linked').symlink_to(hop.scratch / 'outside')
     result, came = smuggled(smuggler.FOR_A_TREE, '-r', old=with_a_link)
-    with known_to_fail(UNHEARD):
-        assert believed(came) == [], result
+    assert believed(came) == [], result
 
 
 def test_a_tree_that_is_a_link_is_refused(smuggled, here):
     result, came = smuggled(['a link'], '-r')
-    with known_to_fail('a link takes the place of the tree'):
-        assert not any(path.is_symlink() for path in here.iterdir()), result
+    assert not any(path.is_symlink() for path in here.iterdir()), result
 
 
 @pytest.mark.parametrize('how', smuggler.ENDS)
 def test_what_a_sender_tells_at_the_end_is_not_believed(smuggled, how):
     result, came = smuggled([how])
     told, _ = came[how]
-    with known_to_fail('remarks are counted by their sender only'):
-        assert len(result.said.splitlines()) < 50, result
+    assert len(result.said.splitlines()) < 50, result
     assert refused(told) or (told['value']['size'], told['value']['sha1sum']) == (8, sha1(smuggler.BAD)), result
 
 
@@ -391,6 +374,5 @@ def test_zeros_that_never_end_hold_up_no_other_host(hop, here, there):
     """They cost their sender nothing, and us the time to add them to the sum."""
     way = Tree(hop, 'python').way_by(smuggler, 'zeros for a while', here)
     live = hop.start('fetch', '-w', f'{way},local:', '--json', '-t', '1s', there('contents'), here / '{host}')
-    with known_to_fail('as long as there are zeros nobody else is served, and no deadline is kept'):
-        result = live.finish(3)
-        assert result.json[way]['error']['kind'] in ('timed_out', 'file') and result.json['local']['ok'], result
+    result = live.finish(3)
+    assert result.json[way]['error']['kind'] in ('timed_out', 'file') and result.json['local']['ok'], result

@@ -1,17 +1,14 @@
 """`put -r` and `fetch -r`: folders with all that is in them."""
 
-import contextlib
 import os
 import socket
 
 import pytest
 
-from harness.faults import known_to_fail
 from harness.files import WAYS, contents, each_way, half_done, mode, noise
 from harness.pythons import discover, oldest_and_newest
 
 BOTH = pytest.mark.parametrize('verb', ['put', 'fetch'])
-OVERTAKEN = 'behind a native relay the result overtakes the contents, and less is there than is told of'
 MANY = 20_000
 
 
@@ -62,8 +59,7 @@ def size_of(tree):
 def test_a_tree_goes_each_way(hop, ssh, source, copy, verb, way):
     result, to = copy(verb, '--json', way=way)
     told, expected = result.only['value'], contents(source)
-    with known_to_fail(OVERTAKEN) if (verb, way) == ('fetch', 'behind a native relay') else contextlib.nullcontext():
-        assert result.rc == 0 and contents(to) == plainly(expected), result
+    assert result.rc == 0 and contents(to) == plainly(expected), result
     assert (told['size'], told['files'], told['sha1sum']) == (size_of(expected), len(expected) + 1, None), result
 
 
@@ -154,8 +150,7 @@ def test_a_link_below_that_is_in_the_place_of_a_folder_is_not_followed(source, c
     to.mkdir()
     (to / 'deep').symlink_to(outside)
     result, _ = copy(verb)
-    with known_to_fail('what fails here is told as a success where the result has come by then'):
-        assert result.rc == 1 and f'{to}/deep is there, and is no folder' in result.said, result
+    assert result.rc == 1 and f'{to}/deep is there, and is no folder' in result.said, result
     assert list(outside.iterdir()) == []
 
 
@@ -168,8 +163,7 @@ def test_a_file_and_a_folder_do_not_take_each_other_s_place(source, copy, verb, 
     else:
         (to / 'file').mkdir(parents=True)
     result, _ = copy(verb)
-    with known_to_fail('what fails here is told as a success where the result has come by then'):
-        assert result.rc == 1 and (f'{to}' if there == 'a file' else f'{to}/file') in result.said, result
+    assert result.rc == 1 and (f'{to}' if there == 'a file' else f'{to}/file') in result.said, result
     assert to.read_text() == 'old' if there == 'a file' else (to / 'file').is_dir()
 
 

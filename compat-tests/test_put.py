@@ -322,8 +322,7 @@ def test_a_folder_as_standard_input_is_a_mistake(hop, there):
     result = hop('put', '-w', 'local:', '-', there / 'file', stdin=folder)
     os.close(folder)
     assert not (there / 'file').exists()
-    with known_to_fail('it is found when it is read, and told as a fault of this machine'):
-        assert mistaken(result, '')
+    assert mistaken(result, '')
 
 
 def test_a_full_name_needs_no_current_folder(hop, there):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from .leaks import read
+from .leaks import all_pids, read
 from .process import exits
 
 WAYS = {'here': ['-w', 'local:'], 'ssh': ['-w', 'h1'], 'behind Python': ['-w', 'local:a/local:b', '--relay', 'python'],
@@ -74,7 +74,12 @@ def children(pid):
 def opened(pid, folder):
     """One more than the size of the file that it has open and that is, or was, in that folder."""
     for fd in pathlib.Path(f'/proc/{pid}/fd').glob('*'):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             if os.readlink(fd).startswith(f'{folder}/'):
                 return fd.stat().st_size + 1
     return 0
+
+
+def begun(folder):
+    """Whether anybody writes a file in that folder, by whatever name or none."""
+    return half_done(folder) or any(opened(pid, folder) for pid in all_pids())
