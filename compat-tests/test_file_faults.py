@@ -151,7 +151,7 @@ def test_a_transfer_whose_watchdog_is_killed_ends_whole_or_not_at_all(busy, plac
     if (place / 'file').read_bytes() != b'old':
         assert (place / 'file').read_bytes() == bytes(range(256)) * 1000, result
         (place / 'file').write_text('old')
-    with known_to_fail('an old interpreter goes on when its watchdog has been killed, or leaves what is not whole'):
+    with known_to_fail('what is not whole stays where an old interpreter has lost its watchdog'):
         until_gone(place)
         assert gone
 
