@@ -10,10 +10,7 @@ fi
     echo "hopvine: $file is a folder" >&2
     exit 1
 }
-# What an installation that was killed has left is in the way of none.
-new=$file.unfinished
-rm -f "$new"
-set -C
+new=$(mktemp "$file.XXXXXX")
 trap 'rm -f "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 cat >"$new"

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from harness import wisher
-from harness.faults import known_to_fail
 from harness.tree import Tree, chain
 
 # The first has the second started, which is the user's too; then, when it may go, the second has a third started.
@@ -116,8 +115,7 @@ def test_fewer_hops_hold_for_code_as_for_the_user(descent, path):
 def test_code_between_two_hops_leads_no_deeper_than_code_behind_them(descent):
     """What stands on the way to a context is as deep as that context."""
     told, result = descent('local:a', '!local:b/local:x', 'local:c')
-    with known_to_fail('what is started on the way to a context that code asks for counts as asked for by the user'):
-        assert told == 'refused: local:a -> local:b -> local:c: ' + REFUSED.format(2), result
+    assert told == 'refused: local:a -> local:b -> local:c: ' + REFUSED.format(2), result
 
 
 def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(descent, fifo):
@@ -130,8 +128,7 @@ def test_code_that_asks_for_a_context_of_the_user_s_takes_nothing_from_it(descen
     told = descent.told()
     descent.gate.write(b'now\n' * 2)
     assert live.finish().rc == 0
-    with known_to_fail('a context that the user has asked for counts as the code\'s that asks for it too'):
-        assert told == 'granted'
+    assert told == 'granted'
 
 
 # Wishes that cannot be

@@ -211,8 +211,7 @@ def test_a_tree_whose_controller_is_killed_has_only_whole_files(hop, place, atte
     for path in left:
         path.unlink()
     assert {what for name, what in contents(place / 'many').items()} == {(0o644, b'x' * 20_000)}
-    with known_to_fail('the watchdog removes what is not whole before it ends the agent, which goes on'):
-        assert left == []
+    assert left == []
 
 
 def test_a_put_of_zeros_without_end_can_be_interrupted(hop, place, sparse):

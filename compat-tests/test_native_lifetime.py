@@ -11,7 +11,6 @@ import time
 import pytest
 
 from harness.binary import BINARY
-from harness.faults import known_to_fail
 from harness.fifo import Leash
 from harness.leaks import read_stat
 from test_lifetime import COMMAND, NEWEST, SOON_SECONDS, far, here, is_stopped, until  # noqa: F401
@@ -23,7 +22,6 @@ DEEP = 'local:a/local:b/local:c'
 PLACES = {('found', 2): 'local:a/local:b', ('found', 3): DEEP, ('sent', 2): 'local:a/local:b'}
 # What is at hand is done at once; 5 s are for the worst.
 AT_ONCE_SECONDS, GIVEN_UP_SECONDS = 1.5, 4 * 0.3
-QUIET = 'a native watchdog hears nothing of what keeps a quiet link alive'
 EACH = pytest.mark.parametrize('kind, depth', PLACES)
 
 
@@ -119,8 +117,7 @@ def test_nothing_outlives_a_relay_that_is_killed(work, kind, depth):
 def test_nothing_outlives_the_watchdog_of_a_relay(work):
     work.be_behind('found', 2, STATES[-1])
     work.end(work.watchdogs()[0])
-    with known_to_fail('a relay waits nine seconds for a watchdog that has gone'):
-        work.is_gone(within=AT_ONCE_SECONDS)
+    work.is_gone(within=AT_ONCE_SECONDS)
     told_once(work, 'local:a')
 
 
@@ -139,8 +136,7 @@ def test_nothing_outlives_a_relay_and_its_watchdog_that_are_killed_together(work
 def test_a_relay_that_is_stopped_is_given_up_with_all_behind_it(work, kind):
     work.be_behind(kind, 2, STATES[-1], options=KEEPALIVE)
     work.end(work.relays()[0], signal.SIGSTOP)
-    with known_to_fail('the SIGTERM that ends a watchdog has it end nothing, and a stopped relay stays for ever'):
-        work.is_gone(within=GIVEN_UP_SECONDS + AT_ONCE_SECONDS)
+    work.is_gone(within=GIVEN_UP_SECONDS + AT_ONCE_SECONDS)
     told_once(work, 'local:a')
 
 
@@ -176,8 +172,7 @@ def test_both_ends_give_up_a_network_that_has_fallen_silent(work, site, far, fou
     result = work.result()
     assert result.rc == 255 and result.seconds < 2 + SOON_SECONDS, result
     work.is_gone(within=2 + SOON_SECONDS)
-    with known_to_fail(QUIET):
-        told_once(work, 'ssh:far', words=('silent for',))
+    told_once(work, 'ssh:far', words=('silent for',))
 
 
 @pytest.mark.parametrize('kind, words', [('found', ['local:a/local:b']), ('sent', ['local:a/local:b']),
@@ -186,8 +181,7 @@ def test_a_command_that_says_nothing_for_long_is_not_ended(hop, kind, words):
     if kind == 'found':
         hop.env['PATH'] = f'{BINARY.parent}:{hop.env["PATH"]}'
     result = hop('run', '-n', '-w', *words, '--relay', 'native', '--keepalive', '100ms', '--', 'sleep 0.8; echo well')
-    with known_to_fail(QUIET):
-        assert result.out == b'well\n', result
+    assert result.out == b'well\n', result
 
 
 # Ctrl-C, and what is the user's
@@ -244,5 +238,4 @@ def test_a_daemon_survives_the_command_that_started_it_where_it_is_served_native
     run(work, path, 'setsid sleep 1000 >/dev/null 2>&1 & echo $! >{bell}', lines=1)
     daemon = work.pids[0][0]
     assert work.result().rc == 0
-    with known_to_fail('the end of the link may be seen before the end of the command'):
-        survives(work, daemon)
+    survives(work, daemon)

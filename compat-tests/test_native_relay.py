@@ -3,7 +3,6 @@
 What is common to both kinds of relays is tested beside them, in test_tree.py and its like.
 """
 
-import contextlib
 import glob
 import os
 import re
@@ -15,7 +14,6 @@ import pytest
 
 from harness import flights
 from harness.binary import BINARY
-from harness.faults import known_to_fail
 from harness.leaks import command_line, read, read_stat
 from harness.namespace import missing
 from harness.pythons import discover, oldest_and_newest
@@ -93,8 +91,7 @@ def test_every_interpreter_makes_room_for_the_program(hop, python):
 
 
 def test_a_command_runs_behind_more_than_one_relay_that_was_sent(hop):
-    with known_to_fail('what a relay is to keep for its children reaches the agent that makes room for it, and is lost'):
-        assert told(hop, chain(3)).count(IN_PLACE) == 2
+    assert told(hop, chain(3)).count(IN_PLACE) == 2
 
 
 def test_each_relay_of_a_path_gets_the_program(hop):
@@ -185,16 +182,14 @@ def test_the_agent_relays_where_the_program_cannot_run(hop, why):
 
 
 def test_the_agent_relays_where_files_may_not_become_that_large(hop):
-    with known_to_fail('the agent ends when it cannot write to its memory'):
-        the_agent_relays(hop, hop.way_through('ulimit -f 500; exec sh -c "$1"\n'), 'File too large')
+    the_agent_relays(hop, hop.way_through('ulimit -f 500; exec sh -c "$1"\n'), 'File too large')
 
 
 @pytest.mark.parametrize('python', OLD[:1] + OLD[1:][-1:], ids=repr)
 def test_the_agent_relays_where_python_has_no_way_to_memory(hop, site, python):
     if not site.accounts.private:
         pytest.skip('hiding a module needs root and unshare')
-    with known_to_fail('the agent asks for a module in the thread that would hear the answer, and waits for ever'):
-        the_agent_relays(hop, without_ctypes(hop, python), '_ctypes')
+    the_agent_relays(hop, without_ctypes(hop, python), '_ctypes')
 
 
 # Found
@@ -236,8 +231,7 @@ def test_the_program_is_found_in_the_user_s_own_folder(hop, name):
     (home / '.local/bin').mkdir(parents=True)
     (home / '.local/bin/hopvine').symlink_to(BINARY)
     way = hop.way_in(f'env HOME={shlex.quote(str(home))} sh -c {{}}')
-    with known_to_fail('the path is not quoted') if ' ' in name else contextlib.nullcontext():
-        assert f'{way}: {FOUND}' in told(hop, f'{way}/local:b')
+    assert f'{way}: {FOUND}' in told(hop, f'{way}/local:b')
 
 
 def test_python_relays_where_that_is_asked_for(hop, installed):
@@ -283,5 +277,4 @@ def test_a_program_of_that_name_that_is_not_ours_is_not_used(hop, kind, relay, h
 
 def test_a_program_of_that_name_that_reads_its_input_takes_nothing(hop):
     put_first(hop, b'#!/bin/sh\ncat\nexit 2\n')
-    with known_to_fail('what is asked whether it is ours reads from the link'):
-        assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=1.5)
+    assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=1.5)

@@ -7,7 +7,6 @@ from subprocess import PIPE
 import pytest
 
 from harness.binary import BINARY
-from harness.faults import known_to_fail
 from harness.files import SIZES, WAYS, each_way, half_done, mode, noise, sha1, used_bytes
 from harness.pythons import discover
 
@@ -329,8 +328,7 @@ def test_a_full_name_needs_no_current_folder(hop, there):
     (there / 'gone').mkdir()
     way = hop.way_in(f'sh -c \'cd {there}/gone && rmdir {there}/gone && exec sh -c "$0"\' {{}}')
     result = hop('put', '-w', way, '--python', discover()[-1].path, hop.write('local', 'contents'), there / 'file')
-    with known_to_fail('the current folder is asked for in any case'):
-        assert result.rc == 0 and (there / 'file').read_text() == 'contents', result
+    assert result.rc == 0 and (there / 'file').read_text() == 'contents', result
 
 
 # How it ends with many.

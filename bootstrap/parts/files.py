@@ -45,7 +45,9 @@ def named(path):
     """The absolute name for one that the user has given."""
     if path[:2] == utf8('~/'):
         path = os.path.expanduser(path)
-    return os.path.normpath(os.path.join(getattr(os, 'getcwdb', os.getcwd)(), path))
+    if path[:1] != ROOT:
+        path = os.path.join(getattr(os, 'getcwdb', os.getcwd)(), path)
+    return os.path.normpath(path)
 
 
 class Transfer:

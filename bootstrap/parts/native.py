@@ -10,11 +10,6 @@ class Arrival:
         self.stream, self.order, self.size, self.crc = stream, order, 0, 0
         self.inflate = zlib.decompressobj(-15)
         stream.handle = self.take
-        # Not in the loop's thread: an import that misses would ask there, and wait for itself.
-        thread.start_new_thread(self.prepare, ())
-
-    def prepare(self):
-        order, stream = self.order, self.stream
         try:
             if os.uname()[4] != order['arch']:
                 raise OSError(errno.ENOEXEC, 'this machine is ' + os.uname()[4])
@@ -84,7 +79,13 @@ def memory():
     create = getattr(os, 'memfd_create', None)
     if create:
         return create('hopvine', 0)
-    import _ctypes
+    # Without our own finder: it would ask, and what answers waits for us.
+    finders = sys.meta_path[:]
+    sys.meta_path[:] = [finder for finder in finders if not isinstance(finder, Misses)]
+    try:
+        import _ctypes
+    finally:
+        sys.meta_path[:] = finders
     function = _ctypes.dlsym(_ctypes.dlopen(None, 0), 'memfd_create')
     fd = _ctypes.call_function(function, (utf8('hopvine'), 0))
     if fd < 0:

@@ -4,16 +4,17 @@ ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
 umask = os.umask(63)
 os.umask(umask)
-# Should this process be killed, the watchdog removes what is not whole.
+# Should this process be killed, the watchdog removes what is not whole, as the last that it does.
 tell('''import os
 unfinished = {}
-def end(status, session=0, end=end):
+def leave(status, leave=os._exit):
  for name in unfinished:
   try:
    os.unlink(name)
   except OSError:
    pass
- end(status, session)''')
+ leave(status)
+os._exit = leave''')
 
 
 def unused():
