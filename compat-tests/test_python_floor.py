@@ -14,9 +14,10 @@ SOURCES = [*sorted((REPO / 'bootstrap').rglob('*.py')), *sorted(REMOTE.glob('*.p
 COMPILE = 'import sys\nfor name in sys.argv[1:]:\n    compile(open(name).read(), name, "exec")\n'
 # Named once, in compat.py, behind a look at the version.
 EXCLUDED = [word for name in ('thread', '_thread', 'unicode', 'long') for word in ('--exclude', name)]
-# What is used only where it is: importlib.resources came with 3.7; what the tests send away looks first, or is sent only
+# What is used only where it is, as in put and fetch; importlib.resources came with 3.7; what the tests send away looks first, or is sent only
 # to what has it. logging.StreamHandler is older than vermin has it.
 NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py': ['GeneratorExit'],
+         'files.py': ['hashlib', 'hashlib.sha1'], 'put.py': ['os.O_TMPFILE', 'os.fchmod', 'os.link(src_dir_fd)'],
          'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 

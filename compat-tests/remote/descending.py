@@ -3,13 +3,15 @@
 
 import os
 import struct
+import sys
 
 import hopvine_core as core
 
 
 def ring(words):
-    with open(bell, 'w') as end:  # noqa: F821
-        end.write(words + '\n')
+    end = open(bell, 'w')  # noqa: F821
+    end.write(words + '\n')
+    end.close()
 
 
 def call_there(context, *words):
@@ -17,7 +19,7 @@ def call_there(context, *words):
     name = core.utf8('builtins:exec')
     message = struct.pack('>BQ', core.CALL, len(name)) + name + core.dump((words, {}))
     core.below[context].push(core.OPEN, core.INTERACTIVE | core.END, context, core.me, 4242, message)
-    os.write(core.wake, b'.')
+    os.write(core.wake, core.utf8('.'))
 
 
 def descend(first, *rest):
@@ -25,8 +27,8 @@ def descend(first, *rest):
     wished = first.strip('!')
     try:
         context = core.part('child')(wished)
-    except RuntimeError as error:
-        return ring(str(error))
+    except RuntimeError:
+        return ring(str(sys.exc_info()[1]))
     if wished != first:
         context = core.below[context].context
     call_there(context, source, {'bell': bell, 'gate': gate, 'path': rest, 'source': source})  # noqa: F821
