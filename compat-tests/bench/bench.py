@@ -23,10 +23,12 @@ class Scale:
     rounds: typing.Optional[int] = None
     contexts: int = 200
     hosts: int = 50
+    mebibytes: int = 256
+    small_files: int = 10_000
 
     @classmethod
     def quick(cls, rounds):
-        return cls(rounds or 2, contexts=20, hosts=8)
+        return cls(rounds or 2, contexts=20, hosts=8, mebibytes=8, small_files=300)
 
 
 class Bench:
