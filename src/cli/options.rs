@@ -1,0 +1,147 @@
+//! The options that verbs share: which hosts, how they are reached, what is shown.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Options of all verbs that work on many hosts at once.
+#[derive(Debug, Args)]
+pub struct Fleet {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// How many hosts at once
+    #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub fanout: u32,
+    /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
+    #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// A folder whose modules remote code may import; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub path: Vec<PathBuf>,
+    /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<u8>,
+}
+
+/// Options of all verbs that connect.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// The hosts: names, lists, ranges, targets; may be repeated
+    #[arg(short = 'w', value_name = "HOSTS", required = true)]
+    pub hosts: Vec<String>,
+    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
+    #[arg(long, value_name = "PATH")]
+    pub via: Option<String>,
+    /// A hop behind every target: sudo:root, su:app, doas:root
+    #[arg(long = "become", value_name = "HOP")]
+    pub become_other: Option<String>,
+    /// Ask once for the password that ssh is to give, and for what else it asks as that comes
+    #[arg(short = 'k', long)]
+    pub ask_login: bool,
+    /// Ask once for the password that sudo, su and doas are to be given
+    #[arg(short = 'K', long)]
+    pub ask_become: bool,
+    #[command(flatten)]
+    pub secret: Secret,
+    /// Time to connect, for each hop
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// The remote interpreter; otherwise the newest Python 3 there, else Python 2
+    #[arg(long, value_name = "PATH")]
+    pub python: Option<String>,
+    /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// A silent host is lost after three of these without a sign of life
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub keepalive: Duration,
+    /// What serves a host: an agent in its Python, or this program where it is installed there
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Agent::Auto)]
+    pub agent: Agent,
+    /// What serves a hop on the way: this program where it is installed there, else Python
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = Relaying::Auto)]
+    pub relay: Relaying,
+    /// How deep the tree of hops may be
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_hops: u32,
+    /// How often code in a context may open the next: its own contexts are level 1, theirs 2
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth_limit: u32,
+    /// What ps shows for the agents
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// One JSON object for each result
+    #[arg(long)]
+    pub json: bool,
+    /// Color the names of hosts
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Tell what is done, for each hop
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+}
+
+/// Where a password comes from, if not from the terminal. Alone they serve sudo, su and doas where a
+/// target has such a hop, else ssh.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Secret {
+    /// The password is the line in this file
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// The password is what this command line prints
+    #[arg(long, value_name = "COMMAND")]
+    pub secret_command: Option<String>,
+    /// The password is in this variable, which no child inherits
+    #[arg(long, value_name = "NAME")]
+    pub secret_env: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Agent {
+    /// Python
+    Auto,
+    Python,
+    /// This program, which must be installed there
+    Native,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Relaying {
+    /// This program where it is installed in this build, else Python
+    Auto,
+    /// This program, sent into memory where it is not installed; Python where it cannot run
+    Native,
+    Python,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A name or number of Python's `logging`.
+fn log_level(typed: &str) -> Result<u8, String> {
+    Ok(match typed.to_ascii_lowercase().as_str() {
+        "debug" => 10,
+        "info" => 20,
+        "warning" | "warn" => 30,
+        "error" => 40,
+        "critical" | "fatal" => 50,
+        other => other.parse().ok().filter(|level| *level > 0).ok_or("not a level of Python's logging")?,
+    })
+}
+
+/// Longer than any work, and short enough for every clock.
+const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// A number of seconds, or with units.
+fn duration(typed: &str) -> Result<Duration, String> {
+    let seconds = typed.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let parsed = seconds.or_else(|| humantime::parse_duration(typed).ok());
+    parsed
+        .filter(|duration| !duration.is_zero() && *duration <= MAX_DURATION)
+        .ok_or_else(|| "not a duration, such as 10, 2s, 1m30s".to_owned())
+}
