@@ -46,7 +46,7 @@ impl Tunnel {
                     | Report::Item { source, .. }
                     | Report::Record { source, .. }
                     | Report::Piece { source, .. } => self.controller.consumed(*source),
-                    Report::Done { .. } => {}
+                    Report::Done { .. } | Report::LeftBehind { .. } => {}
                 }
                 return Ok(report);
             }

@@ -108,7 +108,7 @@ class Put(Transfer):
     def used(self, size):
         """Gives credit for what has been written; the window doubles, up to 4 MiB."""
         lock.acquire()
-        stream = self.stream
+        stream = self.wire
         stream.taken += size
         if stream.taken >= self.window // 2:
             growth = min(self.window, 64 * WINDOW - self.window)

@@ -1,7 +1,7 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
-use super::operation::{Answer, OperationId, Record, Report, Request, Source};
-use super::{Controller, RANDOM_BYTES};
+use super::operation::{Answer, Fetch, OperationId, Record, Report, Request, Source};
+use super::{Controller, RANDOM_BYTES, Submitted};
 use crate::error::HostError;
 use crate::hosts::target::Target;
 use crate::proto::entry::Piece;
@@ -18,6 +18,8 @@ pub type Place = usize;
 pub struct Fleet {
     targets: Vec<Target>,
     request: Request,
+    /// With its context, once that has been asked for.
+    origin: Option<(Origin, Option<ContextId>)>,
     fanout: usize,
     next: Place,
     running: HashMap<OperationId, Slot>,
@@ -30,57 +32,174 @@ struct Slot {
     since: Instant,
 }
 
+/// A target that has what others are to get.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub target: Target,
+    pub fetch: Fetch,
+}
+
+impl Origin {
+    /// An error of its own, which is told of those that get nothing.
+    pub fn named(&self, error: HostError) -> HostError {
+        let hop = match &error.hop {
+            Some(hop) => format!("{} ({hop})", self.target.name),
+            None => self.target.name.clone(),
+        };
+        HostError { hop: Some(hop), ..error }
+    }
+}
+
+/// What has come of a start.
+#[derive(Debug)]
+pub struct Started {
+    pub begun: Vec<Begun>,
+    /// Of those that could not even be tried.
+    pub news: Vec<News>,
+}
+
+/// A target that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    pub operation: OperationId,
+    /// As in [`Submitted`].
+    pub feeder: OperationId,
+    pub place: Place,
+}
+
 /// What to show.
 #[derive(Debug)]
 pub enum News {
-    Output { place: Place, source: Source, stream: Stream, bytes: Vec<u8> },
-    Item { place: Place, source: Source, value: Value },
-    Record { place: Place, source: Source, record: Record },
-    Piece { operation: OperationId, source: Source, piece: Piece },
-    Done { place: Place, outcome: Result<Answer, Box<HostError>>, took: Duration },
+    Output {
+        place: Place,
+        source: Source,
+        stream: Stream,
+        bytes: Vec<u8>,
+    },
+    Item {
+        place: Place,
+        source: Source,
+        value: Value,
+    },
+    Record {
+        place: Place,
+        source: Source,
+        record: Record,
+    },
+    Piece {
+        operation: OperationId,
+        source: Source,
+        piece: Piece,
+    },
+    /// To be asked [`Fleet::again`].
+    LeftBehind {
+        operation: OperationId,
+    },
+    Done {
+        place: Place,
+        outcome: Result<Answer, Box<HostError>>,
+        took: Duration,
+    },
 }
 
 impl Fleet {
-    pub fn new(targets: Vec<Target>, request: Request, fanout: usize) -> Self {
-        Self { targets, request, fanout: fanout.max(1), next: 0, running: HashMap::new() }
+    /// `origin`: where what is put comes from, if not from here.
+    pub fn new(targets: Vec<Target>, request: Request, fanout: usize, origin: Option<Origin>) -> Self {
+        let origin = origin.map(|origin| (origin, None));
+        Self { targets, request, origin, fanout: fanout.max(1), next: 0, running: HashMap::new() }
     }
 
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// How many hops lead to the target that is started next.
-    pub fn hops_to_next(&self) -> usize {
-        self.targets.get(self.next).map_or(0, |target| target.hops.len())
+    /// How many targets can be started now, at most `count`, and how many hops may have to be.
+    pub fn to_start(&self, count: usize) -> (usize, usize) {
+        let room = self.fanout.saturating_sub(self.running.len());
+        let count = count.min(room).min(self.waiting());
+        let next = self.targets[self.next..self.next + count].iter();
+        let origin = self.origin.iter().map(|(origin, _)| &origin.target).filter(|_| count > 0);
+        (count, next.chain(origin).map(|target| target.hops.len()).sum())
     }
 
     /// Whether a slot is free for a target that waits.
     pub fn wants_to_start(&self) -> bool {
-        self.next < self.targets.len() && self.running.len() < self.fanout
+        self.to_start(1).0 > 0
     }
 
-    /// Starts the next target; returns its operation, or what is already to be told of it.
-    pub fn start_next(
+    /// Starts the next `count` targets, with random bytes for each hop; those that are put to behind one
+    /// relay share what comes over the link to it.
+    pub fn start(
         &mut self,
+        count: usize,
         controller: &mut Controller,
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
-    ) -> Result<OperationId, News> {
-        let place = self.next;
-        self.next += 1;
-        match controller.connect(&self.targets[place], random, now) {
-            Ok(context) => {
-                let operation = controller.submit(context, &self.request, now);
-                self.running.insert(operation, Slot { place, context, since: now });
-                Ok(operation)
+    ) -> Started {
+        let (mut ready, mut news) = (Vec::new(), Vec::new());
+        let places = self.next..(self.next + count).min(self.targets.len());
+        self.next = places.end;
+        let (first, mut random) = random.split_at(self.origin_hops().min(random.len()));
+        let origin = self.origin.as_mut().map_or(Ok(()), |(origin, context)| {
+            if context.is_none() {
+                *context = Some(
+                    controller.connect(&origin.target, first, now).map_err(|error| origin.named(error))?,
+                );
             }
-            Err(error) => {
-                if self.is_done() {
-                    controller.close_all();
+            Ok(())
+        });
+        for place in places {
+            let target = &self.targets[place];
+            let (own, rest) = random.split_at(target.hops.len().min(random.len()));
+            random = rest;
+            match origin.clone().and_then(|()| controller.connect(target, own, now)) {
+                Ok(context) => ready.push((place, context)),
+                Err(error) => {
+                    news.push(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO });
                 }
-                Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO })
             }
         }
+        let begun = self.submit(&ready, controller, now);
+        if self.is_done() {
+            controller.close_all();
+        }
+        Started { begun, news }
+    }
+
+    /// Asks one that has held up others again, by itself.
+    pub fn again(&mut self, operation: OperationId, controller: &mut Controller, now: Instant) -> Vec<Begun> {
+        let slot = self.running.remove(&operation);
+        let ready: Vec<_> = slot.iter().map(|slot| (slot.place, slot.context)).collect();
+        self.submit(&ready, controller, now)
+    }
+
+    fn origin_hops(&self) -> usize {
+        self.origin.as_ref().map_or(0, |(origin, _)| origin.target.hops.len())
+    }
+
+    fn submit(
+        &mut self,
+        ready: &[(Place, ContextId)],
+        controller: &mut Controller,
+        now: Instant,
+    ) -> Vec<Begun> {
+        let contexts: Vec<_> = ready.iter().map(|(_, context)| *context).collect();
+        let submitted = match (&self.request, &self.origin) {
+            (Request::Put(_), Some((origin, Some(source)))) => {
+                controller.submit_put_from(*source, &origin.fetch, &contexts, &self.request, now)
+            }
+            (Request::Put(_), _) => controller.submit_put(&contexts, &self.request, now),
+            (request, _) => {
+                let alone = |context: &ContextId| controller.submit(*context, request, now);
+                contexts.iter().map(alone).map(Submitted::alone).collect()
+            }
+        };
+        let mut begun = Vec::new();
+        for ((place, context), Submitted { operation, feeder }) in ready.iter().zip(submitted) {
+            self.running.insert(operation, Slot { place: *place, context: *context, since: now });
+            begun.push(Begun { operation, feeder, place: *place });
+        }
+        begun
     }
 
     /// Turns a controller's report into news about a target; one that is done is let go.
@@ -104,6 +223,7 @@ impl Fleet {
                 Some(News::Record { place: slot.place, source, record })
             }
             Report::Piece { operation, source, piece } => Some(News::Piece { operation, source, piece }),
+            Report::LeftBehind { operation } => Some(News::LeftBehind { operation }),
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);

@@ -3,14 +3,17 @@
 
 mod children;
 
+use crate::link::LinkEvent;
 use crate::link::uplink::{Uplink, UplinkEvent};
 use crate::mux::{Event, Mux};
 use crate::payload;
 use crate::proto::frame::{Frame, Kind, Priority};
 use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ParentHello, ResetReason, ToAgent};
-use crate::proto::stream::{StreamEvent, StreamKey, Streams};
+use crate::proto::splice::{SpliceEvent, Splices};
+use crate::proto::stream::{FIRST_JOINED, StreamEvent, StreamKey, Streams};
 use crate::proto::value::Builder;
+use crate::route::LinkId;
 use crate::serve::{self, Commands};
 use crate::sys::clock;
 use crate::sys::fd;
@@ -63,7 +66,48 @@ struct Relay {
 
 struct Me {
     streams: Streams,
+    splices: Splices,
     keepalive: Duration,
+}
+
+impl Me {
+    /// A child has something for us: what goes on to others, else nothing that it may.
+    fn handle_link(&mut self, link: LinkId, event: LinkEvent, children: &mut Children, mux: &Mux) {
+        let now = clock::now();
+        match event {
+            LinkEvent::Frame(frame) => {
+                // Of a splice that is over, answers may still be on their way.
+                let late = |frame: &Frame| frame.stream >= FIRST_JOINED && frame.kind != Kind::Open;
+                if let Some(frame) = self.splices.handle_frame(frame, now).filter(|frame| !late(frame)) {
+                    children.handle_link(link, LinkEvent::Frame(frame), &mut self.streams);
+                }
+            }
+            event => {
+                let ended = matches!(event, LinkEvent::Ended(_));
+                children.handle_link(link, event, &mut self.streams);
+                if ended {
+                    self.splices.lose(|context| !mux.knows(context), now);
+                }
+            }
+        }
+    }
+
+    /// Sends what there is to send.
+    fn flush(&mut self, mux: &mut Mux) {
+        while let Some(event) = self.splices.poll_event() {
+            match event {
+                SpliceEvent::Dropped { owner, member } => {
+                    self.streams.send(owner, FromAgent::Dropped(member).encode(), false);
+                }
+                SpliceEvent::Over { owner } => {
+                    self.streams.send(owner, FromAgent::Result(Builder::default().none()).encode(), true);
+                }
+            }
+        }
+        while let Some(frame) = self.streams.poll_frame().or_else(|| self.splices.poll_frame()) {
+            mux.send(frame);
+        }
+    }
 }
 
 impl Relay {
@@ -74,7 +118,8 @@ impl Relay {
 
     fn run(mut self) -> io::Result<()> {
         loop {
-            let event = self.mux.next_event(None)?;
+            let due = self.me.as_ref().and_then(|me| me.splices.poll_timeout());
+            let event = self.mux.next_event(due)?;
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
@@ -87,17 +132,18 @@ impl Relay {
                 }
                 Event::Link(link, event) => {
                     if let Some(me) = &mut self.me {
-                        self.children.handle_link(link, event, &mut me.streams);
+                        me.handle_link(link, event, &mut self.children, &self.mux);
                     }
                 }
-                Event::Signal(Signal::Child) | Event::Own(_) | Event::Timeout => {}
+                Event::Timeout => {
+                    self.me.iter_mut().for_each(|me| me.splices.handle_timeout(clock::now()));
+                }
+                Event::Signal(Signal::Child) | Event::Own(_) => {}
                 Event::Input | Event::Writable(_) | Event::Errand(_) => {}
             }
             if let Some(me) = &mut self.me {
                 self.commands.turn(&mut self.mux, &mut me.streams, &mut self.watched);
-                while let Some(frame) = me.streams.poll_frame() {
-                    self.mux.send(frame);
-                }
+                me.flush(&mut self.mux);
             }
         }
     }
@@ -119,7 +165,8 @@ impl Relay {
                 body: FromAgent::Result(Builder::default().none()).encode(),
             }),
         }
-        self.me = Some(Me { streams: Streams::new(ContextId(hello.context)), keepalive });
+        let context = ContextId(hello.context);
+        self.me = Some(Me { streams: Streams::new(context), splices: Splices::new(context), keepalive });
     }
 
     /// A parent that is alive pings once in each interval, whatever else it sends.
@@ -131,6 +178,7 @@ impl Relay {
 
     fn handle_frame(&mut self, frame: Frame) {
         let Some(me) = &mut self.me else { return };
+        let Some(frame) = me.splices.handle_frame(frame, clock::now()) else { return };
         me.streams.handle_frame(frame);
         while let Some(event) = me.streams.poll_event() {
             match event {
@@ -188,6 +236,10 @@ impl Asked {
             Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
             Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),
             Ok(ToAgent::Behind { context, child }) => mux.expect(context, child),
+            Ok(ToAgent::Splice { patience_ms, source, members }) => {
+                let patience = Duration::from_millis(patience_ms.into());
+                me.splices.add(self.key, source, &members, patience);
+            }
             // For the Python that might have been here instead.
             Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),
             Ok(_) | Err(_) => streams.reset(self.key, ResetReason::UnknownMessage),

@@ -2,13 +2,13 @@
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
 use super::desk::Desk;
-use super::files::Transfers;
+use super::files::{Settled, Transfers};
 use super::prepare::Prepared;
 use crate::cli;
 use crate::controller::feed::Feed;
-use crate::controller::fleet::{Fleet, News};
+use crate::controller::fleet::{Begun, Fleet, News};
 use crate::controller::operation::{Report, Source as OutputSource};
-use crate::controller::{Controller, Weight};
+use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
 use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
@@ -28,6 +28,8 @@ const MAX_UNREAD_BYTES: usize = 128 * 1024;
 const LAST_WAIT: Duration = Duration::from_millis(900);
 /// Children started between two looks at signals and links: each takes some milliseconds.
 const STARTS_AT_ONCE: usize = 16;
+/// Of those that may share what they are sent.
+const SHARED_AT_ONCE: usize = 1024;
 const MAX_NAMES_SHOWN: usize = 10;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
@@ -92,15 +94,19 @@ impl Drive {
         let input = prepared.request.reads_input();
         let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
-        let input = if input { Some(Input::open(&mut mux, prepared.targets.len() > fanout)?) } else { None };
+        let transfers = Transfers::new(prepared.files);
+        // Some may have to be given again what they have missed.
+        let spooled = prepared.targets.len() > fanout || (transfers.share() && prepared.targets.len() > 1);
+        let input = if input { Some(Input::open(&mut mux, spooled)?) } else { None };
+        let fleet = Fleet::new(prepared.targets, prepared.request, fanout, transfers.origin());
         Ok(Self {
             mux,
             controller: Controller::new(prepared.settings),
-            fleet: Fleet::new(prepared.targets, prepared.request, fanout),
+            fleet,
             reporter,
             verbose: typed.reach.verbose,
             input,
-            transfers: Transfers::new(prepared.files),
+            transfers,
             more_to_send: false,
             desk: Desk::default(),
             unwritten: Vec::new(),
@@ -136,25 +142,26 @@ impl Drive {
     }
 
     fn start_targets(&mut self) -> io::Result<()> {
-        for _ in 0..STARTS_AT_ONCE {
-            if !self.fleet.wants_to_start() {
-                break;
-            }
-            let random =
-                (0..self.fleet.hops_to_next()).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
-            match self.fleet.start_next(&mut self.controller, &random, clock::now()) {
-                Ok(operation) => {
-                    if let Some(place) = self.fleet.place_of(operation) {
-                        self.transfers.start(operation, place);
-                    }
-                    if let Some(input) = &mut self.input {
-                        input.feed.add_reader(operation);
-                    }
-                }
-                Err(news) => self.show(news),
+        // What shares its way is started together.
+        let at_once = if self.transfers.share() { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
+        let (count, hops) = self.fleet.to_start(at_once);
+        if count == 0 {
+            return Ok(());
+        }
+        let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let started = self.fleet.start(count, &mut self.controller, &random, clock::now());
+        self.begin(&started.begun);
+        started.news.into_iter().for_each(|news| self.show(news));
+        Ok(())
+    }
+
+    fn begin(&mut self, begun: &[Begun]) {
+        for begun in begun {
+            self.transfers.start(*begun);
+            if let Some(input) = &mut self.input {
+                input.feed.add_reader(begun.feeder);
             }
         }
-        Ok(())
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
@@ -165,13 +172,18 @@ impl Drive {
         if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
             input.read()?;
         }
-        for operation in self.fleet.operations() {
-            let feed = self.input.as_mut().map(|input| &mut input.feed);
-            if self.transfers.send() {
-                self.more_to_send |= self.transfers.feed(operation, &mut self.controller, feed)?;
-            } else if let Some(feed) = feed {
+        if self.transfers.send() {
+            if let Some(input) = &mut self.input {
+                input.feed.retain_readers(|feeder| self.transfers.feeds(feeder));
+            }
+            for feeder in self.transfers.feeders() {
+                let feed = self.input.as_mut().map(|input| &mut input.feed);
+                self.more_to_send |= self.transfers.feed(feeder, &mut self.controller, feed)?;
+            }
+        } else if let Some(input) = &mut self.input {
+            for operation in self.fleet.operations() {
                 while self.controller.unread(operation) < MAX_UNREAD_BYTES {
-                    let Some((chunk, last)) = feed.next_chunk(operation)? else { break };
+                    let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
                     self.controller.input(operation, chunk, last);
                 }
             }
@@ -190,9 +202,11 @@ impl Drive {
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
-            let report = self.settled(report);
-            if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
-                self.show(news);
+            for Settled { report, remarks } in self.transfers.settle(report) {
+                self.remark(&report, remarks);
+                if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
+                    self.show(news);
+                }
             }
         }
         for note in self.controller.take_notes() {
@@ -203,13 +217,13 @@ impl Drive {
         worked
     }
 
-    /// The end of a transfer is what has come of it at both ends.
-    fn settled(&mut self, report: Report) -> Report {
-        let Report::Done { operation, .. } = &report else { return report };
-        let Some(place) = self.fleet.place_of(*operation) else { return report };
-        let (report, notes) = self.transfers.settle(report, &self.fleet.targets()[place].name);
-        notes.iter().for_each(|note| self.reporter.note(note));
-        report
+    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
+        let Report::Done { operation, .. } = report else { return };
+        let Some(place) = self.fleet.place_of(*operation) else { return };
+        for text in remarks {
+            let target = self.fleet.targets()[place].name.clone();
+            self.reporter.note(&Note { weight: Weight::Warning, target, text });
+        }
     }
 
     fn show(&mut self, news: News) {
@@ -232,6 +246,11 @@ impl Drive {
                 if !bytes.is_empty() {
                     self.reporter.contents(&bytes);
                 }
+            }
+            News::LeftBehind { operation } => {
+                self.transfers.forget(operation);
+                let begun = self.fleet.again(operation, &mut self.controller, clock::now());
+                self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}
