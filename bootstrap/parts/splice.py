@@ -19,7 +19,8 @@ def send(kind, flags, to, number, body):
 
 
 def reset(key):
-    send(RESET, 0, key[0], key[1], pack('B', 1))
+    """Not before what a member has been told of its stream, which is bulk too."""
+    send(RESET, 2, key[0], key[1], pack('B', 1))
 
 
 class Splice:

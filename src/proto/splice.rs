@@ -2,7 +2,7 @@
 //! frame (docs/PROTOCOL.md, "Splices"). Nothing is kept: the source is given credit for what the slowest
 //! member has credit for.
 
-use super::frame::{Frame, Kind};
+use super::frame::{Frame, Kind, Priority};
 use super::ids::ContextId;
 use super::message::{Credit, Record, ResetReason};
 use super::stream::{StreamKey, WINDOW_BYTES};
@@ -119,7 +119,7 @@ impl Splices {
             slow.extend(stuck.map(|member| (splice.owner, member.key)));
         }
         for (owner, member) in slow {
-            self.control(Kind::Reset, member, ResetReason::Cancelled.encode());
+            self.reset(member, ResetReason::Cancelled);
             self.events.push_back(SpliceEvent::Dropped { owner, member });
             self.leave(member, now);
         }
@@ -191,7 +191,7 @@ impl Splices {
     /// The source goes no further.
     fn end(&mut self, source: StreamKey, reason: ResetReason) {
         for member in self.forget(source) {
-            self.control(Kind::Reset, member, reason.encode());
+            self.reset(member, reason);
         }
     }
 
@@ -206,6 +206,12 @@ impl Splices {
         members
     }
 
+    /// Not before what a member has been told of its stream, which is bulk too.
+    fn reset(&mut self, member: StreamKey, reason: ResetReason) {
+        let frame = Frame::control(Kind::Reset, self.me, member.peer, member.id, reason.encode());
+        self.frames.push_back(Frame { priority: Priority::Bulk, ..frame });
+    }
+
     fn control(&mut self, kind: Kind, key: StreamKey, body: Vec<u8>) {
         self.frames.push_back(Frame::control(kind, self.me, key.peer, key.id, body));
     }
@@ -214,7 +220,6 @@ impl Splices {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::frame::Priority;
     use crate::proto::ids::StreamId;
     use crate::proto::stream::{StreamEvent, Streams};
 

@@ -152,22 +152,22 @@ impl Transfers {
                         controller.send(feeder, &ToAgent::File(Piece::Content(Vec::new())), true);
                     }
                 }
-                Err(error) => self.stop_feeding(feeder, error, controller),
+                Err(error) => self.stop_feeding(feeder, &error, controller),
             }
         }
         Ok(false)
     }
 
-    /// What is here cannot be sent.
-    fn stop_feeding(&mut self, feeder: OperationId, error: LocalError, controller: &mut Controller) {
-        if self.running.contains_key(&feeder) {
-            controller.abandon(feeder, error.0.clone(), clock::now());
-        } else {
-            controller.cut(feeder);
+    /// What is here cannot be sent: all that it would have fed end.
+    fn stop_feeding(&mut self, feeder: OperationId, error: &LocalError, controller: &mut Controller) {
+        if let Some(Feeder { supply: Supply::Here { ended, .. }, .. }) = self.feeders.get_mut(&feeder) {
+            *ended = true;
         }
-        if let Some(feeder) = self.feeders.get_mut(&feeder) {
-            feeder.supply = Supply::Failed(error);
+        let is_fed = |running: &Running| matches!(running, Running::Out { feeder: by } if *by == feeder);
+        for (operation, _) in self.running.iter().filter(|(_, running)| is_fed(running)) {
+            controller.abandon(*operation, error.0.clone(), clock::now());
         }
+        controller.cut(feeder);
     }
 
     /// Forgets a put that is to be asked again.

@@ -38,8 +38,6 @@ pub(super) struct Feeder {
 pub(super) enum Supply {
     /// `ended`: all has been handed over.
     Here { outgoing: Box<Outgoing>, ended: bool },
-    /// It cannot be read here.
-    Failed(LocalError),
     /// Another target, and what it has told.
     There(Option<Result<Value, HostError>>),
 }
@@ -53,7 +51,7 @@ impl Feeder {
                 .flat_map(|(paths, what)| paths.iter().map(|path| remark(path.as_os_str().as_bytes(), what)))
                 .collect(),
             Supply::There(Some(Ok(told))) => remarks_of(told),
-            Supply::There(_) | Supply::Failed(_) => Vec::new(),
+            Supply::There(_) => Vec::new(),
         }
     }
 
@@ -64,7 +62,6 @@ impl Feeder {
         plan: &Plan,
     ) -> Result<Answer, HostError> {
         match (&self.supply, outcome) {
-            (Supply::Failed(error), _) => Err(failed(error.clone())),
             (Supply::Here { outgoing, .. }, Ok(Answer::Value(told))) => {
                 sent(&told, outgoing.sum(), number(outgoing.sent_bytes()))
             }
