@@ -8,9 +8,10 @@ from subprocess import PIPE
 
 import pytest
 
-from harness import counter
+from harness import counter, smuggler
 from harness.binary import REPO
 from harness.files import children, contents, half_done, noise, sha1, until
+from harness.tree import Tree
 
 SIZE = 3_000_000
 # What a link carries beside contents: agents, orders, frames' headers.
@@ -231,3 +232,32 @@ def test_what_cannot_be_read_here_ends_all_that_it_would_have_fed(tree, members,
     result = tree('put', where, '--json', '/proc/self/mem', 'copy')
     errors = [each['error']['message'] for each in result.json.values()]
     assert result.rc == 5 and len(errors) == 2 and all('/proc/self/mem' in error for error in errors), result
+
+
+@pytest.mark.parametrize('lies, words', [
+    (smuggler.FOR_A_FILE, []), (smuggler.PACKED, ['-z']), (smuggler.FOR_A_TREE, ['-r']),
+], ids=['a file', 'packed', 'a tree'])
+def test_a_machine_that_lies_cannot_write_what_was_not_asked_for(hop, place, lies, words):
+    outside = hop.scratch / 'outside'
+    outside.mkdir()
+    (outside / 'secret').write_text('kept')
+    tree = Tree(hop, 'python')
+    for at, how in enumerate(lies):
+        to = place / str(at)
+        if '-r' in words:
+            to.mkdir()
+            (to / 'linked').symlink_to(outside)
+        else:
+            to.write_text('old')
+        way = tree.way_by(smuggler, how, outside, name=f'liar{at}')
+        result = tree('put', 'local:b', '--from', way, '--json', *words, '/asked/for', to)
+        assert not result.only['ok'] or result.only['value']['sha1sum'] != sha1(smuggler.BAD), (how, result)
+        assert contents(outside) == {b'secret': (0o644, b'kept')} and not list(hop.scratch.rglob('smuggled')), (how, result)
+        if '-r' not in words:
+            assert not to.is_symlink() and to.read_bytes() in (b'old', *[smuggler.BAD] * (how in smuggler.WHOLE_FIRST)), (how, result)
+
+
+def test_an_honest_stand_in_is_believed(hop, place):
+    way = Tree(hop, 'python').way_by(smuggler, 'honest', place)
+    result = hop('put', '-w', 'local:b', '--from', way, '/asked/for', place / 'file')
+    assert (place / 'file').read_bytes() == smuggler.BAD, result

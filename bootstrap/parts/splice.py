@@ -3,6 +3,7 @@
 Nothing is kept: the source is given credit for what the slowest member has credit for. All in the loop's thread.
 """
 SPLICE, DROPPED = 24, 36
+MAX_MESSAGE = 1 << 20
 # By the context and the number of a stream.
 by_source, by_member = {}, {}
 receive_unjoined, woken_before, over_before = receive_own, woken_up, Hop.over
@@ -24,7 +25,7 @@ def reset(key):
 
 
 class Splice:
-    passed = stalled = 0
+    passed = stalled = partial = 0
 
     def __init__(self, stream, body):
         numbers = unpack('>%dI' % (len(body) // 4), body)
@@ -42,6 +43,13 @@ class Splice:
 
     def take(self, flags, body):
         self.passed += len(body)
+        self.partial += len(body)
+        if self.passed > self.granted or self.partial > MAX_MESSAGE:
+            send(RESET, 0, self.source[0], self.source[1], pack('B', 4))
+            self.cut()
+            return
+        if not flags & MORE:
+            self.partial = 0
         for to, number in self.allowed:
             send(DATA, flags, to, number, body)
         if flags & END:

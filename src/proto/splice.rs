@@ -9,6 +9,9 @@ use super::stream::{StreamKey, WINDOW_BYTES};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
+/// What passes is made of messages no larger than this: whoever takes them keeps one until it is whole.
+const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpliceEvent {
     /// A member takes nothing, and is sent nothing more. `owner` as for [`Splices::add`].
@@ -36,6 +39,8 @@ struct Splice {
     /// `passed_bytes <= granted_bytes <= allowed_bytes` of each member.
     passed_bytes: u64,
     granted_bytes: u64,
+    /// Of the message that is on its way.
+    message_bytes: usize,
     /// Since when the source has had no credit.
     stalled: Option<Instant>,
 }
@@ -80,6 +85,7 @@ impl Splices {
             patience,
             passed_bytes: 0,
             granted_bytes: WINDOW_BYTES.into(),
+            message_bytes: 0,
             stalled: None,
         };
         self.by_source.insert(source, splice);
@@ -136,13 +142,17 @@ impl Splices {
     fn pass(&mut self, key: StreamKey, frame: &Frame, now: Instant) {
         let Some(splice) = self.by_source.get_mut(&key) else { return };
         splice.passed_bytes += frame.body.len() as u64;
-        if splice.passed_bytes > splice.granted_bytes {
+        splice.message_bytes += frame.body.len();
+        if splice.passed_bytes > splice.granted_bytes || splice.message_bytes > MAX_MESSAGE_BYTES {
             self.control(Kind::Reset, key, ResetReason::TooMuch.encode());
             return self.end(key, ResetReason::Cancelled);
         }
         for member in &splice.members {
             let (to, stream) = (member.key.peer, member.key.id);
             self.frames.push_back(Frame { to, from: self.me, stream, ..frame.clone() });
+        }
+        if !frame.more {
+            splice.message_bytes = 0;
         }
         splice.stalled = (splice.passed_bytes == splice.granted_bytes).then_some(now);
         if frame.end {
@@ -267,7 +277,8 @@ mod tests {
                 let mut idle = true;
                 while let Some(frame) = self.source.poll_frame() {
                     (idle, self.crossed_bytes) = (false, self.crossed_bytes + frame.body.len());
-                    assert_eq!(self.splices.handle_frame(frame, self.now), None);
+                    // One that is over takes nothing more.
+                    self.splices.handle_frame(frame, self.now);
                 }
                 while let Some(frame) = self.splices.poll_frame() {
                     idle = false;
@@ -356,6 +367,15 @@ mod tests {
         let told = std::iter::from_fn(|| grove.source.poll_event())
             .any(|event| matches!(event, StreamEvent::Reset { key, .. } if key == from));
         assert!(told);
+    }
+
+    #[test]
+    fn a_message_without_an_end_ends_its_splice() {
+        let mut grove = Grove::new(1);
+        grove.source.send(grove.from, vec![7; 2 * MAX_MESSAGE_BYTES], true);
+        grove.drive(&[]);
+        assert!(matches!(grove.members[0].poll_event(), Some(StreamEvent::Reset { .. })));
+        assert_eq!(grove.splices.poll_event(), Some(SpliceEvent::Over { owner: OWNER }));
     }
 
     #[test]
