@@ -28,7 +28,8 @@ impl Tunnel {
             library,
             ..Settings::default()
         });
-        let context = controller.connect(&target, &[random::bytes()?], clock::now())?;
+        let random = target.hops.iter().map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let context = controller.connect(&target, &random, clock::now())?;
         Ok(Self { mux: Mux::new(ContextId::CONTROLLER)?, controller, context })
     }
 
