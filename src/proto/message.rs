@@ -269,6 +269,9 @@ impl ToAgent {
             }
             14 => Self::Leave { at_once: *body == [1] },
             15 => Self::Reply(body.to_vec()),
+            18 => Self::Put(Value::decode(body)?),
+            19 => Self::Fetch(Value::decode(body)?),
+            20..=23 => Self::File(Piece::decode(tag - 20, body)?),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }
@@ -442,7 +445,7 @@ mod tests {
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
             prop_assert!(!read || (17..=35).contains(&bytes[0]));
-            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=16).contains(&bytes[0]));
+            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=23).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);

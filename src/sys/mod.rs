@@ -18,5 +18,6 @@ pub mod signals;
 pub mod stdio;
 pub mod tcp;
 pub mod tty;
+pub mod unfinished;
 pub mod unnamed;
 pub mod watchdog;

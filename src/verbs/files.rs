@@ -5,7 +5,7 @@ use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
 use crate::controller::{Controller, Note, Weight};
 use crate::error::HostErrorKind;
-use crate::files::{Incoming, LocalError, Outgoing, Source};
+use crate::files::{Incoming, LocalError, Outgoing, Rules, Side, Source};
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::{Builder, Node, Value};
@@ -67,13 +67,15 @@ impl Transfers {
         let running = match &self.plan {
             Plan::None => return,
             Plan::Put(source, how) => {
-                Running::Out { outgoing: Box::new(Outgoing::new(source, how.packed)), ended: false }
+                let outgoing = Box::new(Outgoing::new(source, how.packed, Side::Here));
+                Running::Out { outgoing, ended: false }
             }
             Plan::Fetch(roots, how) => {
                 let root = roots.get(place).cloned().flatten();
-                let mask = identity::umask();
-                let incoming = Incoming::new(root.clone(), how.tree, how.keep, how.packed, mask);
-                Running::In(Box::new(incoming), root)
+                let Transfer { tree, keep, packed } = *how;
+                let umask = identity::umask();
+                let rules = Rules { side: Side::Here, tree, keep, packed, mode: None, umask };
+                Running::In(Box::new(Incoming::new(root.clone(), rules, None)), root)
             }
         };
         self.running.insert(operation, running);

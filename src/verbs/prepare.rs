@@ -7,7 +7,7 @@ use crate::cli;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Script, Transfer, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
-use crate::files::Source;
+use crate::files::{self, Source};
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
 use crate::hosts::target::{Target, Way};
@@ -17,7 +17,6 @@ use crate::proto::json;
 use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
 use crate::report::ResultKind;
-use crate::sys::random;
 use crate::sys::stdio::{self, Input};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -205,8 +204,7 @@ fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
 
 /// A name for a temporary file or folder that nobody can guess.
 fn fresh() -> std::io::Result<PathBuf> {
-    let name: String = random::bytes::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(std::env::temp_dir().join(format!("hopvine-{name}")))
+    Ok(std::env::temp_dir().join(files::fresh_name()?))
 }
 
 pub(super) fn facts(typed: &cli::Facts) -> Result<Prepared, UsageError> {
