@@ -45,8 +45,8 @@ def test_a_tree_goes_to_and_comes_from_where_there_is_no_python(hop, bare, behin
         assert result.rc == 0 and contents(hop.scratch / to) == contents(tree), result
 
 
-def test_a_relay_serves_files_and_commands_and_children_at_once(hop, bare):  # noqa: F811
-    """One context is asked for all of it, in one flight."""
+def test_a_relay_serves_files_and_children_at_once(hop, bare):  # noqa: F811
+    """One context is asked for both, in one flight."""
     hop.write('local', noise(5_000_000))
     result = native(hop, 'put', f'{bare}/local:b,{bare}', '--json', 'local')
     paths = {name: each['value']['remote_path'] for name, each in result.json.items()}

@@ -4,6 +4,7 @@ use super::packing::Unpacker;
 use super::scratch::{Scratch, Temp, folder_of};
 use super::{LocalError, Side, hex};
 use crate::proto::entry::{Entry, EntryKind, Piece, SUM_BYTES};
+use crate::sys::disk;
 use crate::sys::unfinished::Unfinished;
 use sha1::{Digest, Sha1};
 use std::collections::HashSet;
@@ -17,6 +18,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A fetched file that does not say its size is taken up to this many bytes.
 const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
+/// What a disk may be behind in a file that is waited for at its end: nobody else has a turn meanwhile.
+const BEHIND_BYTES: u64 = 8 * 1024 * 1024;
 /// Even zeros take their time.
 const MAX_HOLE_BYTES: u64 = 64 * 1024;
 
@@ -59,6 +62,8 @@ struct Writing {
     limit: u64,
     exact: bool,
     at: u64,
+    /// Up to here it is on the disk, and on its way there.
+    on_disk: [u64; 2],
     sum: Sha1,
 }
 
@@ -214,7 +219,8 @@ impl Incoming {
                 Some(temp.map_err(|error| self.rules.side.error(&path, &error))?)
             }
         };
-        self.writing = Some(Writing { path, temp, entry, limit, exact, at: 0, sum: Sha1::new() });
+        self.writing =
+            Some(Writing { path, temp, entry, limit, exact, at: 0, on_disk: [0; 2], sum: Sha1::new() });
         Ok(())
     }
 
@@ -236,8 +242,15 @@ impl Incoming {
         writing.advance(plain.len() as u64, self.rules.side)?;
         writing.sum.update(&plain);
         let Some(temp) = &mut writing.temp else { return Ok(plain) };
-        temp.file().write_all(&plain).map_err(|error| self.rules.side.error(&writing.path, &error))?;
-        Ok(Vec::new())
+        let mut written = temp.file().write_all(&plain);
+        let [done, begun] = writing.on_disk;
+        if !self.rules.tree && writing.at - begun >= BEHIND_BYTES {
+            written = written
+                .and_then(|()| disk::begin(temp.file(), begun..writing.at))
+                .and_then(|()| disk::wait(temp.file(), done..begun));
+            writing.on_disk = [begun, writing.at];
+        }
+        written.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&writing.path, &error))
     }
 
     fn skip(&mut self, size: u64) -> Result<Vec<u8>, LocalError> {
