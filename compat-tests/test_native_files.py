@@ -3,6 +3,7 @@
 All that both kinds of agents have in common is in test_put.py, test_fetch.py, test_file_trees.py and test_file_faults.py.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,9 +12,10 @@ from subprocess import PIPE
 
 import pytest
 
-from harness.files import children, contents, half_done, noise, sha1, until
+from harness.binary import BINARY
+from harness.files import contents, half_done, noise, sha1, until
 from harness.process import exits
-from test_file_faults import OLD, into, place, told, until_gone, watchdog, worker  # noqa: F401
+from test_file_faults import OLD, into, place, told, until_gone, worker  # noqa: F401
 from test_native_relay import IN_MEMORY, program
 from test_relay_install import BEHIND, bare, native  # noqa: F401
 
@@ -55,6 +57,17 @@ def test_a_relay_serves_files_and_children_at_once(hop, bare):  # noqa: F811
         with open(path, 'rb') as file:
             assert file.read() == noise(5_000_000)
         os.unlink(path)
+
+
+def test_a_relay_that_is_found_serves_files_where_it_is_a_target_itself(hop):
+    env = {'PATH': f'{BINARY.parent}:{hop.env["PATH"]}'}
+    result = hop('put', '-w', 'local:a/local:b,local:a', '-v', '--json', hop.write('local', 'contents'), env=env)
+    assert result.rc == 0 and 'local:a: hopvine runs\n' in result.said, result
+    assert result.said.count('agent runs on') == 1, result
+    for each in result.json.values():
+        with open(each['value']['remote_path']) as file:
+            assert file.read() == 'contents'
+        os.unlink(file.name)
 
 
 # What is not whole has a name where /proc is missing.
@@ -117,6 +130,12 @@ def test_a_named_file_on_a_disk_that_is_full_is_removed(way, into):  # noqa: F81
 
 # In the place of an agent, whose watchdog takes Python.
 
+def is_in_memory(live):
+    """Whatever the shell and the agent start before, has come and gone."""
+    with contextlib.suppress(OSError, ValueError):
+        return program(worker(live)) == IN_MEMORY
+
+
 @pytest.mark.parametrize('end', ['killed', 'interrupted', 'whole'])
 def test_the_watchdog_of_an_agent_removes_a_named_file(hop, site, place, end):  # noqa: F811
     """`first` is a relay that was sent the program, and a target; the folder has a name that Python must read right."""
@@ -126,7 +145,7 @@ def test_the_watchdog_of_an_agent_removes_a_named_file(hop, site, place, end):  
     folder.mkdir()
     way = hop.way_in('unshare -m --propagation private sh -c {}')
     live = hop.start('put', '-w', f'{way}/local:b,{way}', '--relay', 'native', '--json', '-', folder / 'file', stdin=PIPE)
-    until(live, lambda: children(live.pid) and children(watchdog(live)) and program(worker(live)) == IN_MEMORY)
+    until(live, lambda: is_in_memory(live))
     # It has become itself by way of /proc.
     subprocess.run(['nsenter', '-t', str(worker(live)), '-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/proc'], check=True)
     live.feed(PIECE)

@@ -82,7 +82,7 @@ impl Relay {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
                 Event::Above(UplinkEvent::Pinged) => self.beat(),
-                // The watchdog ends all that is left, and us last.
+                // What is not whole is removed; the watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
                 | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
                     self.transfers = Transfers::default();
