@@ -195,10 +195,10 @@ impl Request {
     /// Whether only an agent can do it, where that may run or does.
     pub fn is_for_python(&self, runtime: Runtime) -> bool {
         match self {
-            Self::Run(_) => false,
+            Self::Run(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
-            Self::Call { .. } | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => true,
+            Self::Call { .. } | Self::Script(_) => true,
         }
     }
 

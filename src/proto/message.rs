@@ -162,8 +162,8 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
-            prop_assert!(!read || (17..=35).contains(&bytes[0]));
-            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=16).contains(&bytes[0]));
+            prop_assert!(!read || (17..=36).contains(&bytes[0]));
+            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=24).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);

@@ -1,5 +1,5 @@
 //! `hopvine relay`: this binary as a context of the tree. It forwards by the header alone, starts
-//! children for whoever is above, keeps what it hands out to them, and serves commands itself.
+//! children for whoever is above, keeps what it hands out to them, and serves commands and files itself.
 
 mod children;
 
@@ -14,7 +14,7 @@ use crate::proto::splice::{SpliceEvent, Splices};
 use crate::proto::stream::{FIRST_JOINED, StreamEvent, StreamKey, Streams};
 use crate::proto::value::Builder;
 use crate::route::LinkId;
-use crate::serve::{self, Commands};
+use crate::serve::{self, Commands, Transfers};
 use crate::sys::clock;
 use crate::sys::fd;
 use crate::sys::signals::Signal;
@@ -59,6 +59,7 @@ struct Relay {
     /// From the parent's hello on.
     me: Option<Me>,
     commands: Commands,
+    transfers: Transfers,
     children: Children,
     /// Of the agent whose place this is: who is greeted has been answered.
     resumed: Option<StreamId>,
@@ -113,20 +114,24 @@ impl Me {
 impl Relay {
     fn new(mux: Mux, watched: Watched, resumed: Option<StreamId>) -> Self {
         let (commands, children) = (Commands::default(), Children::default());
-        Self { mux, watched, me: None, commands, children, resumed }
+        Self { mux, watched, me: None, commands, transfers: Transfers::default(), children, resumed }
     }
 
     fn run(mut self) -> io::Result<()> {
+        // Files are moved bit by bit, and what has come meanwhile goes first.
+        let mut busy = false;
         loop {
             let due = self.me.as_ref().and_then(|me| me.splices.poll_timeout());
+            let due = due.into_iter().chain(busy.then(clock::now)).min();
             let event = self.mux.next_event(due)?;
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
                 Event::Above(UplinkEvent::Pinged) => self.beat(),
-                // The watchdog ends all that is left, and us last.
+                // What is not whole is removed; the watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
                 | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
+                    self.transfers = Transfers::default();
                     self.watched.end();
                     return Ok(());
                 }
@@ -143,6 +148,7 @@ impl Relay {
             }
             if let Some(me) = &mut self.me {
                 self.commands.turn(&mut self.mux, &mut me.streams, &mut self.watched);
+                busy = self.transfers.turn(&mut me.streams);
                 me.flush(&mut self.mux);
             }
         }
@@ -188,17 +194,19 @@ impl Relay {
                         &mut self.mux,
                         &mut self.watched,
                         &mut self.commands,
+                        &mut self.transfers,
                         &mut self.children,
                         me,
                     );
                 }
                 StreamEvent::Message { key, message, end, owed_bytes, .. } => {
-                    if !self.children.told(key, &message, &mut self.mux) {
+                    let of_files = self.transfers.take(key, &message, owed_bytes, end, &mut me.streams);
+                    if !of_files && !self.children.told(key, &message, &mut self.mux) {
                         self.commands.input(key, &message, owed_bytes, end);
                     }
                 }
                 StreamEvent::Reset { key, .. } => {
-                    if !self.commands.cancel(key) {
+                    if !self.commands.cancel(key) && !self.transfers.cancel(key, &mut me.streams) {
                         self.children.cancel(key, &mut self.mux);
                     }
                 }
@@ -222,6 +230,7 @@ impl Asked {
         mux: &mut Mux,
         watched: &mut Watched,
         commands: &mut Commands,
+        transfers: &mut Transfers,
         children: &mut Children,
         me: &mut Me,
     ) {
@@ -232,6 +241,8 @@ impl Asked {
                 Some(value) => streams.send(self.key, FromAgent::Result(value).encode(), true),
                 None => streams.reset(self.key, ResetReason::UnknownMessage),
             },
+            Ok(ToAgent::Put(order)) => transfers.put(self.key, &order, streams, watched),
+            Ok(ToAgent::Fetch(order)) => transfers.fetch(self.key, &order, streams),
             Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
             Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
             Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),

@@ -6,7 +6,7 @@ use crate::controller::Controller;
 use crate::controller::feed::Feed;
 use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
-use crate::files::{Incoming, LocalError, Outgoing, Source};
+use crate::files::{Incoming, LocalError, Outgoing, Rules, Side, Source};
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
@@ -82,17 +82,17 @@ impl Transfers {
     pub(super) fn start(&mut self, begun: Begun) {
         let running = match &self.plan {
             Plan::None => return,
-            Plan::Put(source, how) => {
-                let supply =
-                    || Supply::Here { outgoing: Box::new(Outgoing::new(source, how.packed)), ended: false };
-                feed(&mut self.feeders, begun, supply)
-            }
+            Plan::Put(source, how) => feed(&mut self.feeders, begun, || Supply::Here {
+                outgoing: Box::new(Outgoing::new(source, how.packed, Side::Here)),
+                ended: false,
+            }),
             Plan::PutFrom(_) => feed(&mut self.feeders, begun, || Supply::There(None)),
             Plan::Fetch(roots, how) => {
                 let root = roots.get(begun.place).cloned().flatten();
-                let mask = identity::umask();
-                let incoming = Incoming::new(root.clone(), how.tree, how.keep, how.packed, mask);
-                Running::In(Box::new(incoming), root)
+                let Transfer { tree, keep, packed } = *how;
+                let umask = identity::umask();
+                let rules = Rules { side: Side::Here, tree, keep, packed, mode: None, umask };
+                Running::In(Box::new(Incoming::new(root.clone(), rules, None)), root)
             }
         };
         self.running.insert(begun.operation, running);

@@ -190,6 +190,9 @@ impl ToAgent {
             }
             14 => Self::Leave { at_once: *body == [1] },
             15 => Self::Reply(body.to_vec()),
+            18 => Self::Put(Value::decode(body)?),
+            19 => Self::Fetch(Value::decode(body)?),
+            20..=23 => Self::File(Piece::decode(tag - 20, body)?),
             24 => {
                 let (patience, keys) = body.split_at_checked(4).ok_or(MessageError::BadRecord)?;
                 let (source, members) = keys.split_at_checked(8).ok_or(MessageError::BadRecord)?;

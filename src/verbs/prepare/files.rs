@@ -5,10 +5,9 @@ use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
 use crate::error::UsageError;
-use crate::files::Source;
+use crate::files::{self, Source};
 use crate::hosts::target::{Hop, Target};
 use crate::report::ResultKind;
-use crate::sys::random;
 use crate::sys::stdio::{self, Input};
 use crate::verbs::files::Plan;
 use std::collections::HashMap;
@@ -159,6 +158,5 @@ fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
 
 /// A name for a temporary file or folder that nobody can guess.
 fn fresh() -> std::io::Result<PathBuf> {
-    let name: String = random::bytes::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(std::env::temp_dir().join(format!("hopvine-{name}")))
+    Ok(std::env::temp_dir().join(files::fresh_name()?))
 }
