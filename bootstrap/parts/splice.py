@@ -51,7 +51,8 @@ class Splice:
         if not flags & MORE:
             self.partial = 0
         for to, number in self.allowed:
-            send(DATA, flags, to, number, body)
+            # Whatever the source says: nothing may overtake the order that tells of the stream.
+            send(DATA, flags & 12 | 2, to, number, body)
         if flags & END:
             self.over()
 

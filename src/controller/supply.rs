@@ -1,7 +1,9 @@
 //! What contexts are supplied with: parts of their agent, modules and data files of the user's roots.
 
 use super::Controller;
+use super::context::Context;
 use super::operation::Imports;
+use super::ways::Runtime;
 use crate::modules::{Closure, Found, Kind, Library, Limit, Module, Resource, is_stdlib};
 use crate::payload;
 use crate::proto::ids::ContextId;
@@ -201,7 +203,11 @@ impl Controller {
     }
 
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {
-        let fresh = self.contexts.get_mut(&context).is_some_and(|context| context.parts.insert(name));
+        // This program has none, and takes those that an agent in its place would wait for.
+        let wants = |context: &mut Context| {
+            (context.runtime != Runtime::Native || name == "guard") && context.parts.insert(name)
+        };
+        let fresh = self.contexts.get_mut(&context).is_some_and(wants);
         if let Some(part) = payload::part(name).filter(|_| fresh) {
             self.push(context, &ToAgent::Part(part.packed.to_vec()));
         }

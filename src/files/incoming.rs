@@ -16,8 +16,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A fetched file that does not say its size is taken up to this many bytes.
-const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
+/// A file from another machine that does not say its size is taken up to this many bytes.
+pub const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
 /// What a disk may be behind in a file that is waited for at its end: nobody else has a turn meanwhile.
 const BEHIND_BYTES: u64 = 8 * 1024 * 1024;
 /// Even zeros take their time.
@@ -26,7 +26,6 @@ const MAX_HOLE_BYTES: u64 = 64 * 1024;
 /// How what comes becomes files.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// There, whoever sends is obeyed; here, a sender is one of many, and may lie.
     pub side: Side,
     pub tree: bool,
     /// Modes and times stay as they are at the other end.
@@ -35,6 +34,8 @@ pub struct Rules {
     /// Of files; otherwise what they have at the other end, within the umask.
     pub mode: Option<u32>,
     pub umask: u32,
+    /// How large a file may be that does not say its size.
+    pub unsized_bytes: u64,
 }
 
 /// The receiving end of a transfer.
@@ -154,10 +155,7 @@ impl Incoming {
                 made.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&path, &error))
             }
             EntryKind::File { size } => {
-                let limit = size.unwrap_or(match self.rules.side {
-                    Side::Here => MAX_UNSIZED_BYTES,
-                    Side::There => u64::MAX,
-                });
+                let limit = size.unwrap_or(self.rules.unsized_bytes);
                 self.open(path, entry, limit, size.is_some()).map(|()| Vec::new())
             }
             EntryKind::Whole { size, sum, contents } => {
@@ -354,7 +352,15 @@ mod tests {
     }
 
     fn rules(tree: bool) -> Rules {
-        Rules { side: Side::Here, tree, keep: false, packed: false, mode: None, umask: 0o022 }
+        Rules {
+            side: Side::Here,
+            tree,
+            keep: false,
+            packed: false,
+            mode: None,
+            umask: 0o022,
+            unsized_bytes: MAX_UNSIZED_BYTES,
+        }
     }
 
     fn into_tree(root: &Path, pieces: Vec<Piece>) -> Result<(), LocalError> {

@@ -8,7 +8,7 @@ mod packing;
 mod place;
 mod scratch;
 
-pub use incoming::{Incoming, Received, Rules};
+pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
 pub use outgoing::{Outgoing, Source};
 pub use place::{fresh, fresh_name, named, resolved};
 

@@ -149,7 +149,9 @@ impl Splices {
         }
         for member in &splice.members {
             let (to, stream) = (member.key.peer, member.key.id);
-            self.frames.push_back(Frame { to, from: self.me, stream, ..frame.clone() });
+            // Whatever the source says: nothing may overtake the order that tells of the stream.
+            let priority = Priority::Bulk;
+            self.frames.push_back(Frame { priority, to, from: self.me, stream, ..frame.clone() });
         }
         if !frame.more {
             splice.message_bytes = 0;

@@ -202,7 +202,7 @@ impl Drive {
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
-            for Settled { report, remarks } in self.transfers.settle(report) {
+            for Settled { report, remarks } in self.transfers.settle(report, &mut self.controller) {
                 self.remark(&report, remarks);
                 if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
                     self.show(news);
@@ -248,7 +248,7 @@ impl Drive {
                 }
             }
             News::LeftBehind { operation } => {
-                self.transfers.forget(operation);
+                self.transfers.forget(operation, &mut self.controller);
                 let begun = self.fleet.again(operation, &mut self.controller, clock::now());
                 self.begin(&begun);
             }

@@ -6,7 +6,7 @@ use crate::controller::Controller;
 use crate::controller::feed::Feed;
 use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
-use crate::files::{Incoming, LocalError, Outgoing, Rules, Side, Source};
+use crate::files::{Incoming, LocalError, MAX_UNSIZED_BYTES, Outgoing, Rules, Side, Source};
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
@@ -91,7 +91,15 @@ impl Transfers {
                 let root = roots.get(begun.place).cloned().flatten();
                 let Transfer { tree, keep, packed } = *how;
                 let umask = identity::umask();
-                let rules = Rules { side: Side::Here, tree, keep, packed, mode: None, umask };
+                let rules = Rules {
+                    side: Side::Here,
+                    tree,
+                    keep,
+                    packed,
+                    mode: None,
+                    umask,
+                    unsized_bytes: MAX_UNSIZED_BYTES,
+                };
                 Running::In(Box::new(Incoming::new(root.clone(), rules, None)), root)
             }
         };
@@ -171,19 +179,21 @@ impl Transfers {
     }
 
     /// Forgets a put that is to be asked again.
-    pub(super) fn forget(&mut self, operation: OperationId) {
+    pub(super) fn forget(&mut self, operation: OperationId, controller: &mut Controller) {
         if let Some(Running::Out { feeder }) = self.running.remove(&operation) {
-            self.release(feeder);
+            self.release(feeder, controller);
         }
     }
 
-    /// One put less that is fed by it; it goes with the last.
-    fn release(&mut self, feeder: OperationId) {
-        if let Some(found) = self.feeders.get_mut(&feeder) {
-            found.puts = found.puts.saturating_sub(1);
-            if found.puts == 0 {
-                self.feeders.remove(&feeder);
+    /// One put less that is fed by it; it goes with the last, and so does what is still fetched for it.
+    fn release(&mut self, feeder: OperationId, controller: &mut Controller) {
+        let Some(found) = self.feeders.get_mut(&feeder) else { return };
+        found.puts = found.puts.saturating_sub(1);
+        if found.puts == 0 {
+            if matches!(found.supply, Supply::There(None)) {
+                controller.cancel(feeder, clock::now());
             }
+            self.feeders.remove(&feeder);
         }
     }
 
@@ -204,7 +214,7 @@ impl Transfers {
 
     /// What comes of a transfer that has ended, in the place of what the other end says: of none while
     /// something is missing for that, of several when that has come.
-    pub(super) fn settle(&mut self, report: Report) -> Vec<Settled> {
+    pub(super) fn settle(&mut self, report: Report, controller: &mut Controller) -> Vec<Settled> {
         let Report::Done { operation, outcome } = &report else { return vec![Settled::of(report)] };
         if let Some(Feeder { supply: Supply::There(told), .. }) = self.feeders.get_mut(operation) {
             *told = Some(outcome.clone().map(|answer| match answer {
@@ -212,18 +222,19 @@ impl Transfers {
                 Answer::Exhausted | Answer::Exit(_) => Builder::default().none(),
             }));
             let held = std::mem::take(&mut self.held);
-            return held.into_iter().flat_map(|report| self.settle(report)).collect();
+            return held.into_iter().flat_map(|report| self.settle(report, controller)).collect();
         }
-        if let Some(Running::Out { feeder }) = self.running.get(operation)
+        if outcome.as_ref().err().is_none_or(outcome::is_cut)
+            && let Some(Running::Out { feeder }) = self.running.get(operation)
             && let Some(Feeder { supply: Supply::There(None), .. }) = self.feeders.get(feeder)
         {
             self.held.push(report);
             return Vec::new();
         }
-        vec![self.settled(report)]
+        vec![self.settled(report, controller)]
     }
 
-    fn settled(&mut self, report: Report) -> Settled {
+    fn settled(&mut self, report: Report, controller: &mut Controller) -> Settled {
         let Report::Done { operation, outcome } = report else { return Settled::of(report) };
         let mut remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
         let outcome = match (self.running.remove(&operation), outcome) {
@@ -235,7 +246,7 @@ impl Transfers {
                     }
                     None => outcome,
                 };
-                self.release(feeder);
+                self.release(feeder, controller);
                 settled
             }
             (Some(Running::In(mut incoming, root)), Ok(Answer::Value(told))) => {

@@ -86,7 +86,7 @@ impl Feeder {
 }
 
 /// Whether the other end of a splice has gone: no fault of who tells it.
-fn is_cut(error: &HostError) -> bool {
+pub(super) fn is_cut(error: &HostError) -> bool {
     matches!(&error.kind, HostErrorKind::File { what } if what.is_empty())
 }
 
