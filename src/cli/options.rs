@@ -29,6 +29,9 @@ pub struct Reach {
     /// The hosts: names, lists, ranges, targets; may be repeated
     #[arg(short = 'w', value_name = "HOSTS", required = true)]
     pub hosts: Vec<String>,
+    /// Hosts to leave out, whatever -w says; may be repeated
+    #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
+    pub excluded: Vec<String>,
     /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
     #[arg(long, value_name = "PATH")]
     pub via: Option<String>,

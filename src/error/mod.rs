@@ -6,6 +6,7 @@
 mod advice;
 mod host;
 mod loss;
+mod nodeset;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};

@@ -3,3 +3,4 @@
 pub mod inventory;
 pub mod nodeset;
 pub mod target;
+pub mod wildcard;

@@ -2,6 +2,7 @@
 //! wrong with the command line is found here, before anything is started.
 
 use super::files::Plan;
+use super::names::{self, Names};
 use super::secrets;
 use crate::cli;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Script, Transfer, Words};
@@ -9,7 +10,6 @@ use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::files::Source;
 use crate::hosts::inventory::{ExecError, Inventory};
-use crate::hosts::nodeset;
 use crate::hosts::target::{Target, Way};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
@@ -46,7 +46,7 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
     let request = Request::Run(Run {
         words,
         interpreter: if typed.argv { Words::Exact } else { Words::Shell },
-        stdin: feed(typed.no_input)?,
+        stdin: feed(typed.no_input, &typed.fleet)?,
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
 }
@@ -66,13 +66,16 @@ pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
     let path = typed.file.clone();
     let wrong = |error| UsageError::Script { path: path.clone(), error };
     let from_input = typed.file.as_os_str() == "-";
+    if from_input && names_are_input(&typed.fleet) {
+        return Err(UsageError::InputTwice);
+    }
     let source = if from_input { stdio::read_all_input() } else { std::fs::read(&typed.file) };
     let root = if from_input { Path::new(".") } else { folder_of(&typed.file) };
     let script = Script {
         name: typed.file.to_string_lossy().into_owned(),
         source: source.map_err(wrong)?,
         words: typed.arguments.clone(),
-        stdin: if from_input { Feed::Nothing } else { feed(typed.no_input)? },
+        stdin: if from_input { Feed::Nothing } else { feed(typed.no_input, &typed.fleet)? },
     };
     prepare(&typed.fleet, Request::Script(script), vec![root.to_owned()], ResultKind::Output)
 }
@@ -90,13 +93,17 @@ pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, Usage
 }
 
 /// Whether our standard input goes to the hosts.
-fn feed(unwanted: bool) -> Result<Feed, UsageError> {
+fn feed(unwanted: bool, fleet: &cli::Fleet) -> Result<Feed, UsageError> {
     match stdio::input() {
-        _ if unwanted => Ok(Feed::Nothing),
+        _ if unwanted || names_are_input(fleet) => Ok(Feed::Nothing),
         Input::Folder => Err(UsageError::InputFolder),
         Input::Piped => Ok(Feed::Piped),
         Input::Terminal | Input::Nothing => Ok(Feed::Nothing),
     }
+}
+
+fn names_are_input(fleet: &cli::Fleet) -> bool {
+    names::read_input(fleet.reach.hosts.iter().chain(&fleet.reach.excluded))
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -106,6 +113,9 @@ fn folder_of(file: &Path) -> &Path {
 pub(super) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     let transfer = transfer(typed.how);
     let piped = typed.local.as_os_str() == "-";
+    if piped && names_are_input(&typed.fleet) {
+        return Err(UsageError::InputTwice);
+    }
     let source = if piped { Source::Pushed } else { local(&typed.local, transfer.tree)? };
     let mut path = typed.remote.as_ref().map(|path| path.as_bytes().to_vec());
     if path.as_ref().is_some_and(|path| path.is_empty() || path.contains(&0)) {
@@ -229,7 +239,7 @@ fn prepare(
 
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
-    let targets = targets(&typed.hosts)?;
+    let targets = targets(typed, &mut Names::default())?;
     let targets = extended(targets, typed)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
@@ -264,21 +274,21 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
     Ok((targets, settings))
 }
 
-fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
+fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Vec<Target>, UsageError> {
+    let parse = |name: &str| Target::parse(name).map_err(UsageError::Target);
+    let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
+    let left_out = excluded.iter().map(parse).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
     let mut targets = Vec::new();
-    for pattern in typed {
-        if pattern.trim().is_empty() {
-            return Err(UsageError::NoHosts);
-        }
-        for name in nodeset::expand(pattern).map_err(UsageError::Nodeset)? {
-            let target = Target::parse(&name).map_err(UsageError::Target)?;
-            if seen.insert(target.clone()) {
-                targets.push(target);
-            }
+    for name in selected.iter() {
+        let target = parse(name)?;
+        // `-x web1` also means what is shown as web1: the same host by another port, say.
+        let unwanted = excluded.contains(&target.name) || left_out.contains(&target);
+        if !unwanted && seen.insert(target.clone()) {
+            targets.push(target);
         }
     }
-    Ok(targets)
+    if targets.is_empty() { Err(UsageError::AllExcluded) } else { Ok(targets) }
 }
 
 /// With the hops of `--via` before each target and that of `--become` behind it.
@@ -414,11 +424,5 @@ mod tests {
             assert!(matches!(locate(wrong), Err(UsageError::Function { .. })), "{wrong}");
         }
         assert!(matches!(locate("./nope.py:f"), Err(UsageError::ScriptMissing { .. })));
-    }
-
-    #[test]
-    fn an_empty_list_of_hosts_is_an_error_and_never_all() {
-        assert!(matches!(targets(&[String::new()]), Err(UsageError::NoHosts)));
-        assert_eq!(targets(&["a,b".into(), "b".into()]).map(|targets| targets.len()).ok(), Some(2));
     }
 }
