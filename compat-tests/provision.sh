@@ -26,7 +26,7 @@ provide_packages() {
 
 provide_venv() {
     [ -x target/venv/bin/vermin ] && [ -x target/venv/bin/pytest ] && [ -x target/venv/bin/nodeset ] && return
-    python3 -m venv target/venv && target/venv/bin/pip install -q pytest vermin ClusterShell
+    python3 -m venv target/venv && target/venv/bin/pip install -q pytest vermin ClusterShell PyYAML
 }
 
 mirror() {

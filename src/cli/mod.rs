@@ -203,9 +203,15 @@ pub struct Hosts {
     /// Only how many they are
     #[arg(short = 'c', long, group = "form")]
     pub count: bool,
+    /// Print the groups that there are instead
+    #[arg(short = 'l', long, conflicts_with_all = ["spec", "excluded", "fold", "count"])]
+    pub list_groups: bool,
     /// As one JSON list
     #[arg(long, group = "form")]
     pub json: bool,
+    /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
     /// Without these; may be repeated
     #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
     pub excluded: Vec<String>,

@@ -5,6 +5,7 @@
 
 mod advice;
 mod host;
+mod inventory;
 mod loss;
 mod nodeset;
 mod usage;

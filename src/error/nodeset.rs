@@ -40,22 +40,27 @@ impl fmt::Display for Wrong {
             Self::NoName('^') => f.write_str("the path of a file is missing behind \"^\""),
             Self::NoName(mark) => write!(f, "a name is missing behind \"{mark}\""),
             Self::Lookup { operand, error } => match error {
-                LookupError::Group { known } if known.is_empty() => {
-                    write!(f, "no group {operand:?}, nor any other: [groups] of hopvine.toml names them")
-                }
-                LookupError::Group { known } => {
-                    write!(f, "no group {operand:?}; there are {}", listed(known, "@"))
-                }
-                LookupError::Source { known } if known.is_empty() => {
-                    write!(f, "{operand:?}: no such source of groups, nor any other")
-                }
-                LookupError::Source { known } => {
-                    write!(f, "{operand:?}: no such source of groups; there are {}", listed(known, ""))
-                }
-                LookupError::Failed { what, why } => write!(f, "{what}: {why}"),
+                LookupError::Failed { .. } => error.fmt(f),
+                LookupError::Group { .. } => write!(f, "no group {operand:?}; {error}"),
+                LookupError::Source { .. } => write!(f, "no source of groups for {operand:?}; {error}"),
+                LookupError::NotHere => write!(f, "{operand:?} has no meaning here; {error}"),
             },
             Self::Circle(path) => write!(f, "it holds itself: {}", path.join(" -> ")),
             Self::Deep(path) => write!(f, "nested too deep: ... {}", path.join(" -> ")),
+        }
+    }
+}
+
+impl fmt::Display for LookupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group { known } | Self::Source { known } if known.is_empty() => {
+                f.write_str("[groups] of hopvine.toml and ClusterShell's files name some")
+            }
+            Self::Group { known } => write!(f, "there are {}", listed(known, "@")),
+            Self::Source { known } => write!(f, "there are {}", listed(known, "")),
+            Self::NotHere => f.write_str("only names and ranges have"),
+            Self::Failed { what, why } => write!(f, "{what}: {why}"),
         }
     }
 }

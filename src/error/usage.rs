@@ -1,7 +1,8 @@
 //! What is wrong with what was typed.
 
 use super::MAX_NAME_BYTES;
-use crate::hosts::nodeset::{self, NodesetError};
+use crate::hosts::inventory::ResolveError;
+use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
 use std::fmt;
 use std::io;
@@ -16,6 +17,14 @@ pub enum UsageError {
         error: Box<NodesetError>,
     },
     Target(TargetError),
+    /// A name, by the inventory.
+    Resolve {
+        error: ResolveError,
+    },
+    /// Groups that cannot be listed.
+    Groups {
+        error: LookupError,
+    },
     /// What was typed after `-w` is no host.
     NoHosts {
         typed: String,
@@ -108,6 +117,8 @@ impl fmt::Display for UsageError {
             Self::Nodeset { option, error } if option.is_empty() || error.place.is_some() => error.fmt(f),
             Self::Nodeset { option, error } => write!(f, "{option} {error}"),
             Self::Target(error) => error.fmt(f),
+            Self::Resolve { error } => error.fmt(f),
+            Self::Groups { error } => error.fmt(f),
             Self::NoHosts { typed } if typed.trim().is_empty() => {
                 f.write_str("-w names no host: an empty list is never all hosts")
             }

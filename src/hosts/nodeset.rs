@@ -83,6 +83,8 @@ pub enum LookupError {
     Group { known: Vec<String> },
     /// No such source of groups; these there are.
     Source { known: Vec<String> },
+    /// Names and ranges are all that is understood here.
+    NotHere,
     /// What cannot be had, and why.
     Failed { what: String, why: String },
 }

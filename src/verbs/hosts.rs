@@ -9,6 +9,9 @@ use crate::sys::stdio::{self, Input};
 use std::io;
 
 pub(super) fn run(typed: &cli::Hosts) -> io::Result<ExitCode> {
+    if typed.list_groups {
+        return groups(typed);
+    }
     let names = match named(typed) {
         Ok(names) => names,
         Err(error) => {
@@ -26,8 +29,23 @@ pub(super) fn run(typed: &cli::Hosts) -> io::Result<ExitCode> {
     Ok(ExitCode::Success)
 }
 
+fn groups(typed: &cli::Hosts) -> io::Result<ExitCode> {
+    let groups = Names::new(typed.inventory.as_deref()).and_then(|mut known| known.all_groups());
+    match groups {
+        Ok(groups) => {
+            let groups: Vec<String> = groups.iter().map(|name| format!("@{name}")).collect();
+            report::names(groups.iter().map(String::as_str), typed.json)?;
+            Ok(ExitCode::Success)
+        }
+        Err(error) => {
+            report::usage(&error);
+            Ok(ExitCode::Usage)
+        }
+    }
+}
+
 fn named(typed: &cli::Hosts) -> Result<Nodeset, UsageError> {
-    let mut known = Names::default();
+    let mut known = Names::new(typed.inventory.as_deref())?;
     let mut names = Nodeset::default();
     if typed.spec.is_empty() {
         names = match stdio::input() {

@@ -10,6 +10,7 @@ mod names;
 mod prepare;
 mod relay;
 mod secrets;
+mod shell;
 
 use crate::cli::Command;
 use crate::error::ExitCode;

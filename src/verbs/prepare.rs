@@ -9,7 +9,7 @@ use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Script, Trans
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::files::Source;
-use crate::hosts::inventory::{ExecError, Inventory};
+use crate::hosts::inventory::{ExecError, Inventory, Said};
 use crate::hosts::target::{Target, Way};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
@@ -24,7 +24,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-const INVENTORY_FILE: &str = "hopvine.toml";
 /// Stands for the name of a target in the template of a fetch.
 const HOST: &[u8] = b"{host}";
 
@@ -239,12 +238,13 @@ fn prepare(
 
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
-    let targets = targets(typed, &mut Names::default())?;
+    let mut names = Names::new(typed.inventory.as_deref())?;
+    let targets = targets(typed, &mut names)?;
     let targets = extended(targets, typed)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
-    let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
+    let (inventory, inventory_path) = names.inventory();
     for target in &targets {
         check(target, &inventory, inventory_path.as_deref())?;
     }
@@ -275,13 +275,17 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
 }
 
 fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Vec<Target>, UsageError> {
-    let parse = |name: &str| Target::parse(name).map_err(UsageError::Target);
     let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
-    let left_out = excluded.iter().map(parse).collect::<Result<HashSet<_>, _>>()?;
+    let said = Said {
+        via: typed.via.is_some(),
+        become_other: typed.become_other.is_some(),
+        python: typed.python.is_some(),
+    };
+    let left_out = excluded.iter().map(|name| names.target(name, said)).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
     let mut targets = Vec::new();
     for name in selected.iter() {
-        let target = parse(name)?;
+        let target = names.target(name, said)?;
         // `-x web1` also means what is shown as web1: the same host by another port, say.
         let unwanted = excluded.contains(&target.name) || left_out.contains(&target);
         if !unwanted && seen.insert(target.clone()) {
@@ -326,25 +330,6 @@ fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<
 fn check_interpreter(interpreter: &Interpreter) -> Result<(), UsageError> {
     let path = interpreter.tried().to_owned();
     payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { path, odd })
-}
-
-/// The inventory that was named, or else the nearest one.
-fn inventory(named: Option<&Path>) -> Result<(Inventory, Option<PathBuf>), UsageError> {
-    let Some(path) = named.map(Path::to_owned).or_else(nearest_inventory) else {
-        return Ok((Inventory::default(), None));
-    };
-    let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let inventory = Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    Ok((inventory, Some(path)))
-}
-
-fn nearest_inventory() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
-    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-    above.chain(config.map(|folder| folder.join("hopvine").join(INVENTORY_FILE))).find(|path| path.is_file())
 }
 
 /// Returns `module:name` and the root that holds the module, where it is one of the user's: the

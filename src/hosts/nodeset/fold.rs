@@ -30,7 +30,7 @@ impl Number {
 
 /// Returns the shortest expression found for `names`: empty if there are none.
 pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let mut patterns: HashMap<String, Vec<Number>> = HashMap::new();
+    let mut patterns: BTreeMap<String, Vec<Number>> = BTreeMap::new();
     let (mut pattern, mut numbers) = (String::new(), Vec::new());
     for name in names {
         pattern.clear();
@@ -42,7 +42,7 @@ pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         }
     }
     let mut folded = String::new();
-    for (pattern, numbers) in patterns.into_iter().collect::<BTreeMap<_, _>>() {
+    for (pattern, numbers) in patterns {
         fold_alike(&pattern, &numbers, &mut folded);
     }
     folded.pop();
