@@ -74,6 +74,11 @@ def test_a_command_runs_only_for_the_group_that_is_asked_for(fleet):
     assert calls.read_text() == 'called\n'
 
 
+def test_a_command_runs_once_for_all_that_names_its_group(fleet):
+    result = fleet('run', '-w', '@live', '-w', '@live,web2', '-x', '@live', '--json', '--', 'echo hi')
+    assert set(result.json) == {'web2'} and (fleet.cwd / 'calls').read_text() == 'called\n', result
+
+
 def test_a_command_runs_where_the_inventory_is(fleet):
     calls = fleet.cwd / 'calls'
     inner = fleet.write('a/b/file', '').parent
@@ -108,6 +113,11 @@ def test_a_path_that_is_typed_out_is_not_looked_up(hop, ssh):
 def test_the_command_line_comes_before_the_inventory(hop):
     hop.write('hopvine.toml', '[hosts]\na = { target = "local:", via = "ssh:nowhere.invalid", python = "/nowhere" }\n')
     assert hop('run', '-w', 'a', '--via', 'local:', '--python', 'python3', '--', 'echo hi').out == b'hi\n'
+
+
+def test_via_may_be_a_known_name(hop):
+    hop.write('hopvine.toml', '[hosts]\ngate = "local:gate"\n[defaults]\nvia = "ssh:nowhere.invalid"\n')
+    assert hop('run', '-w', 'local:x', '--via', 'gate', '--', 'echo hi').out == b'hi\n'
 
 
 def test_x_leaves_out_what_is_shown_under_that_name(fleet):

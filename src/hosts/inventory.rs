@@ -144,7 +144,8 @@ fn check(text: &str, options: &Options, name: Option<&str>) -> Result<(), Invent
     let paths = [&options.target, &options.via, &options.become_other].into_iter().flatten();
     let paths =
         paths.filter(|path| !path.text.is_empty()).map(|path| (path.at, path.text.replace(HOST, host)));
-    let user = options.user.iter().map(|user| (user.at, format!("ssh:{host}?user={}", quoted(&user.text))));
+    let user = options.user.iter().filter(|user| !user.text.is_empty());
+    let user = user.map(|user| (user.at, format!("ssh:{host}?user={}", quoted(&user.text))));
     for (at, path) in paths.chain(user) {
         Target::parse(&path).map_err(|error| {
             let (line, column) = place(text, at);

@@ -7,9 +7,10 @@ use super::shell;
 use crate::error::UsageError;
 use crate::hosts::inventory::{Group, Inventory, Nodes, Said};
 use crate::hosts::nodeset::{self, Lookup, LookupError, Nodeset, Text};
-use crate::hosts::target::Target;
+use crate::hosts::target::{Hop, Target};
 use crate::sys::stdio;
 use clustershell::Sources;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -21,6 +22,8 @@ pub(super) struct Names {
     /// Where the inventory is.
     path: Option<PathBuf>,
     sources: Option<Sources>,
+    /// Groups by source and name, so that each command runs once, and -w and -x mean the same.
+    told: HashMap<(Option<String>, String), Text>,
     /// Standard input.
     input: Option<String>,
 }
@@ -37,7 +40,7 @@ impl Names {
             }
             None => Inventory::default(),
         };
-        Ok(Self { inventory, path, sources: None, input: None })
+        Ok(Self { inventory, path, sources: None, told: HashMap::new(), input: None })
     }
 
     /// The inventory, and where it is.
@@ -77,6 +80,11 @@ impl Names {
         Nodeset::parse(expression, self).map_err(|error| UsageError::Nodeset { option, error })
     }
 
+    /// What the path of `--via` leads through.
+    pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
+        self.inventory.way(path).map_err(|error| UsageError::Resolve { error })
+    }
+
     /// All groups, as they are typed: those that need no source first.
     pub(super) fn all_groups(&mut self) -> Result<Vec<String>, UsageError> {
         let wrong = |error| UsageError::Groups { error };
@@ -93,6 +101,22 @@ impl Names {
             self.sources = Some(Sources::load()?);
         }
         Ok(self.sources.get_or_insert_default())
+    }
+
+    fn ask(&mut self, source: Option<&str>, name: &str) -> Result<Text, LookupError> {
+        if source.is_none()
+            && let Some(group) = self.inventory.group(name)
+        {
+            return self.group_text(name, group);
+        }
+        let found = self.sources()?.group(source, name);
+        found.map_err(|error| match error {
+            LookupError::Group { known } if source.is_none() => {
+                let here = self.inventory.groups().map(|(name, _)| name.to_owned());
+                LookupError::Group { known: here.chain(known).collect() }
+            }
+            other => other,
+        })
     }
 
     fn group_text(&self, name: &str, group: &Group) -> Result<Text, LookupError> {
@@ -130,19 +154,13 @@ pub(super) fn read_input<'a>(typed: impl IntoIterator<Item = &'a String>) -> boo
 
 impl Lookup for Names {
     fn group(&mut self, source: Option<&str>, name: &str) -> Result<Text, LookupError> {
-        if source.is_none()
-            && let Some(group) = self.inventory.group(name)
-        {
-            return self.group_text(name, group);
+        let key = (source.map(str::to_owned), name.to_owned());
+        if let Some(text) = self.told.get(&key) {
+            return Ok(text.clone());
         }
-        let found = self.sources()?.group(source, name);
-        found.map_err(|error| match error {
-            LookupError::Group { known } if source.is_none() => {
-                let here = self.inventory.groups().map(|(name, _)| name.to_owned());
-                LookupError::Group { known: here.chain(known).collect() }
-            }
-            other => other,
-        })
+        let text = self.ask(source, name)?;
+        self.told.insert(key, text.clone());
+        Ok(text)
     }
 
     fn all(&mut self, source: Option<&str>) -> Result<Vec<Text>, LookupError> {

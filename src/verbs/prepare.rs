@@ -240,7 +240,7 @@ fn prepare(
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let mut names = Names::new(typed.inventory.as_deref())?;
     let targets = targets(typed, &mut names)?;
-    let targets = extended(targets, typed)?;
+    let targets = extended(targets, typed, &names)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
@@ -296,12 +296,10 @@ fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Vec<Target>, UsageEr
 }
 
 /// With the hops of `--via` before each target and that of `--become` behind it.
-fn extended(mut targets: Vec<Target>, typed: &cli::Reach) -> Result<Vec<Target>, UsageError> {
-    let hops = |typed: &Option<String>| {
-        let target = typed.as_deref().map(Target::parse).transpose().map_err(UsageError::Target)?;
-        Ok::<_, UsageError>(target.map_or_else(Vec::new, |target| target.hops))
-    };
-    let (via, become_other) = (hops(&typed.via)?, hops(&typed.become_other)?);
+fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Result<Vec<Target>, UsageError> {
+    let via = typed.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))?;
+    let become_other = typed.become_other.as_deref().map(Target::parse).transpose();
+    let become_other = become_other.map_err(UsageError::Target)?.map_or_else(Vec::new, |target| target.hops);
     for target in &mut targets {
         target.hops.splice(0..0, via.iter().cloned());
         target.hops.extend(become_other.iter().cloned());

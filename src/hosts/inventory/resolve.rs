@@ -31,6 +31,15 @@ impl Inventory {
         Ok(Target { name: target.name, hops: self.hops(typed, said, &mut Vec::new())? })
     }
 
+    /// Returns the hops of a path that leads to others, as `--via` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inventory::target`].
+    pub fn way(&self, path: &str) -> Result<Vec<Hop>, ResolveError> {
+        self.hops(path, Said::default(), &mut vec!["--via".to_owned()])
+    }
+
     /// The hops of a path that is read for the names `within`.
     fn hops(&self, path: &str, said: Said, within: &mut Vec<String>) -> Result<Vec<Hop>, ResolveError> {
         let (name, behind) = path.split_once('/').map_or((path, None), |(name, behind)| (name, Some(behind)));
@@ -67,8 +76,8 @@ impl Inventory {
             .rev()
             .find_map(|hop| if let Way::Ssh(ssh) = &mut hop.way { Some(ssh) } else { None });
         if let Some(ssh) = ssh {
-            ssh.user =
-                ssh.user.take().or_else(|| find(&all, |options| text(&options.user)).map(str::to_owned));
+            let user = find(&all, |options| text(&options.user)).filter(|user| !user.is_empty());
+            ssh.user = ssh.user.take().or_else(|| user.map(str::to_owned));
             ssh.port = ssh.port.or_else(|| find(&all, |options| options.port));
         }
 
@@ -85,7 +94,8 @@ impl Inventory {
             }
         }
         let via = find(leading, |options| text(&options.via)).filter(|_| !said.via);
-        if let Some(path) = via.filter(|path| !path.is_empty()) {
+        // Nobody leads the way to himself.
+        if let Some(path) = via.filter(|path| !path.is_empty() && path.split('/').next() != Some(name)) {
             hops.splice(0..0, self.hops(path, Said::default(), within)?);
         }
         Ok(hops)

@@ -16,6 +16,7 @@ const FLEET: &str = r#"
 [hosts]
 "web[1-3]" = { via = "bastion", port = 2222 }
 web2 = { via = "", user = "admin" }
+web3 = { via = "", user = "" }
 bastion = "ssh:ops@10.0.0.1?port=99"
 app = "web1/docker:app"
 db = { target = "ssh:10.0.0.9", become = "sudo:postgres", python = "/opt/py" }
@@ -44,6 +45,7 @@ fn names_have_what_is_said_about_them() {
     let fleet = inventory(FLEET);
     assert_eq!(hops(&fleet, "web1"), "ssh:ops@10.0.0.1 port 99/ssh:me@web1 port 2222");
     assert_eq!(hops(&fleet, "web2"), "ssh:admin@web2 port 2222");
+    assert_eq!(hops(&fleet, "web3"), "ssh:web3 port 2222");
     assert_eq!(hops(&fleet, "app"), "ssh:ops@10.0.0.1 port 99/ssh:me@web1 port 2222/docker:app");
     assert_eq!(hops(&fleet, "db"), "ssh:me@10.0.0.9/sudo:postgres");
     assert_eq!(hops(&fleet, "c2"), "local:c2");
@@ -82,6 +84,9 @@ fn defaults_lead_to_all_but_those_who_lead() {
     let fleet = inventory(text);
     assert_eq!(hops(&fleet, "a"), "ssh:10.0.0.1/ssh:a/sudo:root");
     assert_eq!(hops(&fleet, "near"), "ssh:near/sudo:root");
+    assert_eq!(hops(&fleet, "gate"), "ssh:10.0.0.1/sudo:root");
+    let way = fleet.way("gate/local:x").map(|hops| hops.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(way, Ok(vec!["ssh:10.0.0.1".into(), "local:x".into()]));
 }
 
 #[test]
@@ -98,7 +103,7 @@ fn groups_are_expressions_lists_or_commands() {
     assert_eq!(nodes("web"), Some(Nodes::Expression("web[1-3]".into())));
     assert_eq!(nodes("all"), Some(Nodes::Expression("@web\ndb".into())));
     assert_eq!(nodes("live"), Some(Nodes::Command("list-hosts".into())));
-    assert_eq!(fleet.group("all").map(|group| group.line), Some(14));
+    assert_eq!(fleet.group("all").map(|group| group.line), Some(15));
 }
 
 #[test]

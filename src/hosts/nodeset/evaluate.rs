@@ -73,10 +73,16 @@ impl<'a> Evaluator<'a> {
             return operands.iter().try_for_each(|operand| self.operand(into, operand, scope.source, &wrong));
         }
         let mut names = Nodeset::default();
-        for operand in &operands {
+        // Neighbours of one kind are one operand, so that a long list of exceptions is gone through once.
+        let alike = |one: &Operand<'_>, other: &Operand<'_>| {
+            one.operator == other.operator && matches!(one.operator, Operator::Union | Operator::Difference)
+        };
+        for operands in operands.chunk_by(alike) {
             let mut other = Nodeset::default();
-            self.operand(&mut other, operand, scope.source, &wrong)?;
-            match operand.operator {
+            for operand in operands {
+                self.operand(&mut other, operand, scope.source, &wrong)?;
+            }
+            match operands[0].operator {
                 Operator::Union => names.union(other),
                 Operator::Difference => names.difference(&other),
                 Operator::Intersection => names.intersection(&other),
