@@ -81,7 +81,7 @@ impl fmt::Display for RangeFault {
             Self::Long => "a number of more than 18 digits",
             Self::Backwards => "the first number is the lower one",
             Self::Step => "a step is 1 or more, and for ranges only: [1-9/2]",
-            Self::Padding => "both ends have as many digits where one begins with 0: [01-99,100], [001-100]",
+            Self::Padding => "an end begins with 0, so both have as many digits: [01-99,100], [001-100]",
         })
     }
 }

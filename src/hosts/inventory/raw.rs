@@ -48,9 +48,21 @@ pub(super) fn read(text: &str) -> Result<Raw, InventoryError> {
     let mut raw = Raw::default();
     for (key, value) in table.get_ref() {
         match &**key.get_ref() {
-            "exec" => raw.exec = reader.each(value, |value| reader.text(value))?,
-            "hosts" => raw.hosts = reader.each(value, |value| reader.host(value))?,
-            "groups" => raw.groups = reader.each(value, |value| reader.nodes(value))?,
+            "exec" => {
+                for (key, value) in reader.entries(value)? {
+                    raw.exec.push((key, reader.text(value)?));
+                }
+            }
+            "hosts" => {
+                for (key, value) in reader.entries(value)? {
+                    raw.hosts.push((key, reader.host(value)?));
+                }
+            }
+            "groups" => {
+                for (key, value) in reader.entries(value)? {
+                    raw.groups.push((key, reader.nodes(value)?));
+                }
+            }
             "defaults" => raw.defaults = reader.options(value, TABLE)?,
             _ => return Err(reader.unknown(key, "exec, hosts, groups, defaults")),
         }
@@ -77,17 +89,15 @@ impl Reader<'_> {
         self.wrong(value.span().start, Fault::Type { wanted })
     }
 
-    /// What a table holds, by the order of its lines.
-    fn each<T>(
-        &self,
-        value: &Value<'_>,
-        read: impl Fn(&Value<'_>) -> Result<T, InventoryError>,
-    ) -> Result<Vec<(Placed, T)>, InventoryError> {
+    /// What a table holds, as it stands in the file.
+    fn entries<'a, 'i>(&self, value: &'a Value<'i>) -> Result<Vec<(Placed, &'a Value<'i>)>, InventoryError> {
         let table = value.get_ref().as_table().ok_or_else(|| self.expected(value, TABLE))?;
-        let entry = |(key, value): (&Key<'_>, &Value<'_>)| {
-            Ok((Placed { at: key.span().start, text: key.get_ref().to_string() }, read(value)?))
+        let entry = |(key, value): (&Key<'_>, &'a Value<'i>)| {
+            (Placed { at: key.span().start, text: key.get_ref().to_string() }, value)
         };
-        by_line(table).into_iter().map(entry).collect()
+        let mut entries: Vec<_> = table.iter().map(entry).collect();
+        entries.sort_unstable_by_key(|(key, _)| key.at);
+        Ok(entries)
     }
 
     fn text(&self, value: &Value<'_>) -> Result<Placed, InventoryError> {
@@ -147,11 +157,4 @@ impl Reader<'_> {
             _ => Err(self.expected(value, NODES)),
         }
     }
-}
-
-/// What a table holds as it stands in the file.
-fn by_line<'a, 'i>(table: &'a DeTable<'i>) -> Vec<(&'a Key<'i>, &'a Value<'i>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_unstable_by_key(|(key, _)| key.span().start);
-    entries
 }

@@ -111,7 +111,7 @@ impl<'a> Evaluator<'a> {
                 expand(operand, |mask| masks.push(mask)).map_err(wrong)?;
                 let known = self.known(&|error| unknown("", operand.text, error))?;
                 let is_meant = |name: &&str| masks.iter().any(|mask| wildcard::matches(mask, name));
-                into.names.extend(known.iter().filter(is_meant).map(str::to_owned));
+                known.iter().filter(is_meant).for_each(|name| into.insert(name.to_owned()));
             }
             Kind::Group => {
                 let mut names = Vec::new();
@@ -150,14 +150,14 @@ impl<'a> Evaluator<'a> {
     ) -> Result<(), Box<NodesetError>> {
         if let Some(source) = name.strip_prefix('@') {
             let source = Some(source).filter(|source| !source.is_empty());
-            into.names.extend(self.lookup.groups(source).map_err(unknown)?);
+            self.lookup.groups(source).map_err(unknown)?.into_iter().for_each(|name| into.insert(name));
             return Ok(());
         }
         let (source, name) =
             name.split_once(':').map_or((source, name), |(source, name)| (Some(source), name));
         let label = source.map_or_else(|| format!("@{name}"), |source| format!("@{source}:{name}"));
         if let Some(nodes) = self.groups.get(&label) {
-            into.names.extend(nodes.iter().map(str::to_owned));
+            nodes.iter().for_each(|name| into.insert(name.to_owned()));
             return Ok(());
         }
         self.enter(label.clone()).map_err(wrong)?;
@@ -170,7 +170,7 @@ impl<'a> Evaluator<'a> {
             self.lines(&mut nodes, &text, source)?;
         }
         self.within.pop();
-        into.names.extend(nodes.iter().map(str::to_owned));
+        nodes.iter().for_each(|name| into.insert(name.to_owned()));
         self.groups.insert(label, nodes);
         Ok(())
     }

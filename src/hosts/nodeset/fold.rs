@@ -3,14 +3,14 @@
 
 use super::boxes;
 use super::ranges::MAX_DIGITS;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Stands for a number in the text that names have in common; no name has it.
 const PLACE: char = '\0';
 
 /// A number as it is written: zeros before it count. Shorter ones come first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Number {
     digits: u8,
     value: u64,
@@ -92,9 +92,11 @@ fn fold_alike(pattern: &str, numbers: &[Number], folded: &mut String) {
             known
         })
         .collect();
-    let ranks: Vec<HashMap<Number, u32>> =
-        known.iter().map(|known| known.iter().copied().zip(0..).collect()).collect();
-    let points: Vec<u32> = numbers.iter().enumerate().map(|(at, number)| ranks[at % axes][number]).collect();
+    let place = |(at, number): (usize, &Number)| {
+        let place = known[at % axes].binary_search(number);
+        u32::try_from(place.unwrap_or_else(|_| unreachable!("all are known"))).unwrap_or(u32::MAX)
+    };
+    let points: Vec<u32> = numbers.iter().enumerate().map(place).collect();
     for sides in boxes::cover(&points, axes) {
         let mut sides = sides.iter().zip(&known);
         for part in pattern.split_inclusive(PLACE) {
