@@ -18,7 +18,8 @@ struct Cli {
 const EXIT_HELP: &str = "\
 Targets: HOST or ssh:[USER@]HOST[?user=&port=&python=&opt=], local:[NAME], exec:NAME (a command line
 of hopvine.toml), sudo: su: doas:[USER], docker: podman: kubectl: lxc: lxd: incus: machinectl: jail:NAME,
-nsenter:PID; docs/GUIDE.md has their options. Lists and ranges: web[1-20],db[01-04/2]. Odd characters are written as %XX.
+nsenter:PID; docs/GUIDE.md has their options. Lists and ranges: web[1-20],db[01-04/2]; `hopvine hosts --help` has
+the whole algebra. Odd characters are written as %XX.
 
 Exit status, one host: the remote status (call: 0 or 1), 255 no connection, or lost, 124 timed out.
 Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.
@@ -44,6 +45,9 @@ pub enum Command {
     /// Why a host does not connect: each step, what it brought, what to try
     #[command(after_help = DOCTOR_HELP)]
     Doctor(Doctor),
+    /// The names that an expression stands for: one on each line, folded, counted
+    #[command(after_help = HOSTS_HELP)]
+    Hosts(Hosts),
     /// This program as a hop on the way: `install` puts it there; else what a controller starts
     #[command(args_conflicts_with_subcommands = true)]
     Relay(Relay),
@@ -65,6 +69,13 @@ where the file goes into; `-` is standard output, for one host; without TEMPLATE
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
 docs/GUIDE.md has the keys. --json prints them as the `value` of the host's object.";
+
+const HOSTS_HELP: &str = "\
+web[1-20,30] n[01-10/2] rack[1-2]n[1-4]   ranges; several numbers give all combinations
+a,b a!b a&b a^b                           or, without, and, either: from left to right
+@group @source:group @*                   groups; all names
+web* db?                                  known names
+^FILE -                                   the lines of a file, of standard input";
 
 const DOCTOR_HELP: &str = "\
 One line for each step: ok, warn or FAIL; beside the last two what was run, what came back, what it
@@ -182,6 +193,31 @@ pub struct Facts {
 pub struct Doctor {
     #[command(flatten)]
     pub reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub struct Hosts {
+    /// Expressions; otherwise, and for `-`, the lines of standard input
+    #[arg(value_name = "SPEC")]
+    pub spec: Vec<String>,
+    /// One line: the shortest expression for the same names, sorted
+    #[arg(short = 'f', long, group = "form")]
+    pub fold: bool,
+    /// Only how many they are
+    #[arg(short = 'c', long, group = "form")]
+    pub count: bool,
+    /// Print the groups that there are instead
+    #[arg(short = 'l', long, conflicts_with_all = ["spec", "excluded", "fold", "count"])]
+    pub list_groups: bool,
+    /// As one JSON list
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// Without these; may be repeated
+    #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
+    pub excluded: Vec<String>,
 }
 
 #[derive(Debug, Args)]

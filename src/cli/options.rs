@@ -26,9 +26,12 @@ pub struct Fleet {
 /// Options of all verbs that connect.
 #[derive(Debug, Args)]
 pub struct Reach {
-    /// The hosts: names, lists, ranges, targets; may be repeated
+    /// The hosts: names, targets, web[1-20], @group, 'web*!web3', ^FILE, - for standard input; may be repeated
     #[arg(short = 'w', value_name = "HOSTS", required = true)]
     pub hosts: Vec<String>,
+    /// Hosts to leave out, whatever -w says; may be repeated
+    #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
+    pub excluded: Vec<String>,
     /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
     #[arg(long, value_name = "PATH")]
     pub via: Option<String>,

@@ -5,7 +5,9 @@
 
 mod advice;
 mod host;
+mod inventory;
 mod loss;
+mod nodeset;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};

@@ -1,7 +1,8 @@
 //! What is wrong with what was typed.
 
 use super::MAX_NAME_BYTES;
-use crate::hosts::nodeset::NodesetError;
+use crate::hosts::inventory::ResolveError;
+use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
 use std::fmt;
 use std::io;
@@ -10,9 +11,34 @@ use std::path::PathBuf;
 /// What is wrong with what was typed.
 #[derive(Debug)]
 pub enum UsageError {
-    Nodeset(NodesetError),
+    /// An expression, of an option if it has a name.
+    Nodeset {
+        option: &'static str,
+        error: Box<NodesetError>,
+    },
     Target(TargetError),
-    NoHosts,
+    /// A name, by the inventory.
+    Resolve {
+        error: ResolveError,
+    },
+    /// Groups that cannot be listed.
+    Groups {
+        error: LookupError,
+    },
+    /// What was typed after `-w` is no host.
+    NoHosts {
+        typed: String,
+    },
+    /// `-x` names all of them.
+    AllExcluded,
+    /// What `hosts` was given is no name.
+    NoNames {
+        typed: String,
+    },
+    /// `hosts` was given nothing.
+    NoSpec,
+    /// Names and something else.
+    InputTwice,
     /// `MODULE:FUNCTION` does not look so.
     Function {
         typed: String,
@@ -90,9 +116,26 @@ pub enum UsageError {
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nodeset(error) => write!(f, "-w {error}"),
+            Self::Nodeset { option, error } if option.is_empty() || error.place.is_some() => error.fmt(f),
+            Self::Nodeset { option, error } => write!(f, "{option} {error}"),
             Self::Target(error) => error.fmt(f),
-            Self::NoHosts => write!(f, "-w names no host: an empty list is never all hosts"),
+            Self::Resolve { error } => error.fmt(f),
+            Self::Groups { error } => error.fmt(f),
+            Self::NoHosts { typed } if typed.trim().is_empty() => {
+                f.write_str("-w names no host: an empty list is never all hosts")
+            }
+            Self::NoHosts { typed } => {
+                write!(f, "-w {typed:?} names no host: an empty list is never all hosts")?;
+                f.write_str(compared(typed))
+            }
+            Self::AllExcluded => f.write_str("-x leaves no host of those that -w names"),
+            Self::NoNames { typed } => write!(f, "{typed:?} is no name at all{}", compared(typed)),
+            Self::NoSpec => {
+                f.write_str("no SPEC, and no names on standard input; `hopvine hosts 'web[1-20]'`")
+            }
+            Self::InputTwice => {
+                f.write_str("standard input (-) cannot be both the hosts and what is sent; name a file")
+            }
             Self::Function { typed } => {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")
             }
@@ -143,5 +186,14 @@ impl fmt::Display for UsageError {
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }
+    }
+}
+
+/// Where wildcards look, if there are any.
+fn compared(expression: &str) -> &'static str {
+    if nodeset::asks(expression).wildcards {
+        "; * and ? stand for names that are known: of hopvine.toml, of groups, of ~/.ssh/config"
+    } else {
+        ""
     }
 }

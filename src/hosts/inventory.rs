@@ -1,14 +1,42 @@
 //! The inventory, `hopvine.toml`: what the user has given names to.
 
-use serde::Deserialize;
+mod raw;
+mod resolve;
+
+use super::nodeset::{Lookup, LookupError, Nodeset, NodesetError, Text};
+use super::target::{Target, TargetError, quoted};
+use indexmap::IndexMap;
+use raw::Options;
 use std::collections::BTreeMap;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+pub use resolve::{ResolveError, Said};
+
+/// Stands in a target for the name that it is the target of.
+const HOST: &str = "{host}";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Command lines for `exec:NAME`, in the words of a POSIX shell.
-    #[serde(default)]
     exec: BTreeMap<String, String>,
+    /// Each name, and the entries that are about it, the last one first.
+    hosts: IndexMap<String, Vec<usize>>,
+    entries: Vec<Options>,
+    groups: BTreeMap<String, Group>,
+    defaults: Options,
+}
+
+/// A group, and the line that it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub line: usize,
+    pub nodes: Nodes,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    Expression(String),
+    /// A shell's command line that prints expressions.
+    Command(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,14 +47,59 @@ pub enum ExecError {
     Words { line: String },
 }
 
+/// What is wrong with an inventory, and where, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InventoryError {
+    pub line: usize,
+    pub column: usize,
+    pub fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No TOML, in the words of its parser.
+    Toml(String),
+    /// A key that means nothing; these do.
+    Key {
+        key: String,
+        known: &'static str,
+    },
+    /// A value that is none of these.
+    Type {
+        wanted: &'static str,
+    },
+    Name(Box<NodesetError>),
+    Target(TargetError),
+}
+
 impl Inventory {
     /// Reads the text of an inventory.
     ///
     /// # Errors
     ///
-    /// The parser's message, which shows line and column.
-    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// No TOML, unknown keys, wrong types; names and targets that cannot be.
+    pub fn parse(text: &str) -> Result<Self, InventoryError> {
+        let raw = raw::read(text)?;
+        let mut inventory = Self { defaults: raw.defaults, ..Self::default() };
+        for (key, options) in raw.hosts {
+            let names = Nodeset::parse(&key.text, &mut Elsewhere).map_err(|error| {
+                let (line, column) = place(text, key.at);
+                InventoryError { line, column, fault: Fault::Name(error) }
+            })?;
+            check(text, &options, names.iter().next())?;
+            for name in names.iter() {
+                inventory.hosts.entry(name.to_owned()).or_default().insert(0, inventory.entries.len());
+            }
+            inventory.entries.push(options);
+        }
+        check(text, &inventory.defaults, None)?;
+        for (name, nodes) in raw.groups {
+            inventory.groups.insert(name.text, Group { line: place(text, name.at).0, nodes });
+        }
+        for (name, line) in raw.exec {
+            inventory.exec.insert(name.text, line.text);
+        }
+        Ok(inventory)
     }
 
     /// Returns the words of the command line `name`.
@@ -43,27 +116,73 @@ impl Inventory {
             .filter(|words| !words.is_empty())
             .ok_or_else(|| ExecError::Words { line: line.clone() })
     }
+
+    /// The names under `[hosts]`, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.hosts.keys().map(String::as_str)
+    }
+
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
+        self.groups.iter().map(|(name, group)| (name.as_str(), group))
+    }
+
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(name)
+    }
+}
+
+/// Line and column of a byte.
+fn place(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..byte];
+    let line_begins = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() + 1, before[line_begins..].chars().count() + 1)
+}
+
+/// Whether the targets in these options can be read, those of `name` say.
+fn check(text: &str, options: &Options, name: Option<&str>) -> Result<(), InventoryError> {
+    let host = name.unwrap_or("host");
+    let paths = [&options.target, &options.via, &options.become_other].into_iter().flatten();
+    let paths =
+        paths.filter(|path| !path.text.is_empty()).map(|path| (path.at, path.text.replace(HOST, host)));
+    let user = options.user.iter().filter(|user| !user.text.is_empty());
+    let user = user.map(|user| (user.at, format!("ssh:{host}?user={}", quoted(&user.text))));
+    for (at, path) in paths.chain(user) {
+        Target::parse(&path).map_err(|error| {
+            let (line, column) = place(text, at);
+            InventoryError { line, column, fault: Fault::Target(error) }
+        })?;
+    }
+    Ok(())
+}
+
+/// Keys are names and ranges only: nothing else is there yet.
+struct Elsewhere;
+
+impl Lookup for Elsewhere {
+    fn group(&mut self, _source: Option<&str>, _name: &str) -> Result<Text, LookupError> {
+        Err(LookupError::NotHere)
+    }
+
+    fn all(&mut self, _source: Option<&str>) -> Result<Vec<Text>, LookupError> {
+        Err(LookupError::NotHere)
+    }
+
+    fn groups(&mut self, _source: Option<&str>) -> Result<Vec<String>, LookupError> {
+        Err(LookupError::NotHere)
+    }
+
+    fn known(&mut self) -> Result<Vec<Text>, LookupError> {
+        Err(LookupError::NotHere)
+    }
+
+    fn file(&mut self, _path: &str) -> Result<Text, LookupError> {
+        Err(LookupError::NotHere)
+    }
+
+    fn input(&mut self) -> Result<Text, LookupError> {
+        Err(LookupError::NotHere)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn command_lines_are_split_as_a_shell_does() {
-        let inventory =
-            Inventory::parse("[exec]\nbox = \"docker exec -i 'my app'\"\n").expect("is an inventory");
-        assert_eq!(
-            inventory.exec("box"),
-            Ok(vec!["docker".into(), "exec".into(), "-i".into(), "my app".into()])
-        );
-        assert_eq!(inventory.exec("bux"), Err(ExecError::Unknown { known: vec!["box".into()] }));
-    }
-
-    #[test]
-    fn errors_show_line_and_column() {
-        let error = Inventory::parse("[exec]\nbox = 3\n").expect_err("not a text").to_string();
-        assert!(error.contains("line 2, column 7"), "{error}");
-        assert!(Inventory::parse("[hosts]\n").is_err());
-    }
-}
+mod tests;

@@ -1,196 +1,202 @@
-//! Lists and ranges of names, as clush and pdsh write them: `web[1-20,30]`, `n[01-10/2]`,
-//! `rack[1-2]n[1-4]`, joined by commas.
+//! Node sets: names, and the expressions that stand for them, as clush and pdsh have them:
+//! `web[1-20,30]`, `n[01-10/2]`, `rack[1-2]n[1-4]`, `@group`, `web*`, joined by `,` `!` `&` `^`.
+//!
+//! A name is what stands for one target, as it is typed; names are equal where their texts are.
 
-use std::fmt;
+mod boxes;
+mod evaluate;
+mod fold;
+mod ranges;
+mod scan;
+
+use indexmap::IndexSet;
+use scan::Kind;
+
+pub use fold::fold;
+pub use ranges::RangeFault;
 
 /// More names than this are a slip of the keyboard.
 pub const MAX_NAMES: usize = 1_000_000;
 
+/// Names, each once, in the order in which they came first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodeset {
+    names: IndexSet<String>,
+}
+
+/// What an expression may ask for that does not stand in it.
+pub trait Lookup {
+    /// The nodes of a group, as expressions; without a `source` those of the user's first choice.
+    ///
+    /// # Errors
+    ///
+    /// No such group, or it cannot be had.
+    fn group(&mut self, source: Option<&str>, name: &str) -> Result<Text, LookupError>;
+
+    /// All nodes of a source, as expressions.
+    ///
+    /// # Errors
+    ///
+    /// No such source, or it cannot be had.
+    fn all(&mut self, source: Option<&str>) -> Result<Vec<Text>, LookupError>;
+
+    /// The names of the groups of a source.
+    ///
+    /// # Errors
+    ///
+    /// No such source, or it cannot be had.
+    fn groups(&mut self, source: Option<&str>) -> Result<Vec<String>, LookupError>;
+
+    /// What wildcards are compared with, as expressions.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be had.
+    fn known(&mut self) -> Result<Vec<Text>, LookupError>;
+
+    /// A file of expressions.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn file(&mut self, path: &str) -> Result<Text, LookupError>;
+
+    /// Standard input, as expressions.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    fn input(&mut self) -> Result<Text, LookupError>;
+}
+
+/// Expressions, one on each line; `#` begins a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NodesetError {
-    /// A bracket without its other half, or a bracket within brackets.
-    Bracket {
-        pattern: String,
-    },
-    /// Not a number, a range from high to low, a step of 0.
+pub struct Text {
+    /// Where it is from, for errors: a path, a group with its file.
+    pub place: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookupError {
+    /// No such group; these there are.
+    Group { known: Vec<String> },
+    /// No such source of groups; these there are.
+    Source { known: Vec<String> },
+    /// Names and ranges are all that is understood here.
+    NotHere,
+    /// What cannot be had, and why.
+    Failed { what: String, why: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodesetError {
+    /// Where the expression stands, if it was not typed.
+    pub place: Option<String>,
+    pub expression: String,
+    /// Counted in characters, from 1.
+    pub column: usize,
+    pub wrong: Wrong,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// No name where one should stand: before or after this operator.
+    Missing(char),
+    /// `[` without its `]`.
+    Open,
+    /// `]` without its `[`.
+    Close,
+    /// `[` within brackets.
+    Nested,
     Range {
-        pattern: String,
-        range: String,
+        text: String,
+        fault: RangeFault,
     },
-    /// Nothing between two commas.
-    EmptyName {
-        pattern: String,
+    TooMany,
+    Control(char),
+    /// `^` without a path, `@` without a name.
+    NoName(char),
+    /// What was asked for outside of the expression.
+    Lookup {
+        operand: String,
+        error: LookupError,
     },
-    TooMany {
-        pattern: String,
-    },
-    /// Set algebra, groups and wildcards need an inventory.
-    Operator {
-        pattern: String,
-        operator: char,
-    },
+    /// A group that holds itself: each, and who names it.
+    Circle(Vec<String>),
+    /// Groups within groups, files within files.
+    Deep(Vec<String>),
 }
 
-impl fmt::Display for NodesetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bracket { pattern } => write!(f, "{pattern:?}: brackets do not match"),
-            Self::Range { pattern, range } => {
-                write!(f, "{pattern:?}: {range:?} is no range; examples: [1-20,30], [01-10/2]")
-            }
-            Self::EmptyName { pattern } => write!(f, "{pattern:?}: a name is empty"),
-            Self::TooMany { pattern } => write!(f, "{pattern:?}: more than {MAX_NAMES} names"),
-            Self::Operator { pattern, operator } => {
-                write!(
-                    f,
-                    "{pattern:?}: {operator:?} is not supported here; write it as %{:02X} if it is part of a name",
-                    u32::from(*operator)
-                )
-            }
-        }
-    }
+/// What an expression asks for outside of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asks {
+    pub input: bool,
+    pub wildcards: bool,
 }
 
-/// Returns the names that `pattern` stands for, in its order, each once.
-///
-/// # Errors
-///
-/// What is wrong with the pattern, and where.
-pub fn expand(pattern: &str) -> Result<Vec<String>, NodesetError> {
-    let mut seen = std::collections::HashSet::new();
-    let mut names = Vec::new();
-    for item in split_items(pattern)? {
-        let item = item.trim();
-        if item.is_empty() {
-            return Err(NodesetError::EmptyName { pattern: pattern.to_owned() });
-        }
-        if let Some(operator) = operator_in(item) {
-            return Err(NodesetError::Operator { pattern: item.to_owned(), operator });
-        }
-        for name in expand_item(item)? {
-            if seen.insert(name.clone()) {
-                names.push(name);
-            }
-        }
-        if names.len() > MAX_NAMES {
-            return Err(NodesetError::TooMany { pattern: pattern.to_owned() });
-        }
-    }
-    Ok(names)
+/// Tells what `expression` asks for; one that is wrong asks for nothing.
+pub fn asks(expression: &str) -> Asks {
+    let operands = scan::operands(expression).unwrap_or_default();
+    let any = |kind| operands.iter().any(|operand| operand.kind == kind);
+    Asks { input: any(Kind::Input), wildcards: any(Kind::Wildcard) }
 }
 
-/// An operator of the set algebra outside the options of a target, which `?` begins.
-fn operator_in(item: &str) -> Option<char> {
-    let path = item.split('?').next().unwrap_or(item);
-    path.chars().find(|c| "!&^*".contains(*c)).or_else(|| item.starts_with('@').then_some('@'))
-}
+impl Nodeset {
+    /// Returns what `expression` stands for.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, and where; also in what it asks for.
+    pub fn parse(expression: &str, lookup: &mut dyn Lookup) -> Result<Self, Box<NodesetError>> {
+        evaluate::typed(expression, lookup)
+    }
 
-/// Splits at commas outside of brackets.
-fn split_items(pattern: &str) -> Result<Vec<&str>, NodesetError> {
-    let unbalanced = || NodesetError::Bracket { pattern: pattern.to_owned() };
-    let (mut items, mut start, mut inside) = (Vec::new(), 0, false);
-    for (at, char) in pattern.char_indices() {
-        match char {
-            '[' if inside => return Err(unbalanced()),
-            '[' => inside = true,
-            ']' if !inside => return Err(unbalanced()),
-            ']' => inside = false,
-            ',' if !inside => {
-                items.push(&pattern[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
+    pub fn len(&self) -> usize {
+        self.names.len()
     }
-    if inside {
-        return Err(unbalanced());
-    }
-    items.push(&pattern[start..]);
-    Ok(items)
-}
 
-fn expand_item(item: &str) -> Result<Vec<String>, NodesetError> {
-    let mut names = vec![String::new()];
-    let mut rest = item;
-    while let Some((before, after)) = rest.split_once('[') {
-        let Some((ranges, after)) = after.split_once(']') else { break };
-        names.iter_mut().for_each(|name| name.push_str(before));
-        let numbers = expand_ranges(item, ranges)?;
-        if names.len() * numbers.len() > MAX_NAMES {
-            return Err(NodesetError::TooMany { pattern: item.to_owned() });
-        }
-        names = names
-            .iter()
-            .flat_map(|name| numbers.iter().map(move |number| format!("{name}{number}")))
-            .collect();
-        rest = after;
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
     }
-    names.iter_mut().for_each(|name| name.push_str(rest));
-    Ok(names)
-}
 
-fn expand_ranges(item: &str, ranges: &str) -> Result<Vec<String>, NodesetError> {
-    let mut numbers = Vec::new();
-    for range in ranges.split(',') {
-        let wrong = || NodesetError::Range { pattern: item.to_owned(), range: range.to_owned() };
-        let (span, step) = range.split_once('/').unwrap_or((range, "1"));
-        let (first, last) = span.split_once('-').unwrap_or((span, span));
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if ![first, last, step].into_iter().all(plain) {
-            return Err(wrong());
-        }
-        let parse = |text: &str| text.parse::<usize>().map_err(|_| wrong());
-        let (low, high, step) = (parse(first)?, parse(last)?, parse(step)?);
-        if low > high || step == 0 {
-            return Err(wrong());
-        }
-        if (high - low) / step >= MAX_NAMES {
-            return Err(NodesetError::TooMany { pattern: item.to_owned() });
-        }
-        // A leading zero asks for padding to the width of the first number.
-        let width = if first.starts_with('0') { first.len() } else { 1 };
-        numbers.extend((low..=high).step_by(step).map(|number| format!("{number:0width$}")));
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
-    Ok(numbers)
+
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    fn insert(&mut self, name: String) {
+        self.names.insert(name);
+    }
+
+    pub fn union(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+        } else {
+            self.names.extend(other.names);
+        }
+    }
+
+    pub fn difference(&mut self, other: &Self) {
+        if !other.is_empty() {
+            self.names.retain(|name| !other.contains(name));
+        }
+    }
+
+    pub fn intersection(&mut self, other: &Self) {
+        self.names.retain(|name| other.contains(name));
+    }
+
+    pub fn symmetric_difference(&mut self, mut other: Self) {
+        let both: IndexSet<String> = self.names.intersection(&other.names).cloned().collect();
+        self.names.retain(|name| !both.contains(name));
+        other.names.retain(|name| !both.contains(name));
+        self.names.extend(other.names);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn names(pattern: &str) -> String {
-        expand(pattern).map_or_else(|error| error.to_string(), |names| names.join(" "))
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_names_or_an_error(pattern in "[a-z0-9,\\[\\]/!&-]{0,24}") {
-            drop(expand(&pattern));
-        }
-    }
-
-    #[test]
-    fn ranges_expand_in_order_and_keep_their_padding() {
-        assert_eq!(names("web[1-3,7],db"), "web1 web2 web3 web7 db");
-        assert_eq!(names("n[08-11]"), "n08 n09 n10 n11");
-        assert_eq!(names("n[01-10/3]"), "n01 n04 n07 n10");
-        assert_eq!(names("r[1-2]n[1-2].lan"), "r1n1.lan r1n2.lan r2n1.lan r2n2.lan");
-        assert_eq!(names("a,b,a"), "a b");
-        assert_eq!(names("local:c[1-2]"), "local:c1 local:c2");
-    }
-
-    #[test]
-    fn options_of_a_target_may_hold_an_ampersand() {
-        assert_eq!(names("ssh:h?user=a&port=2"), "ssh:h?user=a&port=2");
-    }
-
-    #[test]
-    fn errors_name_the_pattern() {
-        assert_eq!(names("web[1-"), r#""web[1-": brackets do not match"#);
-        assert!(names("web[3-1]").starts_with(r#""web[3-1]": "3-1" is no range"#));
-        assert_eq!(names("a,,b"), r#""a,,b": a name is empty"#);
-        assert!(names("web[1-99999999]").contains("more than"));
-        assert!(names("a&b").contains("%26"));
-    }
-}
+mod tests;

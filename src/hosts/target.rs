@@ -127,6 +127,20 @@ impl Target {
     }
 }
 
+/// Writes text as a part of a name, with all that has a meaning elsewhere as `%XX`.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::new();
+    for char in text.chars() {
+        if char.is_whitespace() || char.is_control() || ",!&^[]*?@#%/:=".contains(char) {
+            let mut bytes = [0; 4];
+            char.encode_utf8(&mut bytes).bytes().for_each(|byte| quoted += &format!("%{byte:02X}"));
+        } else {
+            quoted.push(char);
+        }
+    }
+    quoted
+}
+
 /// Splits at slashes. Within options, where a path or an image is often meant, only at one that a
 /// transport follows.
 fn split_hops(typed: &str) -> Vec<&str> {

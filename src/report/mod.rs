@@ -297,6 +297,20 @@ pub fn bytes(bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// Prints names, one on each line or as one JSON list.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub fn names<'a>(names: impl Iterator<Item = &'a str>, json: bool) -> io::Result<()> {
+    if json {
+        let list = serde_json::Value::from_iter(names);
+        return bytes(format!("{list}\n").as_bytes());
+    }
+    let lines: String = names.flat_map(|name| [name, "\n"]).collect();
+    bytes(lines.as_bytes())
+}
+
 /// Says what is wrong with the command line.
 pub fn usage(error: &UsageError) {
     complain(&error.to_string());

@@ -5,9 +5,12 @@ mod desk;
 mod doctor;
 mod drive;
 mod files;
+mod hosts;
+mod names;
 mod prepare;
 mod relay;
 mod secrets;
+mod shell;
 
 use crate::cli::Command;
 use crate::error::ExitCode;
@@ -29,6 +32,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Fetch(fetch) => drive::with(prepare::fetch(&fetch), &fetch.fleet),
         Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
+        Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }

@@ -4,13 +4,13 @@
 mod files;
 
 use super::files::Plan;
+use super::names::{self, Names};
 use super::secrets;
 use crate::cli;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
-use crate::hosts::inventory::{ExecError, Inventory};
-use crate::hosts::nodeset;
+use crate::hosts::inventory::{ExecError, Inventory, Said};
 use crate::hosts::target::{Target, Way};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
@@ -23,8 +23,6 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-const INVENTORY_FILE: &str = "hopvine.toml";
 
 pub(super) use files::{fetch, put};
 
@@ -46,7 +44,7 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
     let request = Request::Run(Run {
         words,
         interpreter: if typed.argv { Words::Exact } else { Words::Shell },
-        stdin: feed(typed.no_input)?,
+        stdin: feed(typed.no_input, &typed.fleet)?,
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
 }
@@ -66,13 +64,16 @@ pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
     let path = typed.file.clone();
     let wrong = |error| UsageError::Script { path: path.clone(), error };
     let from_input = typed.file.as_os_str() == "-";
+    if from_input && names_are_input(&typed.fleet) {
+        return Err(UsageError::InputTwice);
+    }
     let source = if from_input { stdio::read_all_input() } else { std::fs::read(&typed.file) };
     let root = if from_input { Path::new(".") } else { folder_of(&typed.file) };
     let script = Script {
         name: typed.file.to_string_lossy().into_owned(),
         source: source.map_err(wrong)?,
         words: typed.arguments.clone(),
-        stdin: if from_input { Feed::Nothing } else { feed(typed.no_input)? },
+        stdin: if from_input { Feed::Nothing } else { feed(typed.no_input, &typed.fleet)? },
     };
     prepare(&typed.fleet, Request::Script(script), vec![root.to_owned()], ResultKind::Output)
 }
@@ -90,13 +91,17 @@ pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, Usage
 }
 
 /// Whether our standard input goes to the hosts.
-fn feed(unwanted: bool) -> Result<Feed, UsageError> {
+fn feed(unwanted: bool, fleet: &cli::Fleet) -> Result<Feed, UsageError> {
     match stdio::input() {
-        _ if unwanted => Ok(Feed::Nothing),
+        _ if unwanted || names_are_input(fleet) => Ok(Feed::Nothing),
         Input::Folder => Err(UsageError::InputFolder),
         Input::Piped => Ok(Feed::Piped),
         Input::Terminal | Input::Nothing => Ok(Feed::Nothing),
     }
+}
+
+fn names_are_input(fleet: &cli::Fleet) -> bool {
+    names::read_input(fleet.reach.hosts.iter().chain(&fleet.reach.excluded))
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -113,23 +118,30 @@ fn prepare(
     roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
-    let targets = extended(targets(&typed.reach.hosts)?, &typed.reach)?;
-    prepare_for(targets, None, typed, request, roots, result)
+    let mut names = Names::new(typed.reach.inventory.as_deref())?;
+    let targets = targets(&typed.reach, &mut names)?;
+    prepare_for(Reached { targets, beside: None, names }, typed, request, roots, result)
 }
 
-/// The same for targets that are known, and one more that is reached beside them.
-fn prepare_for(
+/// Targets, and one more that is reached beside them.
+struct Reached {
     targets: Vec<Target>,
-    beside: Option<&Target>,
+    beside: Option<Target>,
+    names: Names,
+}
+
+fn prepare_for(
+    reached: Reached,
     typed: &cli::Fleet,
     request: Request,
     mut roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
+    let Reached { targets, beside, names } = reached;
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let all: Vec<_> = targets.iter().chain(beside).cloned().collect();
-    let settings = settings(&typed.reach, &all)?;
+    let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
+    let settings = settings(&typed.reach, &all, names)?;
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, request, settings, result, files: Plan::None })
@@ -137,17 +149,18 @@ fn prepare_for(
 
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
-    let targets = extended(targets(&typed.hosts)?, typed)?;
-    let settings = settings(typed, &targets)?;
+    let mut names = Names::new(typed.inventory.as_deref())?;
+    let targets = targets(typed, &mut names)?;
+    let settings = settings(typed, &targets, names)?;
     Ok((targets, settings))
 }
 
 /// What holds for the way to all of `targets`.
-fn settings(typed: &cli::Reach, targets: &[Target]) -> Result<Settings, UsageError> {
+fn settings(typed: &cli::Reach, targets: &[Target], names: Names) -> Result<Settings, UsageError> {
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
-    let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
+    let (inventory, inventory_path) = names.inventory();
     for target in targets {
         check(target, &inventory, inventory_path.as_deref())?;
     }
@@ -177,30 +190,37 @@ fn settings(typed: &cli::Reach, targets: &[Target]) -> Result<Settings, UsageErr
     Ok(settings)
 }
 
-fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {
+fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Vec<Target>, UsageError> {
+    let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
+    let said = said(typed);
+    let left_out = excluded.iter().map(|name| names.target(name, said)).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
     let mut targets = Vec::new();
-    for pattern in typed {
-        if pattern.trim().is_empty() {
-            return Err(UsageError::NoHosts);
-        }
-        for name in nodeset::expand(pattern).map_err(UsageError::Nodeset)? {
-            let target = Target::parse(&name).map_err(UsageError::Target)?;
-            if seen.insert(target.clone()) {
-                targets.push(target);
-            }
+    for name in selected.iter() {
+        let target = names.target(name, said)?;
+        // `-x web1` also means what is shown as web1: the same host by another port, say.
+        let unwanted = excluded.contains(&target.name) || left_out.contains(&target);
+        if !unwanted && seen.insert(target.clone()) {
+            targets.push(target);
         }
     }
-    Ok(targets)
+    if targets.is_empty() { Err(UsageError::AllExcluded) } else { extended(targets, typed, names) }
+}
+
+/// What of a way is typed, and so not looked for in the inventory.
+fn said(typed: &cli::Reach) -> Said {
+    Said {
+        via: typed.via.is_some(),
+        become_other: typed.become_other.is_some(),
+        python: typed.python.is_some(),
+    }
 }
 
 /// With the hops of `--via` before each target and that of `--become` behind it.
-fn extended(mut targets: Vec<Target>, typed: &cli::Reach) -> Result<Vec<Target>, UsageError> {
-    let hops = |typed: &Option<String>| {
-        let target = typed.as_deref().map(Target::parse).transpose().map_err(UsageError::Target)?;
-        Ok::<_, UsageError>(target.map_or_else(Vec::new, |target| target.hops))
-    };
-    let (via, become_other) = (hops(&typed.via)?, hops(&typed.become_other)?);
+fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Result<Vec<Target>, UsageError> {
+    let via = typed.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))?;
+    let become_other = typed.become_other.as_deref().map(Target::parse).transpose();
+    let become_other = become_other.map_err(UsageError::Target)?.map_or_else(Vec::new, |target| target.hops);
     for target in &mut targets {
         target.hops.splice(0..0, via.iter().cloned());
         target.hops.extend(become_other.iter().cloned());
@@ -229,25 +249,6 @@ fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<
 fn check_interpreter(interpreter: &Interpreter) -> Result<(), UsageError> {
     let path = interpreter.tried().to_owned();
     payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { path, odd })
-}
-
-/// The inventory that was named, or else the nearest one.
-fn inventory(named: Option<&Path>) -> Result<(Inventory, Option<PathBuf>), UsageError> {
-    let Some(path) = named.map(Path::to_owned).or_else(nearest_inventory) else {
-        return Ok((Inventory::default(), None));
-    };
-    let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    let inventory = Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    Ok((inventory, Some(path)))
-}
-
-fn nearest_inventory() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
-    let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home);
-    above.chain(config.map(|folder| folder.join("hopvine").join(INVENTORY_FILE))).find(|path| path.is_file())
 }
 
 /// Returns `module:name` and the root that holds the module, where it is one of the user's: the
@@ -327,11 +328,5 @@ mod tests {
             assert!(matches!(locate(wrong), Err(UsageError::Function { .. })), "{wrong}");
         }
         assert!(matches!(locate("./nope.py:f"), Err(UsageError::ScriptMissing { .. })));
-    }
-
-    #[test]
-    fn an_empty_list_of_hosts_is_an_error_and_never_all() {
-        assert!(matches!(targets(&[String::new()]), Err(UsageError::NoHosts)));
-        assert_eq!(targets(&["a,b".into(), "b".into()]).map(|targets| targets.len()).ok(), Some(2));
     }
 }

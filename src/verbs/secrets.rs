@@ -1,12 +1,13 @@
 //! Passwords, from where the user says: asked on the terminal once, or read, before anything is started.
 
+use super::shell;
 use crate::cli;
 use crate::controller::secrets::{Secret, Secrets, User};
 use crate::error::UsageError;
 use crate::hosts::target::{Target, Way};
 use crate::sys::{environment, tty};
 use std::os::unix::ffi::OsStringExt;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 /// Longer is no password.
 const MAX_BYTES: usize = 4096;
@@ -42,7 +43,8 @@ fn read_elsewhere(typed: &cli::Secret) -> Result<Option<Secret>, UsageError> {
     let (from, read) = if let Some(path) = &typed.secret_file {
         (format!("--secret-file {}", path.display()), std::fs::read(path).map_err(|error| error.to_string()))
     } else if let Some(line) = &typed.secret_command {
-        (format!("--secret-command {line:?}"), output(line))
+        // It may ask something itself.
+        (format!("--secret-command {line:?}"), shell::output(line, Stdio::inherit(), None))
     } else if let Some(name) = &typed.secret_env {
         let value = environment::take(name).ok_or_else(|| "not set".to_owned());
         (format!("--secret-env {name}"), value.map(OsStringExt::into_vec))
@@ -52,14 +54,6 @@ fn read_elsewhere(typed: &cli::Secret) -> Result<Option<Secret>, UsageError> {
     read.and_then(line)
         .map(|secret| Some(Secret::new(secret)))
         .map_err(|wrong| UsageError::Secret { from, wrong })
-}
-
-/// What a command line of the user's prints; it may ask something itself.
-fn output(line: &str) -> Result<Vec<u8>, String> {
-    let shown =
-        Command::new("/bin/sh").args(["-c", line]).stderr(Stdio::inherit()).stdin(Stdio::inherit()).output();
-    let shown = shown.map_err(|error| error.to_string())?;
-    if shown.status.success() { Ok(shown.stdout) } else { Err(shown.status.to_string()) }
 }
 
 /// One line, without its end.

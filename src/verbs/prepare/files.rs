@@ -1,6 +1,6 @@
 //! What is to be done with files: what goes where, and that no two go to the same place.
 
-use super::{Prepared, extended, prepare, prepare_for, targets};
+use super::{Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
 use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
@@ -10,6 +10,7 @@ use crate::hosts::target::{Hop, Target};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
 use crate::verbs::files::Plan;
+use crate::verbs::names::Names;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -27,6 +28,9 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
         return put_from(typed, from, path, transfer);
     }
     let piped = typed.local.as_os_str() == "-";
+    if piped && names_are_input(&typed.fleet) {
+        return Err(UsageError::InputTwice);
+    }
     let source = if piped { Source::Pushed } else { local(&typed.local, transfer.tree)? };
     if piped && stdio::input() == Input::Folder {
         return Err(UsageError::InputFolder);
@@ -45,12 +49,17 @@ fn put_from(
     transfer: Transfer,
 ) -> Result<Prepared, UsageError> {
     let reach = &typed.fleet.reach;
-    let source = extended(targets(&[from.to_owned()])?, reach)?;
-    let [mut source] = <[Target; 1]>::try_from(source).map_err(|_| UsageError::Origin)?;
-    let mut targets = extended(targets(&reach.hosts)?, reach)?;
+    let mut names = Names::new(reach.inventory.as_deref())?;
+    let mut targets = targets(reach, &mut names)?;
+    let origin = names.parse("--from", from)?;
+    let origin: Vec<_> =
+        origin.iter().map(|name| names.target(name, said(reach))).collect::<Result<_, _>>()?;
+    let [mut source] =
+        <[Target; 1]>::try_from(extended(origin, reach, &names)?).map_err(|_| UsageError::Origin)?;
     set_apart(&mut source, &mut targets);
     let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, transfer });
-    let prepared = prepare_for(targets, Some(&source), &typed.fleet, put, Vec::new(), ResultKind::Files)?;
+    let reached = Reached { targets, beside: Some(source.clone()), names };
+    let prepared = prepare_for(reached, &typed.fleet, put, Vec::new(), ResultKind::Files)?;
     let fetch = Fetch { path: path_there(typed.local.as_os_str())?, transfer };
     let origin = Origin { target: source, fetch };
     Ok(Prepared { files: Plan::PutFrom(origin), ..prepared })

@@ -1,0 +1,45 @@
+//! What is wrong with what names are looked up in.
+
+use crate::hosts::clustershell::ClustershellError;
+use crate::hosts::inventory::{Fault, InventoryError, ResolveError};
+use std::fmt;
+
+impl fmt::Display for InventoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: ", self.line, self.column)?;
+        match &self.fault {
+            Fault::Toml(message) => f.write_str(message.trim_end()),
+            Fault::Key { key, known } => write!(f, "{key:?} has no meaning here; there are {known}"),
+            Fault::Type { wanted } => write!(f, "this is not {wanted}"),
+            Fault::Name(error) => write!(f, "key {error}"),
+            Fault::Target(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(error) => error.fmt(f),
+            Self::Circle(path) => {
+                write!(f, "the inventory leads in a circle: {}; ssh:NAME is not looked up", path.join(" -> "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ClustershellError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Section { line } => write!(f, "line {line}: no [section] stands before this"),
+            Self::Option { line } => write!(f, "line {line}: neither [section] nor `option: value`"),
+            Self::NoMap { section } => write!(f, "[{section}] has neither `map` nor `mapall`"),
+            Self::Group { line } => write!(f, "line {line}: not `group: nodes`"),
+            Self::Yaml { line } => write!(
+                f,
+                "line {line}: more of YAML than is read here: two levels, `source:` and below it `group: nodes`, \
+                 nodes as one text or a list of texts; quotes help"
+            ),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+use super::*;
+
+fn inventory(text: &str) -> Inventory {
+    Inventory::parse(text).expect("is an inventory")
+}
+
+/// The hops of a name, as they are shown.
+fn hops(inventory: &Inventory, typed: &str) -> String {
+    match inventory.target(typed, Said::default()) {
+        Ok(target) => target.hops.iter().map(ToString::to_string).collect::<Vec<_>>().join("/"),
+        Err(error) => format!("{error:?}"),
+    }
+}
+
+const FLEET: &str = r#"
+[hosts]
+"web[1-3]" = { via = "bastion", port = 2222 }
+web2 = { via = "", user = "admin" }
+web3 = { via = "", user = "" }
+bastion = "ssh:ops@10.0.0.1?port=99"
+app = "web1/docker:app"
+db = { target = "ssh:10.0.0.9", become = "sudo:postgres", python = "/opt/py" }
+"c[1-2]" = "local:{host}"
+round = "trip"
+trip = "round/sudo:"
+
+[groups]
+web = "web[1-3]"
+all = ["@web", "db"]
+live = { command = "list-hosts" }
+
+[defaults]
+user = "me"
+"#;
+
+#[test]
+fn command_lines_are_split_as_a_shell_does() {
+    let inventory = inventory("[exec]\nbox = \"docker exec -i 'my app'\"\n");
+    assert_eq!(inventory.exec("box"), Ok(vec!["docker".into(), "exec".into(), "-i".into(), "my app".into()]));
+    assert_eq!(inventory.exec("bux"), Err(ExecError::Unknown { known: vec!["box".into()] }));
+}
+
+#[test]
+fn names_have_what_is_said_about_them() {
+    let fleet = inventory(FLEET);
+    assert_eq!(hops(&fleet, "web1"), "ssh:ops@10.0.0.1 port 99/ssh:me@web1 port 2222");
+    assert_eq!(hops(&fleet, "web2"), "ssh:admin@web2 port 2222");
+    assert_eq!(hops(&fleet, "web3"), "ssh:web3 port 2222");
+    assert_eq!(hops(&fleet, "app"), "ssh:ops@10.0.0.1 port 99/ssh:me@web1 port 2222/docker:app");
+    assert_eq!(hops(&fleet, "db"), "ssh:me@10.0.0.9/sudo:postgres");
+    assert_eq!(hops(&fleet, "c2"), "local:c2");
+    assert_eq!(hops(&fleet, "web2/sudo:root"), "ssh:admin@web2 port 2222/sudo:root");
+    assert_eq!(hops(&fleet, "other"), "ssh:me@other");
+    assert_eq!(hops(&fleet, "you@other"), "ssh:you@other");
+    let python = |typed: &str| {
+        let target = fleet.target(typed, Said::default()).expect("is a target");
+        target.hops.iter().map(|hop| hop.python.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(python("db"), [Some("/opt/py".into()), Some("/opt/py".into())]);
+}
+
+#[test]
+fn the_name_stays_and_a_path_is_taken_as_it_is() {
+    let fleet = inventory(FLEET);
+    assert_eq!(fleet.target("web1", Said::default()).map(|target| target.name), Ok("web1".into()));
+    assert_eq!(fleet.target("app/sudo:", Said::default()).map(|target| target.name), Ok("app/sudo".into()));
+    assert_eq!(hops(&fleet, "ssh:web1"), "ssh:web1");
+    assert_eq!(hops(&fleet, "web1?port=5"), "ssh:web1 port 5");
+    assert_eq!(hops(&fleet, "ssh:a/web1"), "ssh:a/ssh:web1");
+}
+
+#[test]
+fn the_command_line_comes_first() {
+    let fleet = inventory(FLEET);
+    let said = Said { via: true, become_other: true, python: true };
+    let target = fleet.target("db", said).expect("is a target");
+    assert_eq!((target.hops.len(), target.hops[0].python.clone()), (1, None));
+    assert_eq!(fleet.target("app", said).map(|target| target.hops.len()), Ok(2));
+}
+
+#[test]
+fn defaults_lead_to_all_but_those_who_lead() {
+    let text = "[defaults]\nvia = \"gate\"\nbecome = \"sudo:\"\n[hosts]\ngate = \"10.0.0.1\"\nnear = { via = \"\" }\n";
+    let fleet = inventory(text);
+    assert_eq!(hops(&fleet, "a"), "ssh:10.0.0.1/ssh:a/sudo:root");
+    assert_eq!(hops(&fleet, "near"), "ssh:near/sudo:root");
+    assert_eq!(hops(&fleet, "gate"), "ssh:10.0.0.1/sudo:root");
+    let way = fleet.way("gate/local:x").map(|hops| hops.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(way, Ok(vec!["ssh:10.0.0.1".into(), "local:x".into()]));
+}
+
+#[test]
+fn circles_show_their_way() {
+    let circle = ["round", "trip", "round"].map(str::to_owned).to_vec();
+    let fleet = inventory(FLEET);
+    assert_eq!(fleet.target("round", Said::default()), Err(ResolveError::Circle(circle)));
+}
+
+#[test]
+fn groups_are_expressions_lists_or_commands() {
+    let fleet = inventory(FLEET);
+    let nodes = |name: &str| fleet.group(name).map(|group| group.nodes.clone());
+    assert_eq!(nodes("web"), Some(Nodes::Expression("web[1-3]".into())));
+    assert_eq!(nodes("all"), Some(Nodes::Expression("@web\ndb".into())));
+    assert_eq!(nodes("live"), Some(Nodes::Command("list-hosts".into())));
+    assert_eq!(fleet.group("all").map(|group| group.line), Some(15));
+}
+
+#[test]
+fn errors_show_line_and_column() {
+    let wrong = |text: &str| Inventory::parse(text).expect_err(text);
+    let place = |text: &str| (wrong(text).line, wrong(text).column);
+    assert_eq!(place("[exec]\nbox = 3\n"), (2, 7));
+    assert_eq!(place("[exec\n"), (1, 6));
+    assert_eq!(place("[hosts]\na = 3\n"), (2, 5));
+    assert_eq!(place("[hosts]\na = { port = 0 }\n"), (2, 14));
+    assert_eq!(place("[groups]\na = { command = 3 }\n"), (2, 17));
+    assert_eq!(place("[hosts]\n  \"web[1-\" = \"a\"\n"), (2, 3));
+    assert_eq!(place("[hosts]\n\"web*\" = \"a\"\n"), (2, 1));
+    assert_eq!(place("[hosts]\na = \"telnet:b\"\n"), (2, 5));
+    assert_eq!(place("[hosts]\na = { via = \"telnet:b\" }\n"), (2, 13));
+    assert_eq!(place("[hosts]\na = { user = \"-oProxyCommand=id\" }\n"), (2, 14));
+    assert_eq!(place("[defaults]\nbecome = \"telnet:b\"\n"), (2, 10));
+    let known = "exec, hosts, groups, defaults";
+    assert_eq!(wrong("[host]\n").fault, Fault::Key { key: "host".into(), known });
+    assert!(
+        matches!(wrong("[hosts]\na = { tarket = \"b\" }\n").fault, Fault::Key { key, .. } if key == "tarket")
+    );
+}

@@ -1,0 +1,229 @@
+//! Names from what was typed: expressions, and the files, groups and commands that they ask for.
+
+mod aliases;
+mod clustershell;
+
+use super::shell;
+use crate::error::UsageError;
+use crate::hosts::inventory::{Group, Inventory, Nodes, Said};
+use crate::hosts::nodeset::{self, Lookup, LookupError, Nodeset, Text};
+use crate::hosts::target::{Hop, Target};
+use crate::sys::stdio;
+use clustershell::Sources;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+const INVENTORY_FILE: &str = "hopvine.toml";
+
+/// What names can be had from beside the command line. Each is read when it is first asked for.
+pub(super) struct Names {
+    inventory: Inventory,
+    /// Where the inventory is.
+    path: Option<PathBuf>,
+    sources: Option<Sources>,
+    /// Groups by source and name, so that each command runs once, and -w and -x mean the same.
+    told: HashMap<(Option<String>, String), Text>,
+    /// Standard input.
+    input: Option<String>,
+}
+
+impl Names {
+    /// With the inventory that was `named`, or else the nearest one.
+    pub(super) fn new(named: Option<&Path>) -> Result<Self, UsageError> {
+        let path = named.map(Path::to_owned).or_else(nearest_inventory);
+        let inventory = match &path {
+            Some(path) => {
+                let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
+                let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+                Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?
+            }
+            None => Inventory::default(),
+        };
+        Ok(Self { inventory, path, sources: None, told: HashMap::new(), input: None })
+    }
+
+    /// The inventory, and where it is.
+    pub(super) fn inventory(self) -> (Inventory, Option<PathBuf>) {
+        (self.inventory, self.path)
+    }
+
+    /// What a name leads to.
+    pub(super) fn target(&self, name: &str, said: Said) -> Result<Target, UsageError> {
+        self.inventory.target(name, said).map_err(|error| UsageError::Resolve { error })
+    }
+
+    /// All that the expressions of `-w` stand for; each has to name a host.
+    pub(super) fn selected(&mut self, typed: &[String]) -> Result<Nodeset, UsageError> {
+        let mut selected = Nodeset::default();
+        for expression in typed {
+            let names = self.parse("-w", expression)?;
+            if names.is_empty() {
+                return Err(UsageError::NoHosts { typed: expression.clone() });
+            }
+            selected.union(names);
+        }
+        Ok(selected)
+    }
+
+    /// All that the expressions of `-x` stand for, if anything.
+    pub(super) fn excluded(&mut self, typed: &[String]) -> Result<Nodeset, UsageError> {
+        let mut excluded = Nodeset::default();
+        for expression in typed {
+            excluded.union(self.parse("-x", expression)?);
+        }
+        Ok(excluded)
+    }
+
+    /// What one expression stands for, which was typed as the value of `option`.
+    pub(super) fn parse(&mut self, option: &'static str, expression: &str) -> Result<Nodeset, UsageError> {
+        Nodeset::parse(expression, self).map_err(|error| UsageError::Nodeset { option, error })
+    }
+
+    /// What the path of `--via` leads through.
+    pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
+        self.inventory.way(path).map_err(|error| UsageError::Resolve { error })
+    }
+
+    /// All groups, as they are typed: those that need no source first.
+    pub(super) fn all_groups(&mut self) -> Result<Vec<String>, UsageError> {
+        let wrong = |error| UsageError::Groups { error };
+        let mut groups: Vec<String> = self.groups(None).map_err(wrong)?;
+        for source in self.sources().map_err(wrong)?.others() {
+            let names = self.groups(Some(&source)).map_err(wrong)?;
+            groups.extend(names.into_iter().map(|name| format!("{source}:{name}")));
+        }
+        Ok(groups)
+    }
+
+    fn sources(&mut self) -> Result<&Sources, LookupError> {
+        if self.sources.is_none() {
+            self.sources = Some(Sources::load()?);
+        }
+        Ok(self.sources.get_or_insert_default())
+    }
+
+    fn ask(&mut self, source: Option<&str>, name: &str) -> Result<Text, LookupError> {
+        if source.is_none()
+            && let Some(group) = self.inventory.group(name)
+        {
+            return self.group_text(name, group);
+        }
+        let found = self.sources()?.group(source, name);
+        found.map_err(|error| match error {
+            LookupError::Group { known } if source.is_none() => {
+                let here = self.inventory.groups().map(|(name, _)| name.to_owned());
+                LookupError::Group { known: here.chain(known).collect() }
+            }
+            other => other,
+        })
+    }
+
+    fn group_text(&self, name: &str, group: &Group) -> Result<Text, LookupError> {
+        let path = self.path.as_deref().unwrap_or(Path::new(INVENTORY_FILE));
+        let place = format!("{}:{}", path.display(), group.line);
+        match &group.nodes {
+            Nodes::Expression(text) => Ok(Text { place, text: text.clone() }),
+            Nodes::Command(line) => {
+                let place = format!("{place}: command of @{name}");
+                let failed = |why| LookupError::Failed { what: place.clone(), why };
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let output = shell::output(line, Stdio::null(), folder).map_err(failed)?;
+                Ok(Text { text: String::from_utf8_lossy(&output).into_owned(), place })
+            }
+        }
+    }
+
+    /// What the inventory knows; also by its commands, if they are `wanted`.
+    fn known_here(&self, wanted: bool) -> Result<Vec<Text>, LookupError> {
+        let hosts = self.inventory.names().collect::<Vec<_>>().join("\n");
+        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts }];
+        for (name, group) in self.inventory.groups() {
+            if wanted || matches!(group.nodes, Nodes::Expression(_)) {
+                texts.push(self.group_text(name, group)?);
+            }
+        }
+        Ok(texts)
+    }
+}
+
+/// Whether standard input is read for names.
+pub(super) fn read_input<'a>(typed: impl IntoIterator<Item = &'a String>) -> bool {
+    typed.into_iter().any(|expression| nodeset::asks(expression).input)
+}
+
+impl Lookup for Names {
+    fn group(&mut self, source: Option<&str>, name: &str) -> Result<Text, LookupError> {
+        let key = (source.map(str::to_owned), name.to_owned());
+        if let Some(text) = self.told.get(&key) {
+            return Ok(text.clone());
+        }
+        let text = self.ask(source, name)?;
+        self.told.insert(key, text.clone());
+        Ok(text)
+    }
+
+    fn all(&mut self, source: Option<&str>) -> Result<Vec<Text>, LookupError> {
+        if source.is_some() {
+            return self.sources()?.all(source);
+        }
+        let mut texts = match self.inventory.group("all") {
+            Some(group) => vec![self.group_text("all", group)?],
+            None => self.known_here(true)?,
+        };
+        texts.extend(self.sources()?.all(None)?);
+        Ok(texts)
+    }
+
+    fn groups(&mut self, source: Option<&str>) -> Result<Vec<String>, LookupError> {
+        let here = self.inventory.groups().filter(|_| source.is_none());
+        let mut names: Vec<String> = here.map(|(name, _)| name.to_owned()).collect();
+        let more = self.sources()?.groups(source)?;
+        names.extend(more);
+        Ok(names)
+    }
+
+    fn known(&mut self) -> Result<Vec<Text>, LookupError> {
+        let mut texts = self.known_here(false)?;
+        // A source that cannot tell its nodes, as one that was installed and never set up, has none.
+        texts.extend(self.sources()?.all(None).unwrap_or_default());
+        texts.push(Text { place: "ssh's configuration".to_owned(), text: aliases::all().join("\n") });
+        Ok(texts)
+    }
+
+    fn file(&mut self, path: &str) -> Result<Text, LookupError> {
+        let failed =
+            |error: std::io::Error| LookupError::Failed { what: path.to_owned(), why: error.to_string() };
+        let text = std::fs::read(path).map_err(failed)?;
+        Ok(Text { place: path.to_owned(), text: String::from_utf8_lossy(&text).into_owned() })
+    }
+
+    fn input(&mut self) -> Result<Text, LookupError> {
+        const INPUT: &str = "standard input";
+        let failed =
+            |error: std::io::Error| LookupError::Failed { what: INPUT.to_owned(), why: error.to_string() };
+        let text = match &self.input {
+            Some(text) => text.clone(),
+            None => String::from_utf8_lossy(&stdio::read_all_input().map_err(failed)?).into_owned(),
+        };
+        self.input = Some(text.clone());
+        Ok(Text { place: INPUT.to_owned(), text })
+    }
+}
+
+fn nearest_inventory() -> Option<PathBuf> {
+    let here = std::env::current_dir().ok();
+    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
+    let configured = configuration().map(|folder| folder.join("hopvine").join(INVENTORY_FILE));
+    above.chain(configured).find(|path| path.is_file())
+}
+
+/// The user's folder of configurations.
+fn configuration() -> Option<PathBuf> {
+    let given = std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    given.or_else(|| home().map(|home| home.join(".config")))
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
