@@ -2,6 +2,8 @@
 FETCH = 19
 ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
 MAX_REMARKS = 20
+# Entries that are no longer leave together.
+SHORT = 4096
 
 
 class Fetch(Transfer):
@@ -54,10 +56,18 @@ class Fetch(Transfer):
         self.offer(ENTRY_UP, pack(ENTRY_HEAD, kind, info.st_mode & 4095, mtime, size, len(name)) + name + rest)
 
     def offer(self, tag, body):
-        self.wait(lambda: len(self.stream.unsent) < WAITING)
+        unsent, many = self.stream.unsent, WAITING
+        if len(body) < SHORT:
+            many *= 8
+        if len(unsent) < many:
+            self.wait(lambda: 1)
+        else:
+            flush()
+            self.wait(lambda: len(self.stream.unsent) <= WAITING // 2)
         self.stream.put(tag, body)
         lock.release()
-        flush()
+        if (len(body) >= SHORT or len(unsent) > 2 * WAITING) and link_out not in writers:
+            flush()
 
     def packed(self, data):
         if self.packer:

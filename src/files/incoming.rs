@@ -3,7 +3,7 @@
 use super::packing::Unpacker;
 use super::{LocalError, hex};
 use crate::proto::entry::{Entry, EntryKind, Piece, SUM_BYTES};
-use crate::sys::unnamed;
+use crate::sys::{disk, unnamed};
 use sha1::{Digest, Sha1};
 use std::collections::HashSet;
 use std::fs::{self, File, FileTimes, Permissions};
@@ -19,6 +19,8 @@ use tempfile::NamedTempFile;
 const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
 /// Even zeros take their time.
 const MAX_HOLE_BYTES: u64 = 64 * 1024;
+/// So much of a file is written before the system is to begin with the disk.
+const EAGER_BYTES: u64 = 8 * 1024 * 1024;
 const PREFIX: &str = ".hopvine-";
 
 /// The receiving end of a fetch.
@@ -46,6 +48,8 @@ struct Writing {
     limit: u64,
     exact: bool,
     at: u64,
+    /// What comes before is on its way to the disk.
+    begun: u64,
     sum: Sha1,
 }
 
@@ -227,7 +231,7 @@ impl Incoming {
             }
             Some(_) => Some(Temp::beside(&path).map_err(|error| LocalError::of(&path, &error))?),
         };
-        self.writing = Some(Writing { path, temp, entry, limit, exact, at: 0, sum: Sha1::new() });
+        self.writing = Some(Writing { path, temp, entry, limit, exact, at: 0, begun: 0, sum: Sha1::new() });
         Ok(())
     }
 
@@ -237,6 +241,11 @@ impl Incoming {
         writing.sum.update(&plain);
         let Some(temp) = &mut writing.temp else { return Ok(plain) };
         temp.file().write_all(&plain).map_err(|error| LocalError::of(&writing.path, &error))?;
+        let fresh = writing.at - writing.begun;
+        if fresh >= EAGER_BYTES && !self.tree {
+            disk::begin_writing(temp.file(), writing.begun, fresh);
+            writing.begun = writing.at;
+        }
         Ok(Vec::new())
     }
 

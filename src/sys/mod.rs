@@ -6,6 +6,7 @@
 pub mod askpass;
 pub mod child;
 pub mod clock;
+pub mod disk;
 pub mod environment;
 pub mod fd;
 pub mod identity;
