@@ -131,6 +131,9 @@ def drain():
 
 
 if hasattr(os, 'writev'):
+    # glibc keeps freed memory up to twice the size of what it has once mapped and let go. What passes would otherwise
+    # be given back, and faulted in again, piece by piece. Nothing of this is ever touched.
+    Bytes(128 * WINDOW)
     if 'pump_own' in globals():
         # What a relay does beside goes on.
         pump_own = pump_quick
