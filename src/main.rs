@@ -5,10 +5,6 @@ use hopvine::error::ExitCode;
 use hopvine::sys::askpass;
 use hopvine::{report, verbs};
 
-/// The C library's gives each buffer of a transfer back to the system, and each is then faulted in again.
-#[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
-
 fn main() -> std::process::ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(question) = askpass::question(&arguments) {

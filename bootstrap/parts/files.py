@@ -80,9 +80,9 @@ class Intake:
 
 
 def pump_quick():
-    """As the core's, but what is to be written is not copied; the lock is held."""
+    """As the core's, but what is to be written is not copied, and less of it stands before an answer; the lock is held."""
     while 1:
-        while ready and len(outbox) < 18:
+        while ready and len(outbox) < 8:
             stream = ready.pop(0)
             message = stream.unsent[0]
             data, at, end = message
