@@ -2,12 +2,16 @@
 
 import os
 import re
+import shlex
+import sys
 from subprocess import PIPE
 
 import pytest
 
+from harness import filter as delivery
+from harness.binary import BINARY
 from harness.files import SIZES, WAYS, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
-from harness.pythons import discover
+from harness.pythons import discover, oldest_and_newest
 
 pytest_generate_tests = each_agent
 pytestmark = pytest.mark.usefixtures('agent')
@@ -59,6 +63,20 @@ def test_a_file_goes_to_each_interpreter(put, there, python):
     data = noise(200_000)
     result = put(data, there / 'file', '--python', python.path, '-z', '-p')
     assert result.rc == 0 and (there / 'file').read_bytes() == data, result
+
+
+@pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+@pytest.mark.parametrize('how, ends', [('late', 0), ('trickle', 0), ('spoil', 255)])
+def test_a_file_goes_through_a_way_that_delivers_in_its_own_manner(hop, there, python, how, ends):
+    """In pieces of its own; or with one byte that is another, which the checksum of its frame tells."""
+    data = noise({'trickle': 100_000, 'late': 60_000, 'spoil': 3 << 20}[how])
+    way = hop.way_through(f'exec {shlex.join([sys.executable, delivery.__file__, how])} sh -c "$1"')
+    result = hop('put', '-w', way, '--python', python.path, hop.write('local', data), there / 'file')
+    assert result.rc == ends, result
+    if ends:
+        assert 'broken frame' in result.said and not (there / 'file').exists(), result
+    else:
+        assert (there / 'file').read_bytes() == data
 
 
 @pytest.mark.parametrize('size', SIZES)

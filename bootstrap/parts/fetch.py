@@ -3,6 +3,8 @@ FETCH = 19
 ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
 ENTRY_DOWN = 20
 MAX_REMARKS = 20
+# Entries that are no longer leave together.
+SHORT = 4096
 
 
 class Fetch(Transfer):
@@ -57,13 +59,21 @@ class Fetch(Transfer):
         self.offer(ENTRY_UP, pack(ENTRY_HEAD, kind, info.st_mode & 4095, mtime, size, len(name)) + name + rest)
 
     def offer(self, tag, body, end=0):
-        self.wait(lambda: len(self.wire.unsent) < WAITING)
+        unsent, many = self.wire.unsent, WAITING
+        if len(body) < SHORT:
+            many *= 8
+        if len(unsent) < many:
+            self.wait(lambda: 1)
+        else:
+            flush()
+            self.wait(lambda: len(self.wire.unsent) <= WAITING // 2)
         if self.wire is not self.stream:
             # Whoever takes it is told as from above.
             tag -= ENTRY_UP - ENTRY_DOWN
         self.wire.put(tag, body, end)
         lock.release()
-        flush()
+        if (len(body) >= SHORT or len(unsent) > 2 * WAITING) and link_out not in writers:
+            flush()
 
     def packed(self, data):
         if self.packer:

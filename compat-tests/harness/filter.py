@@ -1,6 +1,6 @@
 """Stands between the program and the start command and delivers its bytes as some transports do.
 
-    filter.py trickle|late|socket COMMAND...    run as a script, as the command of an `exec:` target
+    filter.py trickle|late|socket|spoil COMMAND...    run as a script, as the command of an `exec:` target
 """
 
 import os
@@ -19,10 +19,11 @@ class Pump:
         self.source, self.sink = source, sink
         self.size, self.pause = size, pause_seconds
         self.due = time.monotonic() + pause_seconds
+        self.spoiled_at = None
 
     def move(self):
         """False at the end of the source."""
-        data = os.read(self.source, self.size)
+        data = self.changed(os.read(self.source, self.size))
         try:
             written = 0
             while written < len(data):
@@ -31,6 +32,15 @@ class Pump:
             return False
         self.due = time.monotonic() + self.pause
         return bool(data)
+
+    def changed(self, data):
+        """One byte at that place is another."""
+        if self.spoiled_at is None:
+            return data
+        at, self.spoiled_at = self.spoiled_at, self.spoiled_at - len(data)
+        if not 0 <= at < len(data):
+            return data
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
 
 
 def start(mode, argv):
@@ -54,10 +64,12 @@ def start(mode, argv):
 
 
 def main(mode, *argv):
-    size, pause = {'trickle': (1, 0), 'late': (1000, 0.02), 'socket': (65536, 0)}[mode]
+    size, pause = {'trickle': (1, 0), 'late': (1000, 0.02), 'socket': (65536, 0), 'spoil': (65536, 0)}[mode]
     child, to_child, from_child = start(mode, argv)
     upward = Pump(from_child or to_child, 1, 1 if mode == 'trickle' else 65536, 0)
     downward = Pump(0, to_child, size, pause)
+    if mode == 'spoil':
+        downward.spoiled_at = 1 << 20
     selector = selectors.DefaultSelector()
     for pump in (upward, downward):
         selector.register(pump.source, selectors.EVENT_READ, pump)

@@ -4,6 +4,9 @@ use crate::proto::session::Session;
 use crate::sys::fd::{self, Write};
 use std::os::fd::BorrowedFd;
 
+/// Room that only the contents of files need.
+const LARGE_BYTES: usize = 64 * 1024;
+
 /// `0 <= written <= bytes.len()`.
 #[derive(Debug, Default)]
 pub(super) struct Outbound {
@@ -34,7 +37,7 @@ impl Outbound {
         let mut flushed = Flushed::Gone;
         loop {
             if self.is_empty() {
-                *self = Self::default();
+                self.clear();
             }
             // What starts a child and what is first asked of it leave in one piece.
             session.poll_transmit(&mut self.bytes);
@@ -50,6 +53,16 @@ impl Outbound {
                 }
             }
         }
+    }
+
+    /// What has carried files keeps its room: the C library would give it back to the system, and
+    /// have it faulted in again for the next write.
+    fn clear(&mut self) {
+        if self.bytes.capacity() < LARGE_BYTES {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        self.written = 0;
     }
 
     fn rest(&self) -> &[u8] {

@@ -75,6 +75,7 @@ impl Frame {
     /// Appends the encoded frame to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let length = u16::try_from(self.body.len()).unwrap_or_else(|_| panic!("a frame's body fits 16 bits"));
+        out.reserve(HEADER_BYTES + self.body.len());
         out.extend(MAGIC);
         out.extend(length.to_be_bytes());
         let checksum_at = out.len();

@@ -64,9 +64,13 @@ impl SendHalf {
             return None;
         }
         self.credit_bytes -= u32::try_from(length).ok()?;
-        let body = outgoing.message[outgoing.sent..outgoing.sent + length].to_vec();
-        outgoing.sent += length;
         let whole = length == rest;
+        let body = if whole && outgoing.sent == 0 {
+            std::mem::take(&mut outgoing.message)
+        } else {
+            outgoing.message[outgoing.sent..outgoing.sent + length].to_vec()
+        };
+        outgoing.sent += length;
         let end = whole && outgoing.end;
         if whole {
             self.unsent.pop_front();
