@@ -2,6 +2,7 @@
 
 mod aliases;
 mod clustershell;
+mod paths;
 
 use super::shell;
 use crate::error::UsageError;

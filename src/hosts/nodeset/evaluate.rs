@@ -75,14 +75,21 @@ impl<'a> Evaluator<'a> {
         let mut names = Nodeset::default();
         // Neighbours of one kind are one operand, so that a long list of exceptions is gone through once.
         let alike = |one: &Operand<'_>, other: &Operand<'_>| {
-            one.operator == other.operator && matches!(one.operator, Operator::Union | Operator::Difference)
+            one.operator == other.operator && one.operator != Operator::Intersection
         };
         for operands in operands.chunk_by(alike) {
             let mut other = Nodeset::default();
+            let operator = operands[0].operator;
             for operand in operands {
-                self.operand(&mut other, operand, scope.source, &wrong)?;
+                let mut one = Nodeset::default();
+                self.operand(&mut one, operand, scope.source, &wrong)?;
+                if operator == Operator::SymmetricDifference {
+                    other.symmetric_difference(one);
+                } else {
+                    other.union(one);
+                }
             }
-            match operands[0].operator {
+            match operator {
                 Operator::Union => names.union(other),
                 Operator::Difference => names.difference(&other),
                 Operator::Intersection => names.intersection(&other),

@@ -105,6 +105,7 @@ fn operators_are_applied_from_left_to_right() {
     assert_eq!(names("web[1-5]!web[2-3]"), "web1 web4 web5");
     assert_eq!(names("web[1-5]&web[4-9],db"), "web4 web5 db");
     assert_eq!(names("a[1-3]^a[2-4]"), "a1 a4");
+    assert_eq!(names("a[1-3]^a3^a3^a4^a4,a9^a5"), "a1 a2 a3 a9 a5");
     assert_eq!(names("a,b!a,a"), "b a");
     assert_eq!(names("a , b ! a & b"), "b");
     assert_eq!(names("a!a"), "");

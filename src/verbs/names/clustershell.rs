@@ -1,6 +1,6 @@
 //! ClusterShell's sources of groups, from where it looks for them itself.
 
-use super::aliases::entries;
+use super::paths::entries;
 use super::{configuration, home, shell};
 use crate::hosts::clustershell::{self, Conf, Groups, Upcalls};
 use crate::hosts::nodeset::{LookupError, Text};
