@@ -1,14 +1,19 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
+mod schedule;
+
+pub use schedule::{Rules, Share};
+
 use super::operation::{Answer, OperationId, Record, Report, Request, Source};
 use super::{Controller, RANDOM_BYTES};
-use crate::error::HostError;
+use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::hosts::target::Target;
 use crate::proto::entry::Piece;
 use crate::proto::ids::ContextId;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
-use std::collections::HashMap;
+use schedule::{End, Schedule, Then};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A target by its place in the list.
@@ -18,9 +23,10 @@ pub type Place = usize;
 pub struct Fleet {
     targets: Vec<Target>,
     request: Request,
-    fanout: usize,
-    next: Place,
+    schedule: Schedule,
     running: HashMap<OperationId, Slot>,
+    /// Whom nobody will start any more, and who has not been told so.
+    never: VecDeque<Place>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +39,44 @@ struct Slot {
 /// What to show.
 #[derive(Debug)]
 pub enum News {
-    Output { place: Place, source: Source, stream: Stream, bytes: Vec<u8> },
-    Item { place: Place, source: Source, value: Value },
-    Record { place: Place, source: Source, record: Record },
-    Piece { operation: OperationId, source: Source, piece: Piece },
-    Done { place: Place, outcome: Result<Answer, Box<HostError>>, took: Duration },
+    Output {
+        place: Place,
+        source: Source,
+        stream: Stream,
+        bytes: Vec<u8>,
+    },
+    Item {
+        place: Place,
+        source: Source,
+        value: Value,
+    },
+    Record {
+        place: Place,
+        source: Source,
+        record: Record,
+    },
+    Piece {
+        operation: OperationId,
+        source: Source,
+        piece: Piece,
+    },
+    /// It was not reached, and is tried again after this time.
+    Again {
+        place: Place,
+        error: Box<HostError>,
+        after: Duration,
+    },
+    Done {
+        place: Place,
+        outcome: Result<Answer, Box<HostError>>,
+        took: Duration,
+    },
 }
 
 impl Fleet {
-    pub fn new(targets: Vec<Target>, request: Request, fanout: usize) -> Self {
-        Self { targets, request, fanout: fanout.max(1), next: 0, running: HashMap::new() }
+    pub fn new(targets: Vec<Target>, request: Request, rules: Rules) -> Self {
+        let schedule = Schedule::new(targets.len(), rules);
+        Self { targets, request, schedule, running: HashMap::new(), never: VecDeque::new() }
     }
 
     pub fn targets(&self) -> &[Target] {
@@ -50,13 +84,23 @@ impl Fleet {
     }
 
     /// How many hops lead to the target that is started next.
-    pub fn hops_to_next(&self) -> usize {
-        self.targets.get(self.next).map_or(0, |target| target.hops.len())
+    pub fn hops_to_next(&self, now: Instant) -> usize {
+        self.schedule.next(now).map_or(0, |place| self.targets[place].hops.len())
     }
 
     /// Whether a slot is free for a target that waits.
-    pub fn wants_to_start(&self) -> bool {
-        self.next < self.targets.len() && self.running.len() < self.fanout
+    pub fn wants_to_start(&self, now: Instant) -> bool {
+        self.schedule.next(now).is_some()
+    }
+
+    /// When a target is to be tried again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.poll_timeout()
+    }
+
+    /// Whether all targets are started at once, and only once.
+    pub fn is_one_go(&self) -> bool {
+        self.schedule.is_one_go()
     }
 
     /// Starts the next target; returns its operation, or what is already to be told of it.
@@ -65,29 +109,28 @@ impl Fleet {
         controller: &mut Controller,
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
-    ) -> Result<OperationId, News> {
-        let place = self.next;
-        self.next += 1;
-        match controller.connect(&self.targets[place], random, now) {
+    ) -> Option<Result<OperationId, News>> {
+        let place = self.schedule.start(now)?;
+        Some(match controller.connect(&self.targets[place], random, now) {
             Ok(context) => {
                 let operation = controller.submit(context, &self.request, now);
                 self.running.insert(operation, Slot { place, context, since: now });
                 Ok(operation)
             }
             Err(error) => {
-                if self.is_done() {
-                    controller.close_all();
-                }
+                let then = self.schedule.end(place, End::Failed, 0, now);
+                self.follow(then, controller, now);
                 Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO })
             }
-        }
+        })
     }
 
-    /// Turns a controller's report into news about a target; one that is done is let go.
+    /// Turns a controller's report into news about a target; one that is done is let go. `jitter`: any number.
     pub fn handle_report(
         &mut self,
         controller: &mut Controller,
         report: Report,
+        jitter: u64,
         now: Instant,
     ) -> Option<News> {
         match report {
@@ -107,21 +150,41 @@ impl Fleet {
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
-                if self.is_done() {
-                    controller.close_all();
-                }
-                Some(News::Done {
-                    place: slot.place,
-                    outcome: outcome.map_err(Box::new),
-                    took: now.duration_since(slot.since),
+                let then = self.schedule.end(slot.place, end_of(&outcome), jitter, now);
+                self.follow(then, controller, now);
+                let (place, took) = (slot.place, now.duration_since(slot.since));
+                Some(match (then, outcome) {
+                    (Then::Again(after), Err(error)) => News::Again { place, error: Box::new(error), after },
+                    (_, outcome) => News::Done { place, outcome: outcome.map_err(Box::new), took },
                 })
             }
         }
     }
 
-    /// Those that run, in the order of the list.
-    pub fn running(&self) -> Vec<Place> {
-        let mut places: Vec<_> = self.running.values().map(|slot| slot.place).collect();
+    fn follow(&mut self, then: Then, controller: &mut Controller, now: Instant) {
+        match then {
+            Then::GoOn | Then::Again(_) => {}
+            Then::StartNoMore => self.never.extend(self.schedule.stop()),
+            Then::StopAll => {
+                let never = self.stop(controller, now);
+                self.never.extend(never);
+            }
+        }
+        if self.is_done() {
+            controller.close_all();
+        }
+    }
+
+    /// A target that is not started because too many others have failed.
+    pub fn poll_never(&mut self) -> Option<News> {
+        let place = self.never.pop_front()?;
+        let never = HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() };
+        Some(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO })
+    }
+
+    /// Those that run, with when they were started, in the order of the list.
+    pub fn running(&self) -> Vec<(Place, Instant)> {
+        let mut places: Vec<_> = self.running.values().map(|slot| (slot.place, slot.since)).collect();
         places.sort_unstable();
         places
     }
@@ -135,20 +198,29 @@ impl Fleet {
         self.running.keys().copied()
     }
 
-    /// Targets that have not been started.
+    /// How many targets have not been started.
     pub fn waiting(&self) -> usize {
-        self.targets.len() - self.next
+        self.schedule.waiting()
     }
 
-    /// Starts nothing more and stops what runs; returns the targets that were never started.
-    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> std::ops::Range<Place> {
+    /// Starts nothing more and stops what runs; returns the targets that were not started.
+    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> Vec<Place> {
         self.running.keys().for_each(|operation| controller.cancel(*operation, now));
-        let never = self.next..self.targets.len();
-        self.next = self.targets.len();
-        never
+        self.schedule.stop()
     }
 
     pub fn is_done(&self) -> bool {
-        self.next == self.targets.len() && self.running.is_empty()
+        self.schedule.is_done()
+    }
+}
+
+fn end_of(outcome: &Result<Answer, HostError>) -> End {
+    match outcome {
+        Ok(Answer::Exit(status)) if *status != 0 => End::Failed,
+        Ok(_) => End::Well,
+        Err(error) if error.is_before_all() => End::NotReached,
+        // It was stopped because of others.
+        Err(error) if error.outcome() == Outcome::Stopped => End::Well,
+        Err(_) => End::Failed,
     }
 }

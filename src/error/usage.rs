@@ -74,6 +74,11 @@ pub enum UsageError {
         path: PathBuf,
         hosts: (String, String),
     },
+    /// The outputs of two hosts would go to one file.
+    SameFile {
+        path: PathBuf,
+        hosts: (String, String),
+    },
     /// Standard output takes one file of one host.
     FetchOutput,
     /// A remote name that no system has.
@@ -133,6 +138,9 @@ impl fmt::Display for UsageError {
                     "{} would hold the files of {one} and of {other}: use {{host}} in the template",
                     path.display()
                 )
+            }
+            Self::SameFile { path, hosts: (one, other) } => {
+                write!(f, "--outdir: {} would hold outputs of {one} and of {other}", path.display())
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")

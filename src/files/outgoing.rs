@@ -31,6 +31,7 @@ pub struct Outgoing {
     todo: Vec<PathBuf>,
     reading: Option<Reading>,
     sent_bytes: u64,
+    sent_files: u64,
     /// Of what is sent alone, in hexadecimal.
     sum: Option<String>,
     /// Devices, sockets and pipes in a tree, the first of them.
@@ -69,6 +70,7 @@ impl Outgoing {
             todo,
             reading,
             sent_bytes: 0,
+            sent_files: 0,
             sum: None,
             skipped: Vec::new(),
             changed: Vec::new(),
@@ -78,6 +80,11 @@ impl Outgoing {
     /// How many bytes of contents have been handed out.
     pub fn sent_bytes(&self) -> u64 {
         self.sent_bytes
+    }
+
+    /// How many files and links have been begun.
+    pub fn sent_files(&self) -> u64 {
+        self.sent_files
     }
 
     /// The SHA-1 sum of what has been sent, if it is one file.
@@ -132,6 +139,7 @@ impl Outgoing {
         }
         while let Some(name) = self.todo.pop() {
             if let Some(entry) = self.begin(name)? {
+                self.sent_files += u64::from(entry.kind != EntryKind::Folder);
                 return Ok(Some(Piece::Entry(entry)));
             }
         }

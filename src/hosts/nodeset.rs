@@ -1,6 +1,10 @@
 //! Lists and ranges of names, as clush and pdsh write them: `web[1-20,30]`, `n[01-10/2]`,
 //! `rack[1-2]n[1-4]`, joined by commas.
 
+mod fold;
+
+pub use fold::fold;
+
 use std::fmt;
 
 /// More names than this are a slip of the keyboard.

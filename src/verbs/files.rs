@@ -9,6 +9,7 @@ use crate::files::{Incoming, LocalError, Outgoing, Source};
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::{Builder, Node, Value};
+use crate::report::Moved;
 use crate::sys::{clock, identity};
 use std::collections::HashMap;
 use std::io;
@@ -38,6 +39,8 @@ pub(super) enum Plan {
 #[derive(Debug)]
 pub(super) struct Transfers {
     plan: Plan,
+    /// What each target will get, in bytes, where that is known.
+    each: Option<u64>,
     running: HashMap<OperationId, Running>,
 }
 
@@ -55,12 +58,47 @@ enum Running {
 
 impl Transfers {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, running: HashMap::new() }
+        let each = match &plan {
+            Plan::Put(Source::Local { path, .. }, _) => {
+                std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|info| info.len())
+            }
+            Plan::Put(Source::Pushed, _) | Plan::Fetch(..) | Plan::None => None,
+        };
+        Self { plan, each, running: HashMap::new() }
     }
 
     /// Whether files go out.
     pub(super) fn send(&self) -> bool {
         matches!(self.plan, Plan::Put(..))
+    }
+
+    /// What each target will get, where that is known.
+    pub(super) fn bytes_for_each(&self) -> Option<u64> {
+        self.each
+    }
+
+    /// Whether more than one file is moved.
+    pub(super) fn tree(&self) -> bool {
+        match &self.plan {
+            Plan::Put(_, how) | Plan::Fetch(_, how) => how.tree,
+            Plan::None => false,
+        }
+    }
+
+    /// How far a transfer is.
+    pub(super) fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
+        Some(match self.running.get(&operation)? {
+            Running::Out { outgoing, .. } => Moved {
+                bytes: outgoing.sent_bytes().saturating_sub(controller.unread(operation) as u64),
+                total_bytes: self.each,
+                files: outgoing.sent_files(),
+            },
+            Running::In(incoming, _) => {
+                let (bytes, total_bytes) = incoming.progress();
+                Moved { bytes, total_bytes, files: incoming.received().files }
+            }
+            Running::Failed(_) => Moved::default(),
+        })
     }
 
     pub(super) fn start(&mut self, operation: OperationId, place: Place) {

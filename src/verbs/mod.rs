@@ -5,7 +5,9 @@ mod desk;
 mod doctor;
 mod drive;
 mod files;
+mod input;
 mod prepare;
+mod rehearsal;
 mod relay;
 mod secrets;
 

@@ -16,9 +16,9 @@ use crate::payload::{self, Interpreter};
 use crate::proto::json;
 use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
-use crate::report::ResultKind;
+use crate::report::{Folder, ResultKind};
 use crate::sys::random;
-use crate::sys::stdio::{self, Input};
+use crate::sys::stdio::{self, Input, Stream};
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -181,11 +181,7 @@ fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<Pat
 }
 
 fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
-    // A target of several hops is one name, and none leads anywhere else.
-    let name = match target.replace('/', "_") {
-        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
-        name => name,
-    };
+    let name = file_name(target);
     let bytes = template.as_os_str().as_bytes();
     let mut path = Vec::new();
     let mut rest = bytes;
@@ -201,6 +197,32 @@ fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
         Some(file) => path.join(file),
         None => path,
     }
+}
+
+/// A target of several hops is one name, and none leads anywhere else.
+fn file_name(target: &str) -> String {
+    match target.replace('/', "_") {
+        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
+        name => name,
+    }
+}
+
+/// A name for the output of each target, by place; no two outputs have one.
+pub(super) fn file_names(folder: &Path, targets: &[Target]) -> Result<Vec<String>, UsageError> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    let mut names = Vec::new();
+    for target in targets {
+        let name = file_name(&target.name);
+        for stream in [Stream::Out, Stream::Err] {
+            let file = Folder::file_name(&name, stream);
+            if let Some(other) = seen.insert(file.clone(), &target.name) {
+                let hosts = (other.to_owned(), target.name.clone());
+                return Err(UsageError::SameFile { path: folder.join(file), hosts });
+            }
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// A name for a temporary file or folder that nobody can guess.
@@ -221,14 +243,15 @@ fn prepare(
 ) -> Result<Prepared, UsageError> {
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let (targets, settings) = reach(&typed.reach)?;
+    let (targets, settings) = reach(&typed.reach, !typed.dry_run && !typed.list_hosts)?;
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, request, settings, result, files: Plan::None })
 }
 
-/// Where to, and how; without modules to serve and without a limit on the work.
-pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
+/// Where to, and how; without modules to serve and without a limit on the work. Passwords are for those
+/// that are to be contacted.
+pub(super) fn reach(typed: &cli::Reach, contact: bool) -> Result<(Vec<Target>, Settings), UsageError> {
     let targets = targets(&typed.hosts)?;
     let targets = extended(targets, typed)?;
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
@@ -255,7 +278,7 @@ pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), Usage
             cli::Relaying::Native => Runtime::Sent,
             cli::Relaying::Python => Runtime::Python,
         },
-        secrets: secrets::gather(typed, &targets)?,
+        secrets: if contact { secrets::gather(typed, &targets)? } else { settings.secrets },
         depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         inventory,
