@@ -3,7 +3,7 @@
 mod options;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use options::{Agent, Color, Fleet, Reach, Relaying, Secret, Share, Shown};
+pub use options::{Agent, Color, Fleet, Reach, Relaying, Rerun, Secret, Share, Shown};
 use std::ffi::OsString;
 use std::path::PathBuf;
 

@@ -27,6 +27,9 @@ pub struct Fleet {
     /// Try so often again to connect; not where anything can have been begun
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub retries: u32,
+    /// Of the hosts only those that did not end well in the last run over several
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub rerun: Option<Rerun>,
     /// Only tell what would be done, and where; nobody is contacted
     #[arg(long)]
     pub dry_run: bool,
@@ -41,6 +44,11 @@ pub struct Fleet {
     /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
     #[arg(long, value_name = "LEVEL", value_parser = log_level)]
     pub log_level: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rerun {
+    Failed,
 }
 
 /// How the results of many hosts are shown.

@@ -79,6 +79,9 @@ pub enum UsageError {
         path: PathBuf,
         hosts: (String, String),
     },
+    /// Nobody knows what failed last.
+    NoHistory(io::Error),
+    NoneFailed,
     /// Standard output takes one file of one host.
     FetchOutput,
     /// A remote name that no system has.
@@ -141,6 +144,10 @@ impl fmt::Display for UsageError {
             }
             Self::SameFile { path, hosts: (one, other) } => {
                 write!(f, "--outdir: {} would hold outputs of {one} and of {other}", path.display())
+            }
+            Self::NoHistory(error) => write!(f, "--rerun: no run over several hosts is remembered: {error}"),
+            Self::NoneFailed => {
+                f.write_str("--rerun: none of these hosts failed in the last run over several")
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")

@@ -81,6 +81,12 @@ impl Finale {
         Self { pieces, begun: Vec::new() }
     }
 
+    /// Lines of ours behind all of it.
+    pub(super) fn close(&mut self, lines: Vec<String>) {
+        let lines = lines.into_iter().map(|line| Piece::Text(Stream::Err, format!("hopvine: {line}\n")));
+        self.pieces.extend(lines);
+    }
+
     /// Where the next part goes.
     pub(super) fn stream(&self) -> Option<Stream> {
         self.pieces.front().map(|piece| match piece {

@@ -2,6 +2,7 @@
 //! ever blocks the loop, and what a slow reader has not taken yet is bounded by its sources' credit.
 
 mod difference;
+mod early;
 mod finding;
 mod folded;
 mod folder;
@@ -18,7 +19,7 @@ pub mod terminal;
 use crate::controller::Note;
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind, Outcome, UsageError};
+use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
 use crate::sys::stdio::{self, Stream};
@@ -33,6 +34,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
+pub use early::{bytes, complain, usage};
 pub use finding::{Finding, Verdict};
 pub use folded::Fold;
 pub use folder::Folder;
@@ -351,7 +353,7 @@ impl Reporter {
         let colors = [self.colors.out, self.colors.err];
         self.finale = Finale::of(&self.gather, &self.names, self.fold, self.diff, colors);
         if self.layout == Layout::Prefixed && self.names.len() > 1 {
-            self.tally.lines(&self.names).iter().for_each(|line| self.say(line));
+            self.finale.close(self.tally.lines(&self.names));
         }
     }
 
@@ -363,6 +365,12 @@ impl Reporter {
     /// Why what we were asked for cannot be done; once.
     pub fn take_trouble(&mut self) -> Option<String> {
         self.trouble.take()
+    }
+
+    /// The names of all that did not end well, or not at all.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        let failed = |(place, _): &(Place, &String)| !self.tally.is_well(*place);
+        self.names.iter().enumerate().filter(failed).map(|(_, name)| name.as_str())
     }
 
     pub fn outcomes(&self) -> &[Outcome] {
@@ -464,29 +472,4 @@ fn moved(outcome: &Result<Answer, Box<HostError>>) -> Moved {
         _ => 0,
     };
     Moved { bytes: number("size"), total_bytes: None, files: number("files") }
-}
-
-/// Prints bytes of ours; a reader that has gone is no error.
-///
-/// # Errors
-///
-/// When standard output cannot be written.
-pub fn bytes(bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-/// Says what is wrong with the command line.
-pub fn usage(error: &UsageError) {
-    complain(&error.to_string());
-}
-
-/// Says something on standard error before anything has been started.
-pub fn complain(text: &str) {
-    use std::io::Write;
-    // Where even standard error is closed, the exit status has to do.
-    writeln!(io::stderr(), "hopvine: {}", terminal::harmless_text(text)).ok();
 }

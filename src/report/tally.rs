@@ -3,7 +3,7 @@
 use super::{Place, terminal};
 use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::hosts::nodeset;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// In the order in which they are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +18,7 @@ enum Class {
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    well: HashSet<Place>,
     failures: BTreeMap<Class, Vec<Place>>,
 }
 
@@ -25,7 +26,10 @@ impl Tally {
     /// Where the work failed without an error, `error` is `None`.
     pub(super) fn add(&mut self, place: Place, outcome: Outcome, error: Option<&HostError>) {
         let class = match (outcome, error.map(|error| &error.kind)) {
-            (Outcome::Done(0), _) => return,
+            (Outcome::Done(0), _) => {
+                self.well.insert(place);
+                return;
+            }
             (Outcome::Done(status), _) => Class::Exit(status),
             (Outcome::Stopped, Some(HostErrorKind::NotStarted)) => Class::NotStarted,
             (Outcome::Stopped, _) => Class::Interrupted,
@@ -34,6 +38,10 @@ impl Tally {
             (Outcome::Unreachable, _) => Class::Unreachable,
         };
         self.failures.entry(class).or_default().push(place);
+    }
+
+    pub(super) fn is_well(&self, place: Place) -> bool {
+        self.well.contains(&place)
     }
 
     /// The lines, without whose they are.

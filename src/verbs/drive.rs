@@ -3,6 +3,7 @@
 
 use super::desk::Desk;
 use super::files::Transfers;
+use super::history;
 use super::input::Input;
 use super::prepare::{self, Prepared};
 use super::rehearsal;
@@ -55,6 +56,8 @@ struct Drive {
     verbose: bool,
     /// Whether the exit status is the largest of all.
     largest: bool,
+    /// Whether others may want to know who failed.
+    remembers: bool,
     /// Whether the end has been told.
     concluded: bool,
     input: Option<Input>,
@@ -84,6 +87,7 @@ impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
         let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets);
         let reads = prepared.request.reads_input();
+        let remembers = prepared.targets.len() > 1 || typed.rerun.is_some();
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed));
         let transfers = Transfers::new(prepared.files);
         let mut reporter = reporter.into_folder(folder);
@@ -100,6 +104,7 @@ impl Drive {
             reporter,
             verbose: typed.reach.verbose,
             largest: typed.shown.largest_status,
+            remembers,
             concluded: false,
             input,
             transfers,
@@ -299,9 +304,18 @@ impl Drive {
 
     /// Tells the end, once; nothing where nobody reads any more.
     fn conclude(&mut self) {
-        if !std::mem::replace(&mut self.concluded, true) {
-            self.reporter.conclude(!matches!(self.ending, Ending::At { code: ExitCode::Success, .. }));
+        if std::mem::replace(&mut self.concluded, true) {
+            return;
         }
+        let wanted = !matches!(self.ending, Ending::At { code: ExitCode::Success, .. });
+        if wanted
+            && self.remembers
+            && let Err(error) = history::remember(self.reporter.failed())
+            && self.verbose
+        {
+            self.reporter.say(&format!("what failed cannot be remembered: {error}"));
+        }
+        self.reporter.conclude(wanted);
     }
 
     fn over(&mut self) -> Option<ExitCode> {

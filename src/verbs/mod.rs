@@ -5,6 +5,7 @@ mod desk;
 mod doctor;
 mod drive;
 mod files;
+mod history;
 mod input;
 mod prepare;
 mod rehearsal;

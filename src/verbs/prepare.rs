@@ -2,7 +2,7 @@
 //! wrong with the command line is found here, before anything is started.
 
 use super::files::Plan;
-use super::secrets;
+use super::{history, secrets};
 use crate::cli;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Script, Transfer, Words};
 use crate::controller::{Runtime, Settings};
@@ -243,7 +243,14 @@ fn prepare(
 ) -> Result<Prepared, UsageError> {
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let (targets, settings) = reach(&typed.reach, !typed.dry_run && !typed.list_hosts)?;
+    let (mut targets, settings) = reach(&typed.reach, !typed.dry_run && !typed.list_hosts)?;
+    if let Some(cli::Rerun::Failed) = typed.rerun {
+        let failed = history::failed().map_err(UsageError::NoHistory)?;
+        targets.retain(|target| failed.contains(&target.name));
+        if targets.is_empty() {
+            return Err(UsageError::NoneFailed);
+        }
+    }
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, request, settings, result, files: Plan::None })
