@@ -339,3 +339,24 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(hop, terminal, fifo):
     assert sorted(results.splitlines()) == [b'local:c%d: result' % number for number in range(1, 5)]
     os.close(read)
     assert typist.end() == 0
+
+
+# Once more.
+
+def test_what_failed_last_can_be_run_again(hop, counter):
+    assert run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true').rc == 2
+    first = run(hop, 'local:c[1-4]', '--json', f'{counter}[ $n -gt 2 ]').json
+    failed = {name for name, each in first.items() if not each['ok']}
+    assert len(failed) == 2
+    run(hop, 'local:', 'false')  # one host is no run over several
+    again = run(hop, 'local:c[1-4]', '--rerun', 'failed', '--json', f'mkdir {hop.scratch}/once')
+    assert set(again.json) == failed, again
+    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
+    assert result.rc == 0 and result.err == b'', result
+    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
+    assert result.rc == 2 and 'none of these hosts failed' in result.said, result
+
+
+def test_a_place_that_cannot_be_written_is_no_failure(hop):
+    result = hop('run', '-w', 'local:c[1-2]', '-v', '--', 'false', env={'XDG_STATE_HOME': '/proc/none'})
+    assert result.rc == 5 and 'what failed cannot be remembered' in result.said, result

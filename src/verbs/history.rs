@@ -27,6 +27,11 @@ pub(super) fn remember<'a>(names: impl Iterator<Item = &'a str>) -> io::Result<(
 }
 
 fn remember_in<'a>(folder: &Path, names: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let mut names = names.peekable();
+    if names.peek().is_none() && !folder.join(FILE).exists() {
+        // There is nothing to remember, and nothing to forget.
+        return Ok(());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // For its owner alone, as a temporary file is.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -55,7 +60,9 @@ mod tests {
     fn what_is_remembered_is_for_its_owner_alone() {
         let scratch = tempfile::tempdir().expect("a folder");
         let folder = scratch.path().join("state/hopvine");
-        for names in [&["web1", "web2"][..], &["web2"]] {
+        remember_in(&folder, std::iter::empty()).expect("nothing to do");
+        assert!(!folder.exists());
+        for names in [&["web1", "web2"][..], &["web2"], &[]] {
             remember_in(&folder, names.iter().copied()).expect("written");
             let text = fs::read_to_string(folder.join(FILE)).expect("there");
             assert_eq!(text.lines().collect::<Vec<_>>(), names);
