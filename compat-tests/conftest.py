@@ -1,6 +1,7 @@
 """Fixtures: one site for the run; for each test a fresh home, and the proof that nothing was left behind."""
 
 import os
+import shutil
 import socket
 
 import pytest
@@ -52,6 +53,27 @@ def agents(tree):
     if tree.relay != 'python':
         pytest.skip('a native relay has another name in ps, and other processes')
     return tree
+
+
+@pytest.fixture
+def agent(hop, site, request):
+    """What serves the targets of put and fetch: each test of a module with `each_agent` runs by either."""
+    if request.param == 'python':
+        yield request.param
+        return
+    hop.env['PATH'] = f'{BINARY.parent}:{hop.env["PATH"]}'
+    hop.options = {verb: ['--agent', 'native'] for verb in ('put', 'fetch')}
+    homes = []
+    if {'ssh', 'need'} & set(request.fixturenames) and 'ssh' not in site.missing:
+        if not site.accounts.private:
+            pytest.skip('ssh leads to your own home, where the program is not put')
+        homes = [site.accounts.home(user) for user in (site.accounts.user, 'hvdash')]
+    for home in homes:
+        (home / '.local/bin').mkdir(parents=True)
+        (home / '.local/bin/hopvine').symlink_to(BINARY)
+    yield request.param
+    for home in homes:
+        shutil.rmtree(home / '.local')
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ import re
 import pytest
 
 from harness import smuggler
-from harness.binary import BINARY
-from harness.files import SIZES, WAYS, contents, each_way, half_done, mode, noise, sha1, used_bytes
+from harness.files import SIZES, WAYS, contents, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
 from harness.pythons import discover
 from harness.tree import Tree
+
+pytest_generate_tests = each_agent
+pytestmark = pytest.mark.usefixtures('agent')
 
 
 @pytest.fixture
@@ -265,15 +267,6 @@ def test_what_is_here_and_is_no_file_is_refused(hop, here, there, kind):
 @pytest.mark.parametrize('words', [['', 'x'], ['x', '']])
 def test_a_mistake_is_2(hop, words):
     assert mistaken(hop('fetch', '-w', 'local:', *words), '')
-
-
-def test_a_native_agent_starts_a_python_or_says_that_it_cannot(hop, here, there):
-    env = {'PATH': f'{BINARY.parent}:{hop.env["PATH"]}'}
-    result = hop('fetch', '-w', 'local:', '--agent', 'native', there('contents'), here / 'file', env=env)
-    if result.rc == 0:
-        assert (here / 'file').exists() and (here / 'file').read_text() == 'contents'
-    else:
-        assert 'ython' in result.said and not (here / 'file').exists(), result
 
 
 # Senders that lie: an end of their own, and of nobody else.

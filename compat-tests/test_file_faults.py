@@ -11,11 +11,14 @@ from subprocess import PIPE
 import pytest
 
 from harness.faults import known_to_fail
-from harness.files import begun, children, contents, half_done, noise, opened, until
+from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
 from harness.pythons import discover
+
+pytest_generate_tests = each_agent
+pytestmark = pytest.mark.usefixtures('agent')
 
 OLDEST, NEWEST = discover()[0], discover()[-1]
 BOTH = pytest.mark.parametrize('verb', ['put', 'fetch'])
@@ -85,7 +88,7 @@ def watchdog(live):
     return pid
 
 
-def agent(live):
+def worker(live):
     pid, = children(watchdog(live))
     return pid
 
@@ -132,14 +135,14 @@ def test_a_transfer_whose_controller_is_killed_leaves_what_was_there(busy, place
 @pytest.mark.parametrize('python', [OLDEST, NEWEST], ids=repr)
 def test_a_transfer_whose_agent_is_killed_leaves_what_was_there(busy, place, verb, python):
     live = busy(verb, 'local:', '--python', python.path)
-    os.kill(agent(live), signal.SIGKILL)
+    os.kill(worker(live), signal.SIGKILL)
     ended(live, place, 255, 'link_lost')
 
 
 @BOTH
 def test_a_transfer_whose_watchdog_is_killed_ends_whole_or_not_at_all(busy, place, verb):
     live = busy(verb)
-    left = agent(live)
+    left = worker(live)
     os.kill(watchdog(live), signal.SIGKILL)
     live.end_input()
     if verb == 'fetch':
@@ -166,7 +169,7 @@ def test_a_transfer_whose_ssh_is_killed_leaves_what_was_there(busy, place, verb)
 @BOTH
 def test_a_transfer_whose_relay_is_killed_leaves_what_was_there(busy, place, verb):
     live = busy(verb, 'local:a/local:b', '--relay', 'python')
-    os.kill(agent(live), signal.SIGKILL)
+    os.kill(worker(live), signal.SIGKILL)
     ended(live, place, 255, 'link_lost', within=6)
 
 
@@ -178,7 +181,7 @@ def test_a_transfer_that_is_out_of_time_leaves_what_was_there(busy, place, verb)
 @BOTH
 def test_an_agent_that_is_stopped_is_given_up_as_silent(busy, place, verb):
     live = busy(verb, 'local:', '--keepalive', '300ms')
-    os.kill(agent(live), signal.SIGSTOP)
+    os.kill(worker(live), signal.SIGSTOP)
     ended(live, place, 255, 'link_lost', within=6)
 
 
@@ -203,7 +206,7 @@ def test_a_tree_whose_controller_is_killed_has_only_whole_files(hop, place, atte
     python = (OLDEST, NEWEST)[attempt % 2]
     live = hop.start('put', '-w', 'local:', '--python', python.path, '-r', many, place / 'many')
     until(live, lambda: (place / 'many').is_dir() and len(os.listdir(place / 'many')) > 50 * attempt)
-    pids = [watchdog(live), agent(live)]
+    pids = [watchdog(live), worker(live)]
     live.signal(signal.SIGKILL)
     live.finish(10)
     assert all([exits(pid, time.monotonic() + 6) for pid in pids])
@@ -418,7 +421,7 @@ def test_a_put_of_two_hundred_mib_needs_no_memory(hop, place):
     live, piece = hop.start('put', '-w', 'local:', '-', place / 'file', stdin=PIPE), noise(1 << 20)
     for _ in range(200):
         live.feed(piece)
-    enough, peaks = flat(live, watchdog(live), agent(live))
+    enough, peaks = flat(live, watchdog(live), worker(live))
     live.end_input()
     assert live.finish().text.split()[1] == str(200 << 20) and enough, peaks
 
@@ -426,16 +429,16 @@ def test_a_put_of_two_hundred_mib_needs_no_memory(hop, place):
 def test_a_fetch_of_two_hundred_mib_needs_no_memory(hop, place, large):
     live = hop.start('fetch', '-w', 'local:', large(200), place / 'large')
     until(live, lambda: opened(live.pid, place) > 150 << 20)
-    enough, peaks = flat(live, watchdog(live), agent(live))
+    enough, peaks = flat(live, watchdog(live), worker(live))
     assert live.finish().text.split()[2] == str(200 << 20) and enough, peaks
 
 
 def test_a_reader_that_has_stopped_costs_no_memory(hop, large):
     live = hop.start('fetch', '-w', 'local:', large(100), '-')
     live.until(b'')
-    while not exits(live.pid, time.monotonic() + 0.2) and is_working(agent(live)):
+    while not exits(live.pid, time.monotonic() + 0.2) and is_working(worker(live)):
         pass
-    enough, peaks = flat(live, watchdog(live), agent(live))
+    enough, peaks = flat(live, watchdog(live), worker(live))
     live.signal(signal.SIGKILL)
     assert enough, peaks
 
@@ -444,7 +447,7 @@ def test_a_host_that_has_stopped_costs_no_memory(hop, place):
     live, piece, taken = hop.start('put', '-w', 'local:', '-', place / 'file', stdin=PIPE), noise(1 << 16), 0
     live.feed(piece)
     until(live, lambda: begun(place))
-    os.kill(agent(live), signal.SIGSTOP)
+    os.kill(worker(live), signal.SIGSTOP)
     os.set_blocking(live.popen.stdin.fileno(), False)
     while select.select([], [live.popen.stdin], [], 0.3)[1]:
         taken += live.popen.stdin.write(piece)

@@ -5,8 +5,11 @@ import socket
 
 import pytest
 
-from harness.files import WAYS, contents, each_way, half_done, mode, noise
+from harness.files import WAYS, contents, each_agent, each_way, half_done, mode, noise
 from harness.pythons import discover, oldest_and_newest
+
+pytest_generate_tests = each_agent
+pytestmark = pytest.mark.usefixtures('agent')
 
 BOTH = pytest.mark.parametrize('verb', ['put', 'fetch'])
 MANY = 20_000

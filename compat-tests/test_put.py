@@ -6,9 +6,11 @@ from subprocess import PIPE
 
 import pytest
 
-from harness.binary import BINARY
-from harness.files import SIZES, WAYS, each_way, half_done, mode, noise, sha1, used_bytes
+from harness.files import SIZES, WAYS, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
 from harness.pythons import discover
+
+pytest_generate_tests = each_agent
+pytestmark = pytest.mark.usefixtures('agent')
 
 TARGETS = pytest.mark.parametrize('target', ['local:', 'h1'])
 
@@ -346,12 +348,3 @@ def test_a_host_that_cannot_be_reached_is_4_and_the_others_have_their_file(put, 
     result = put('new', there / 'file', target=f'{refusing},local:')
     assert result.rc == 4 and (there / 'file').read_text() == 'new', result
     assert put('new', there / 'file', target=refusing).rc == 255
-
-
-def test_a_native_agent_starts_a_python_or_says_that_it_cannot(hop, there):
-    env = {'PATH': f'{BINARY.parent}:{hop.env["PATH"]}'}
-    result = hop('put', '-w', 'local:', '--agent', 'native', hop.write('local', 'contents'), there / 'file', env=env)
-    if result.rc == 0:
-        assert (there / 'file').read_text() == 'contents'
-    else:
-        assert 'ython' in result.said and not (there / 'file').exists(), result

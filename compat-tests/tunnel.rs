@@ -28,7 +28,8 @@ impl Tunnel {
             library,
             ..Settings::default()
         });
-        let context = controller.connect(&target, &[random::bytes()?], clock::now())?;
+        let random = target.hops.iter().map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let context = controller.connect(&target, &random, clock::now())?;
         Ok(Self { mux: Mux::new(ContextId::CONTROLLER)?, controller, context })
     }
 
@@ -46,7 +47,7 @@ impl Tunnel {
                     | Report::Item { source, .. }
                     | Report::Record { source, .. }
                     | Report::Piece { source, .. } => self.controller.consumed(*source),
-                    Report::Done { .. } => {}
+                    Report::Done { .. } | Report::LeftBehind { .. } => {}
                 }
                 return Ok(report);
             }

@@ -48,7 +48,7 @@ mod layers {
             "controller",
             &["error", "hosts", "link", "modules", "mux", "payload", "proto", "route", "sys", "transport"],
         ),
-        ("serve", &["mux", "payload", "proto", "sys"]),
+        ("serve", &["files", "mux", "payload", "proto", "sys"]),
         ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
         ("report", &["controller", "error", "hosts", "proto", "sys"]),
         (

@@ -174,6 +174,11 @@ impl Mux {
         }
     }
 
+    /// Whether a context is above this one, or behind a link that has not ended.
+    pub fn knows(&self, context: ContextId) -> bool {
+        self.ancestors.contains(&context) || self.route.link_to(context).is_some()
+    }
+
     /// Sends a frame towards its destination; what has gone meanwhile gets nothing.
     pub fn send(&mut self, frame: Frame) {
         if self.ancestors.contains(&frame.to) {

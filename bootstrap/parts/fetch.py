@@ -1,6 +1,7 @@
 """Files to above: as they are named, or whole trees of them."""
 FETCH = 19
 ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
+ENTRY_DOWN = 20
 MAX_REMARKS = 20
 
 
@@ -13,7 +14,7 @@ class Fetch(Transfer):
         for key in list(bulk):
             if key not in streams:
                 bulk.pop(key, 0)
-        bulk[self.stream.peer, self.stream.number] = 1
+        bulk[self.wire.peer, self.wire.number] = 1
         self.path = self.root = named(order['path'])
         info = os.stat(self.root)
         if not stat.S_ISDIR(info.st_mode):
@@ -22,6 +23,8 @@ class Fetch(Transfer):
             raise Refused('%s is a folder; -r fetches it with all that is in it' % show(self.root))
         else:
             self.walk(info)
+        if self.wire is not self.stream:
+            self.offer(CONTENT_UP, EMPTY, END)
         self.path = self.root
 
     def remarks(self):
@@ -53,9 +56,12 @@ class Fetch(Transfer):
         self.files += 1
         self.offer(ENTRY_UP, pack(ENTRY_HEAD, kind, info.st_mode & 4095, mtime, size, len(name)) + name + rest)
 
-    def offer(self, tag, body):
-        self.wait(lambda: len(self.stream.unsent) < WAITING)
-        self.stream.put(tag, body)
+    def offer(self, tag, body, end=0):
+        self.wait(lambda: len(self.wire.unsent) < WAITING)
+        if self.wire is not self.stream:
+            # Whoever takes it is told as from above.
+            tag -= ENTRY_UP - ENTRY_DOWN
+        self.wire.put(tag, body, end)
         lock.release()
         flush()
 

@@ -61,10 +61,18 @@ class Transfer:
         self.path = EMPTY
         self.size = self.files = 0
         self.sum = None
-        stream.handle = self.take
-        stream.cancel = self.ring
-        stream.finish = self.moved
-        stream.hold = 1
+        # What contents come or go on: another than this where a splice leads on.
+        self.wire = stream
+        if self.order['peer'] is not None:
+            lock.acquire()
+            self.wire = Stream(self.order['peer'], self.order['stream'])
+            lock.release()
+            self.wire.opening, self.wire.ends = DATA, 1
+            stream.cancel = self.ring
+        self.wire.handle = self.take
+        self.wire.cancel = self.ring
+        self.wire.finish = self.moved
+        self.wire.hold = 1
         thread.start_new_thread(self.run, ())
 
     def take(self, *message):
@@ -75,7 +83,7 @@ class Transfer:
 
     def moved(self, end):
         """A message has gone out, or one direction has ended; the lock is held."""
-        Stream.finish(self.stream, end)
+        Stream.finish(self.wire, end)
         self.ring()
 
     def ring(self):
@@ -86,13 +94,16 @@ class Transfer:
     def wait(self, ready):
         """Waits until that is so, and returns with the lock held."""
         lock.acquire()
-        while not ready() and not self.stream.gone:
+        while not ready() and not self.stream.gone and not self.wire.gone:
             lock.release()
             self.bell.acquire()
             lock.acquire()
-        if self.stream.gone:
+        if self.stream.gone or self.wire.gone:
             lock.release()
-            raise Gone
+            if self.stream.gone:
+                raise Gone
+            # Whoever is at the other end has told why, or has gone.
+            raise Refused(str())
 
     def run(self):
         reply = 0, EMPTY
@@ -112,8 +123,11 @@ class Transfer:
                 reply = FAILURE, part('failure')(sys.exc_info())
         finally:
             self.clean()
-        self.stream.handle = lambda *message: None
+        self.wire.handle = lambda *message: None
         lock.acquire()
+        if self.wire is not self.stream and reply[0] != RESULT:
+            control(RESET, self.wire.peer, self.wire.number, pack('B', 1))
+            streams.pop((self.wire.peer, self.wire.number), 0)
         self.stream.put(*reply + (END,))
         lock.release()
         flush()

@@ -1,6 +1,9 @@
 """Files from above: each is written under another name, compared, and only then takes its place."""
 PUT = 18
 ENTRY, CONTENT, HOLE, SUM = range(20, 24)
+# What another machine may send that does not say how much it is.
+MAX_UNSIZED = 64 << 20
+DOT, NUL = utf8('.'), pack('B', 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
 umask = os.umask(63)
 os.umask(umask)
@@ -83,6 +86,8 @@ class Put(Transfer):
             self.wait(lambda: self.news)
             tag, body, end = self.news.pop(0)
             lock.release()
+            if body and tag != ENTRY and self.fd is None:
+                raise Refused('refused: contents of no file')
             if tag == ENTRY:
                 self.entry(body)
             elif tag == CONTENT:
@@ -92,6 +97,8 @@ class Put(Transfer):
             elif tag == SUM:
                 self.close(body)
             self.used(len(body) + 1)
+        if self.fd is not None or not self.files:
+            raise Refused('%s has not come whole' % show(self.path))
         for path, mode, mtime in self.late[::-1]:
             self.path = path
             os.chmod(path, mode)
@@ -108,7 +115,7 @@ class Put(Transfer):
     def used(self, size):
         """Gives credit for what has been written; the window doubles, up to 4 MiB."""
         lock.acquire()
-        stream = self.stream
+        stream = self.wire
         stream.taken += size
         if stream.taken >= self.window // 2:
             growth = min(self.window, 64 * WINDOW - self.window)
@@ -120,7 +127,10 @@ class Put(Transfer):
 
     def unpacked(self, data):
         if self.unpacker:
-            data = self.unpacker.decompress(data, WINDOW)
+            try:
+                data = self.unpacker.decompress(data, WINDOW)
+            except zlib.error:
+                raise Refused('what has come is not compressed as it should be')
             if self.unpacker.unconsumed_tail:
                 raise Refused('more than 64 KiB in one piece')
         return data
@@ -131,6 +141,9 @@ class Put(Transfer):
         path = self.root
         if name:
             path = os.path.join(path, name)
+        self.check(kind, name, path)
+        if self.wire is not self.stream and size == UNKNOWN:
+            size = MAX_UNSIZED
         self.path = path
         self.files += 1
         if kind == FOLDER:
@@ -144,6 +157,16 @@ class Put(Transfer):
             if kind == WHOLE:
                 self.write(self.unpacked(rest[20:]))
                 self.close(rest[:20])
+
+    def check(self, kind, name, path):
+        """Who sends may be another machine than the one whose user has named the root."""
+        if self.fd is not None:
+            raise Refused('%s has not come whole' % show(self.path))
+        odd = [below for below in name.split(ROOT) if below in (EMPTY, DOT, DOT + DOT)]
+        if name and (odd or not self.tree or NUL in name or os.path.dirname(path) not in self.devices):
+            raise Refused('refused: the name %s leads elsewhere' % show(name))
+        if not name and (self.files or kind == LINK or kind == FOLDER and not self.tree) or kind > FILE:
+            raise Refused('refused: something else in the place of a file')
 
     def folder(self, path, mode, mtime):
         try:
@@ -223,6 +246,8 @@ class Put(Transfer):
     def skip(self, size):
         """Zeros, which take no room."""
         self.at += size
+        if size > WINDOW or self.at > self.expected:
+            raise Refused('%s has become larger on the way' % show(self.path))
         os.lseek(self.fd, size, 1)
         zeros = pack('B', 0) * CHUNK
         while size:
@@ -231,7 +256,7 @@ class Put(Transfer):
         self.hole = 1
 
     def close(self, expected):
-        if self.hash.digest() != expected or self.expected not in (self.at, UNKNOWN):
+        if self.hash.digest() != expected or self.expected not in (self.at, UNKNOWN, MAX_UNSIZED):
             raise Refused('%s has come with another SHA-1 sum than it was sent with' % show(self.path))
         if self.hole:
             os.ftruncate(self.fd, self.at)

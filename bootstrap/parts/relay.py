@@ -318,7 +318,7 @@ class Hop:
         elif kind in (HELLO, PING):
             self.finish('rules', 0)
         elif kind == PONG or to == me and kind != OPEN:
-            pass
+            joined(kind, flags, source, number, body)
         elif to in ancestors:
             lock.acquire()
             upward.push(kind, flags, to, source, number, body)
@@ -418,6 +418,11 @@ def beat():
         for hop in [hop for hop in hops if below.get(hop.context) is hop]:
             hop.beat()
         flush()
+
+
+def joined(*frame):
+    """Takes a frame for a stream that leads on from here; none does before the part `splice` is here."""
+    return 0
 
 
 def give(stream, body):

@@ -27,12 +27,14 @@ class Hopvine:
         self.scratch = self.cwd.parent / 'scratch'  # the test's own, where nothing is litter
         self.written = set()
         self.processes = []
+        self.options = {}  # what is said with each verb, beside what a test says
 
     def __call__(self, *words, stdin=None, timeout=30, env=None):
         return self.start(*words, stdin=stdin, env=env).finish(timeout)
 
     def start(self, *words, stdin=None, env=None, prefix=(), **popen):
-        process = Process([*prefix, self.path, *words], {**self.env, **(env or {})}, self.cwd, stdin, **popen)
+        options = self.options.get(words[0], []) if words else []
+        process = Process([*prefix, self.path, *words[:1], *options, *words[1:]], {**self.env, **(env or {})}, self.cwd, stdin, **popen)
         self.processes.append(process)
         return process
 

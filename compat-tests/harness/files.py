@@ -15,8 +15,16 @@ from .process import exits
 WAYS = {'here': ['-w', 'local:'], 'ssh': ['-w', 'h1'], 'behind Python': ['-w', 'local:a/local:b', '--relay', 'python'],
         'behind a native relay': ['-w', 'local:a/local:b', '--relay', 'native']}
 each_way = pytest.mark.parametrize('way', WAYS)
+AGENTS = 'python', 'native'
 # Around a small file's limit, a piece's, a message's and the first window.
 SIZES = [0, 1, 10_240, 32_768, 32_769, 61_440, 61_441, 65_536, 200_000]
+
+
+def each_agent(metafunc):
+    """A module's `pytest_generate_tests`, where its tests use the fixture `agent`: by Python and by this program."""
+    if 'agent' in metafunc.fixturenames:
+        agents = AGENTS[:1] if 'python' in metafunc.fixturenames else AGENTS
+        metafunc.parametrize('agent', agents, indirect=True)
 
 
 def noise(size):

@@ -1,10 +1,12 @@
 """Stands in for an agent that is asked for files and sends what it may not: `-m harness.smuggler HOW PLACE`.
 
-PLACE is a folder of the controller's machine that it would like to write to. It keeps to the credit that it is given.
+PLACE is a folder of the receiver's machine that it would like to write to. It keeps to the credit that it is given.
+Asked to send to another machine, it sends the same on the stream that leads there.
 """
 
 import hashlib
 import os
+import re
 import struct
 import sys
 import zlib
@@ -21,6 +23,7 @@ BAD = b'smuggled'
 class Smuggler:
     def __init__(self):
         self.data, self.credit, self.asked = b'', 65_536, None
+        self.way = None  # the context and the stream that files go to
         while self.asked is None:
             kind, _, to, _, stream, body = self.next()
             if kind == HELLO:
@@ -28,6 +31,7 @@ class Smuggler:
                 nonce = body[11:27]
             elif kind == OPEN and body[0] in (PUT, FETCH):
                 self.asked = stream
+                self.way = joined(body) or (0, stream)
         os.write(1, nonce[::-1] + frame(HELLO, 0, 0, self.me, 0, struct.pack('>HII', 1, os.getpid(), 0)))
 
     def next(self):
@@ -37,11 +41,11 @@ class Smuggler:
             if not fields:
                 self.data += os.read(0, 65536) or sys.exit(1)
         kind, _, _, _, stream, body = fields
-        if kind == CREDIT and stream == self.asked:
+        if kind == CREDIT and self.way and stream == self.way[1]:
             self.credit += struct.unpack('>I', body)[0]
         elif kind == PING:
             write(frame(PONG, 0, 0, self.me, 0))
-        elif kind == RESET or kind == BYE:
+        elif kind == BYE or kind == RESET and stream == self.asked:
             sys.exit(0)
         return fields
 
@@ -49,10 +53,19 @@ class Smuggler:
         while self.credit <= len(body):
             self.next()
         self.credit -= len(body) + 1
-        write(frame(DATA, flags, 0, self.me, self.asked, bytes([tag]) + body))
+        to, stream = self.way
+        write(frame(DATA, flags, to, self.me, stream, bytes([tag - 11 if stream != self.asked else tag]) + body))
 
     def result(self, total):
-        self.say(RESULT, total, INTERACTIVE | END)
+        if self.way[1] != self.asked:
+            self.say(CONTENT, b'', INTERACTIVE | END)
+        write(frame(DATA, INTERACTIVE | END, 0, self.me, self.asked, bytes([RESULT]) + total))
+
+
+def joined(order):
+    """The context and the stream that an order names, if it does."""
+    found = [re.search(rb's\0\0\0\x04peeri\0\0\0.([0-9a-f]+)', order), re.search(rb's\0\0\0\x06streami\0\0\0.([0-9a-f]+)', order)]
+    return all(found) and tuple(int(each[1], 16) for each in found)
 
 
 def write(data):

@@ -133,6 +133,9 @@ pub struct Put {
     pub mode: Option<u32>,
     #[command(flatten)]
     pub how: Transfer,
+    /// Take it from there: LOCAL is a path on this target, and what is in it goes no detour over this machine
+    #[arg(long, value_name = "TARGET")]
+    pub from: Option<String>,
     /// The file; `-` is standard input
     #[arg(value_name = "LOCAL")]
     pub local: PathBuf,

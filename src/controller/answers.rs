@@ -18,6 +18,10 @@ impl Controller {
                         self.handle_native(context, &message, end);
                         continue;
                     }
+                    if self.is_lane(key) {
+                        self.handle_lane(key, &message, end);
+                        continue;
+                    }
                     match self.spawns.get(&key).copied() {
                         Some(child) => self.handle_spawned(key, child, &message, now),
                         None => self.handle_message(Source { key, owed_bytes }, &message, opens, now),
@@ -27,6 +31,7 @@ impl Controller {
                 StreamEvent::Reset { key, .. } if self.made_native_by(key).is_some() => {
                     self.handle_native(key.peer, &[], true);
                 }
+                StreamEvent::Reset { key, .. } if self.is_lane(key) => self.not_laid(key),
                 StreamEvent::Reset { key, .. } if self.spawns.contains_key(&key) => {
                     if let Some(child) = self.spawns.remove(&key) {
                         self.lose(child, &HostErrorKind::LinkLost { why: Loss::Rules }, &[]);

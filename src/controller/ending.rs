@@ -40,7 +40,7 @@ impl Controller {
         }
     }
 
-    fn remove(&mut self, operation: OperationId) -> Option<Running> {
+    pub(super) fn remove(&mut self, operation: OperationId) -> Option<Running> {
         let running = self.operations.remove(&operation)?;
         self.by_stream.remove(&running.stream);
         if let Some(at) = running.deadline {
@@ -109,6 +109,7 @@ impl Controller {
             self.fail_with(operation, error.clone());
         }
         self.streams.forget_peer(id);
+        self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);
         self.waiting.remove(&id);
         self.meant_for.retain(|stream, to| stream.peer != id && *to != id);

@@ -64,6 +64,12 @@ impl Feed {
         self.forget_used();
     }
 
+    /// Removes the readers that are not wanted any more.
+    pub fn retain_readers(&mut self, wanted: impl Fn(OperationId) -> bool) {
+        self.readers.retain(|operation, _| wanted(*operation));
+        self.forget_used();
+    }
+
     /// Whether more is to be read now.
     pub fn wants_more(&self) -> bool {
         !self.ended

@@ -4,8 +4,8 @@ mod schedule;
 
 pub use schedule::{Rules, Share};
 
-use super::operation::{Answer, OperationId, Record, Report, Request, Source};
-use super::{Controller, RANDOM_BYTES};
+use super::operation::{Answer, Fetch, OperationId, Record, Report, Request, Source};
+use super::{Controller, RANDOM_BYTES, Submitted};
 use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::hosts::target::Target;
 use crate::proto::entry::Piece;
@@ -23,6 +23,8 @@ pub type Place = usize;
 pub struct Fleet {
     targets: Vec<Target>,
     request: Request,
+    /// With its context, once that has been asked for.
+    origin: Option<(Origin, Option<ContextId>)>,
     schedule: Schedule,
     running: HashMap<OperationId, Slot>,
     /// Whom nobody will start any more, and who has not been told so.
@@ -34,6 +36,41 @@ struct Slot {
     place: Place,
     context: ContextId,
     since: Instant,
+}
+
+/// A target that has what others are to get.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub target: Target,
+    pub fetch: Fetch,
+}
+
+impl Origin {
+    /// An error of its own, which is told of those that get nothing.
+    pub fn named(&self, error: HostError) -> HostError {
+        let hop = match &error.hop {
+            Some(hop) => format!("{} ({hop})", self.target.name),
+            None => self.target.name.clone(),
+        };
+        HostError { hop: Some(hop), ..error }
+    }
+}
+
+/// What has come of a start.
+#[derive(Debug)]
+pub struct Started {
+    pub begun: Vec<Begun>,
+    /// Of those that could not even be tried.
+    pub news: Vec<News>,
+}
+
+/// A target that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    pub operation: OperationId,
+    /// As in [`Submitted`].
+    pub feeder: OperationId,
+    pub place: Place,
 }
 
 /// What to show.
@@ -60,6 +97,10 @@ pub enum News {
         source: Source,
         piece: Piece,
     },
+    /// To be asked [`Fleet::again`].
+    LeftBehind {
+        operation: OperationId,
+    },
     /// It was not reached, and is tried again after this time.
     Again {
         place: Place,
@@ -74,18 +115,15 @@ pub enum News {
 }
 
 impl Fleet {
-    pub fn new(targets: Vec<Target>, request: Request, rules: Rules) -> Self {
+    /// `origin`: where what is put comes from, if not from here.
+    pub fn new(targets: Vec<Target>, request: Request, rules: Rules, origin: Option<Origin>) -> Self {
+        let origin = origin.map(|origin| (origin, None));
         let schedule = Schedule::new(targets.len(), rules);
-        Self { targets, request, schedule, running: HashMap::new(), never: VecDeque::new() }
+        Self { targets, request, origin, schedule, running: HashMap::new(), never: VecDeque::new() }
     }
 
     pub fn targets(&self) -> &[Target] {
         &self.targets
-    }
-
-    /// How many hops lead to the target that is started next.
-    pub fn hops_to_next(&self, now: Instant) -> usize {
-        self.schedule.next(now).map_or(0, |place| self.targets[place].hops.len())
     }
 
     /// Whether a slot is free for a target that waits.
@@ -103,26 +141,88 @@ impl Fleet {
         self.schedule.is_one_go()
     }
 
-    /// Starts the next target; returns its operation, or what is already to be told of it.
-    pub fn start_next(
+    /// At most `count` targets whose turn it is now, for [`Self::start`].
+    pub fn take_turns(&mut self, count: usize, now: Instant) -> Vec<Place> {
+        (0..count).map_while(|_| self.schedule.start(now)).collect()
+    }
+
+    /// How many hops may have to be started for these.
+    pub fn hops(&self, places: &[Place]) -> usize {
+        let targets = places.iter().map(|place| &self.targets[*place]);
+        let origin = self.origin.iter().map(|(origin, _)| &origin.target);
+        targets.chain(origin).map(|target| target.hops.len()).sum()
+    }
+
+    /// Starts targets that have taken their turn, with random bytes for each hop; those that are put to behind one
+    /// relay share what comes over the link to it.
+    pub fn start(
         &mut self,
+        places: &[Place],
         controller: &mut Controller,
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
-    ) -> Option<Result<OperationId, News>> {
-        let place = self.schedule.start(now)?;
-        Some(match controller.connect(&self.targets[place], random, now) {
-            Ok(context) => {
-                let operation = controller.submit(context, &self.request, now);
-                self.running.insert(operation, Slot { place, context, since: now });
-                Ok(operation)
+    ) -> Started {
+        let (mut ready, mut news, mut follows) = (Vec::new(), Vec::new(), Vec::new());
+        let (first, mut random) = random.split_at(self.origin_hops().min(random.len()));
+        let origin = self.origin.as_mut().map_or(Ok(()), |(origin, context)| {
+            if context.is_none() {
+                *context = Some(
+                    controller.connect(&origin.target, first, now).map_err(|error| origin.named(error))?,
+                );
             }
-            Err(error) => {
-                let then = self.schedule.end(place, End::Failed, 0, now);
-                self.follow(then, controller, now);
-                Err(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO })
+            Ok(())
+        });
+        for place in places.iter().copied() {
+            let target = &self.targets[place];
+            let (own, rest) = random.split_at(target.hops.len().min(random.len()));
+            random = rest;
+            match origin.clone().and_then(|()| controller.connect(target, own, now)) {
+                Ok(context) => ready.push((place, context)),
+                Err(error) => {
+                    follows.push(self.schedule.end(place, End::Failed, 0, now));
+                    news.push(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO });
+                }
             }
-        })
+        }
+        let begun = self.submit(&ready, controller, now);
+        follows.into_iter().for_each(|then| self.follow(then, controller, now));
+        Started { begun, news }
+    }
+
+    /// Asks one that has held up others again, by itself.
+    pub fn again(&mut self, operation: OperationId, controller: &mut Controller, now: Instant) -> Vec<Begun> {
+        let slot = self.running.remove(&operation);
+        let ready: Vec<_> = slot.iter().map(|slot| (slot.place, slot.context)).collect();
+        self.submit(&ready, controller, now)
+    }
+
+    fn origin_hops(&self) -> usize {
+        self.origin.as_ref().map_or(0, |(origin, _)| origin.target.hops.len())
+    }
+
+    fn submit(
+        &mut self,
+        ready: &[(Place, ContextId)],
+        controller: &mut Controller,
+        now: Instant,
+    ) -> Vec<Begun> {
+        let contexts: Vec<_> = ready.iter().map(|(_, context)| *context).collect();
+        let submitted = match (&self.request, &self.origin) {
+            (Request::Put(_), Some((origin, Some(source)))) => {
+                controller.submit_put_from(*source, &origin.fetch, &contexts, &self.request, now)
+            }
+            (Request::Put(_), _) => controller.submit_put(&contexts, &self.request, now),
+            (request, _) => {
+                let alone = |context: &ContextId| controller.submit(*context, request, now);
+                contexts.iter().map(alone).map(Submitted::alone).collect()
+            }
+        };
+        let mut begun = Vec::new();
+        for ((place, context), Submitted { operation, feeder }) in ready.iter().zip(submitted) {
+            self.running.insert(operation, Slot { place: *place, context: *context, since: now });
+            begun.push(Begun { operation, feeder, place: *place });
+        }
+        begun
     }
 
     /// Turns a controller's report into news about a target; one that is done is let go. `jitter`: any number.
@@ -147,6 +247,7 @@ impl Fleet {
                 Some(News::Record { place: slot.place, source, record })
             }
             Report::Piece { operation, source, piece } => Some(News::Piece { operation, source, piece }),
+            Report::LeftBehind { operation } => Some(News::LeftBehind { operation }),
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);

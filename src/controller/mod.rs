@@ -11,6 +11,7 @@ mod keeping;
 mod native;
 pub mod operation;
 pub mod secrets;
+mod sharing;
 mod supply;
 mod tree;
 mod ways;
@@ -28,6 +29,7 @@ use crate::payload::Interpreter;
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
+use crate::proto::splice::Splices;
 use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 use crate::sys::identity;
@@ -37,6 +39,8 @@ use keeping::Keepsakes;
 use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
 use secrets::{OpenQuestion, Secret, Secrets};
+use sharing::Lanes;
+pub use sharing::Submitted;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
@@ -131,6 +135,8 @@ pub struct Controller {
     /// Requests of remote code for a context that does not run yet.
     wishes: HashMap<ContextId, Vec<StreamKey>>,
     streams: Streams,
+    splices: Splices,
+    lanes: Lanes,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
     deadlines: BTreeSet<(Instant, Due)>,
@@ -182,6 +188,8 @@ struct Running {
     /// A script ends with its process where it ends that itself.
     script: bool,
     stream: StreamKey,
+    /// Where its files come or go, if not on its own stream.
+    joined: Option<StreamKey>,
     deadline: Option<Instant>,
 }
 
@@ -200,6 +208,8 @@ impl Controller {
             program: None,
             wishes: HashMap::new(),
             streams: Streams::new(ContextId::CONTROLLER),
+            splices: Splices::new(ContextId::CONTROLLER),
+            lanes: Lanes::default(),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -218,6 +228,18 @@ impl Controller {
     /// Asks something of a context.
     pub fn submit(&mut self, context: ContextId, request: &Request, now: Instant) -> OperationId {
         let context = self.able(context, request, now);
+        let operation = self.submit_joined(context, request, None, now);
+        self.collect_frames();
+        operation
+    }
+
+    fn submit_joined(
+        &mut self,
+        context: ContextId,
+        request: &Request,
+        joined: Option<StreamKey>,
+        now: Instant,
+    ) -> OperationId {
         self.next_operation += 1;
         let operation = OperationId(self.next_operation);
         for part in request.parts() {
@@ -226,18 +248,18 @@ impl Controller {
         if let Some(imports) = request.imports() {
             self.send_modules(context, imports, now);
         }
-        let message = request.message().encode();
-        let stream = self.streams.open(context, request.priority(), message, !request.takes_input());
+        let message = request.message(joined).encode();
+        let last = joined.is_some() || !request.takes_input();
+        let stream = self.streams.open(context, request.priority(), message, last);
         self.streams.hold(stream);
         let deadline =
             self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
         self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
         self.operations.insert(
             operation,
-            Running { context, script: matches!(request, Request::Script(_)), stream, deadline },
+            Running { context, script: matches!(request, Request::Script(_)), stream, joined, deadline },
         );
         self.by_stream.insert(stream, operation);
-        self.collect_frames();
         operation
     }
 
@@ -248,10 +270,12 @@ impl Controller {
 
     /// Sends what an operation goes on with; with `end`, it was the last.
     pub fn send(&mut self, operation: OperationId, message: &ToAgent, end: bool) {
-        if let Some(running) = self.operations.get(&operation) {
-            self.streams.send(running.stream, message.encode(), end);
-            self.collect_frames();
+        let Some(running) = self.operations.get(&operation) else { return };
+        self.streams.send(running.stream, message.encode(), end);
+        if end && Self::is_pipe(running) {
+            self.remove(operation);
         }
+        self.collect_frames();
     }
 
     /// How many bytes a command has not been able to read yet; 0 for one that has ended.
@@ -309,11 +333,14 @@ impl Controller {
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        [self.deadlines.first().map(|(at, _)| *at), self.splices.poll_timeout()].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
         self.told = Some(now);
+        self.splices.handle_timeout(now);
+        self.drain_splices();
+        self.collect_frames();
         while let Some((at, due)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
             self.deadlines.remove(&(at, due));
             match due {
@@ -349,7 +376,10 @@ impl Controller {
             LinkEvent::Asked(question) => self.asked(id, &question),
             LinkEvent::Refused(what) => self.warn(id, || format!("refused: {what}")),
             LinkEvent::Frame(frame) => {
-                self.streams.handle_frame(frame);
+                if let Some(frame) = self.splices.handle_frame(frame, now) {
+                    self.streams.handle_frame(frame);
+                }
+                self.drain_splices();
                 self.drain_streams(now);
             }
             LinkEvent::Ended(end) => {
@@ -414,7 +444,7 @@ impl Controller {
     }
 
     fn collect_frames(&mut self) {
-        while let Some(frame) = self.streams.poll_frame() {
+        while let Some(frame) = self.streams.poll_frame().or_else(|| self.splices.poll_frame()) {
             if let Some(frame) = self.unless_waiting(frame) {
                 self.commands.push_back(Command::Send(frame));
             }

@@ -3,7 +3,7 @@
 
 use super::{Command, Controller};
 use crate::payload;
-use crate::proto::frame::{Frame, Priority};
+use crate::proto::frame::{Frame, Kind, Priority};
 use crate::proto::ids::ContextId;
 use crate::proto::message::{FromAgent, ToAgent};
 use crate::proto::stream::StreamKey;
@@ -51,24 +51,26 @@ impl Controller {
     /// Returns a frame that has nothing to wait for.
     pub(super) fn unless_waiting(&mut self, frame: Frame) -> Option<Frame> {
         let key = StreamKey { peer: frame.to, id: frame.stream };
-        if self.waiting.is_empty() {
+        if let Some(waiting) = self.holder(key).filter(|waiting| waiting.stream != Some(key)) {
+            waiting.frames.push(frame);
+            return None;
+        }
+        if frame.end || frame.kind == Kind::Reset {
             self.meant_for.remove(&key);
-            return Some(frame);
+            self.lanes.has_passed(key);
         }
-        let line = self.line(self.meant_for.get(&key).copied().unwrap_or(frame.to));
-        let holder = line.iter().rev().find(|id| self.waiting.contains_key(id)).copied();
-        match holder.and_then(|id| self.waiting.get_mut(&id)).filter(|waiting| waiting.stream != Some(key)) {
-            Some(waiting) => {
-                waiting.frames.push(frame);
-                None
-            }
-            None => {
-                if frame.end {
-                    self.meant_for.remove(&key);
-                }
-                Some(frame)
-            }
+        Some(frame)
+    }
+
+    /// What a frame on a stream would have to wait for, the highest first.
+    fn holder(&mut self, key: StreamKey) -> Option<&mut Waiting> {
+        if self.waiting.is_empty() {
+            return None;
         }
+        let line = self.line(self.meant_for.get(&key).copied().unwrap_or(key.peer));
+        let mut all = line.iter().rev().chain(self.lanes.led_to(key));
+        let holder = all.find(|id| self.waiting.contains_key(id)).copied()?;
+        self.waiting.get_mut(&holder)
     }
 
     /// A context that children wait for runs. Where it is an agent, it is asked whether it can become this program.

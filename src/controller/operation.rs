@@ -134,6 +134,10 @@ pub enum Report {
         source: Source,
         piece: Piece,
     },
+    /// A put whose context has held up others that are fed with it: it is to be asked again, alone.
+    LeftBehind {
+        operation: OperationId,
+    },
     Done {
         operation: OperationId,
         outcome: Result<Answer, HostError>,
@@ -191,10 +195,10 @@ impl Request {
     /// Whether only an agent can do it, where that may run or does.
     pub fn is_for_python(&self, runtime: Runtime) -> bool {
         match self {
-            Self::Run(_) => false,
+            Self::Run(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
-            Self::Call { .. } | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => true,
+            Self::Call { .. } | Self::Script(_) => true,
         }
     }
 
@@ -209,15 +213,16 @@ impl Request {
         }
     }
 
-    pub fn message(&self) -> ToAgent {
+    /// What asks for it. Files come or go on the stream that is `joined` to it, else on its own.
+    pub fn message(&self, joined: Option<StreamKey>) -> ToAgent {
         match self {
             Self::Call { function, arguments, own } => {
                 ToAgent::Call { function: function.clone(), arguments: arguments.clone(), own: *own }
             }
             Self::Run(run) => ToAgent::Run(run.order()),
             Self::Script(script) => ToAgent::Script(script.order()),
-            Self::Put(put) => ToAgent::Put(put.order()),
-            Self::Fetch(fetch) => ToAgent::Fetch(fetch.order()),
+            Self::Put(put) => ToAgent::Put(put.order(joined)),
+            Self::Fetch(fetch) => ToAgent::Fetch(fetch.order(joined)),
             Self::Builtin(name) => ToAgent::Call {
                 function: format!("{AGENT_MODULE}:{name}"),
                 arguments: no_arguments(),
@@ -242,9 +247,21 @@ impl Request {
     }
 }
 
+/// A stream with another peer than who asks.
+fn joined_fields(joined: Option<StreamKey>) -> [(&'static str, Node); 2] {
+    let number = |number: u32| Node::Int(number.into());
+    [
+        ("peer", joined.map_or(Node::None, |joined| number(joined.peer.0))),
+        ("stream", joined.map_or(Node::None, |joined| number(joined.id.0))),
+    ]
+}
+
 impl Put {
-    fn order(&self) -> Value {
+    fn order(&self, joined: Option<StreamKey>) -> Value {
+        let [peer, stream] = joined_fields(joined);
         Builder::default().dict([
+            peer,
+            stream,
             ("path", self.path.clone().map_or(Node::None, Node::Bytes)),
             ("mode", self.mode.map_or(Node::None, |mode| Node::Int(mode.into()))),
             ("keep", Node::Bool(self.transfer.keep)),
@@ -255,8 +272,11 @@ impl Put {
 }
 
 impl Fetch {
-    fn order(&self) -> Value {
+    fn order(&self, joined: Option<StreamKey>) -> Value {
+        let [peer, stream] = joined_fields(joined);
         Builder::default().dict([
+            peer,
+            stream,
             ("path", Node::Bytes(self.path.clone())),
             ("tree", Node::Bool(self.transfer.tree)),
             ("packed", Node::Bool(self.transfer.packed)),
@@ -343,7 +363,8 @@ impl Meaning {
             | FromAgent::Noise(_)
             | FromAgent::Ended(_)
             | FromAgent::Asked(_)
-            | FromAgent::Refused(_) => Self::Nonsense,
+            | FromAgent::Refused(_)
+            | FromAgent::Dropped(_) => Self::Nonsense,
         }
     }
 }

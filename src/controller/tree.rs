@@ -6,7 +6,7 @@ use super::operation::Request;
 use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due};
 use crate::error::{HostError, HostErrorKind, Loss};
-use crate::hosts::target::{Hop, Target, Way};
+use crate::hosts::target::{Hop, Target};
 use crate::link::{Cause, End, Start};
 use crate::payload;
 use crate::proto::dialog::Tail;
@@ -101,7 +101,7 @@ impl Controller {
             return id;
         };
         let mut target = context.target.clone();
-        target.hops.push(Hop { way: Way::Local { name: String::new() }, python: None });
+        target.hops.push(Hop::local(""));
         let random = context.take_random();
         let known = self.by_path.get(&target.hops).copied().filter(|id| self.is_usable(*id));
         match known {

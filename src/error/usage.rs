@@ -84,6 +84,8 @@ pub enum UsageError {
     NoneFailed,
     /// Standard output takes one file of one host.
     FetchOutput,
+    /// More than one target to put from.
+    Origin,
     /// A remote name that no system has.
     RemoteName,
     /// A password cannot be had.
@@ -152,6 +154,7 @@ impl fmt::Display for UsageError {
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")
             }
+            Self::Origin => f.write_str("--from takes one target; what is put comes from one place"),
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }

@@ -1,39 +1,55 @@
-//! What is fetched, written beside its place and moved there once it is whole.
+//! What comes, written beside its place and moved there once it is whole.
 
 use super::packing::Unpacker;
-use super::{LocalError, hex};
+use super::scratch::{Scratch, Temp, folder_of};
+use super::{LocalError, Side, hex};
 use crate::proto::entry::{Entry, EntryKind, Piece, SUM_BYTES};
-use crate::sys::unnamed;
+use crate::sys::disk;
+use crate::sys::unfinished::Unfinished;
 use sha1::{Digest, Sha1};
 use std::collections::HashSet;
-use std::fs::{self, File, FileTimes, Permissions};
-use std::io::{Seek, SeekFrom, Write};
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use std::{ffi::OsStr, io};
-use tempfile::NamedTempFile;
 
-/// A file that does not say its size is taken up to this many bytes.
+/// A fetched file that does not say its size is taken up to this many bytes.
 const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
+/// What a disk may be behind in a file that is waited for at its end: nobody else has a turn meanwhile.
+const BEHIND_BYTES: u64 = 8 * 1024 * 1024;
 /// Even zeros take their time.
 const MAX_HOLE_BYTES: u64 = 64 * 1024;
-const PREFIX: &str = ".hopvine-";
 
-/// The receiving end of a fetch.
+/// How what comes becomes files.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// There, whoever sends is obeyed; here, a sender is one of many, and may lie.
+    pub side: Side,
+    pub tree: bool,
+    /// Modes and times stay as they are at the other end.
+    pub keep: bool,
+    pub packed: bool,
+    /// Of files; otherwise what they have at the other end, within the umask.
+    pub mode: Option<u32>,
+    pub umask: u32,
+}
+
+/// The receiving end of a transfer.
 #[derive(Debug)]
 pub struct Incoming {
     root: Option<PathBuf>,
-    tree: bool,
-    keep: bool,
-    mask: u32,
+    rules: Rules,
     unpacker: Unpacker,
     /// Folders that this transfer has found or made: nothing is written anywhere else.
     folders: HashSet<PathBuf>,
     /// Modes and times of folders, which are set when all is in them.
     late: Vec<(PathBuf, Entry)>,
     writing: Option<Writing>,
+    /// Outlives what is being written.
+    scratch: Scratch,
     received: Received,
 }
 
@@ -46,40 +62,9 @@ struct Writing {
     limit: u64,
     exact: bool,
     at: u64,
+    /// Up to here it is on the disk, and on its way there.
+    on_disk: [u64; 2],
     sum: Sha1,
-}
-
-/// A file that takes its place later, and is gone when it is dropped.
-#[derive(Debug)]
-enum Temp {
-    /// Gone too when this program is killed.
-    Unnamed(File),
-    Named(NamedTempFile),
-}
-
-impl Temp {
-    /// On the file system of that place, for its owner alone.
-    fn beside(path: &Path) -> io::Result<Self> {
-        let folder = folder_of(path);
-        match unnamed::in_folder(folder) {
-            Some(file) => Ok(Self::Unnamed(file)),
-            None => tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder).map(Self::Named),
-        }
-    }
-
-    fn file(&self) -> &File {
-        match self {
-            Self::Unnamed(file) => file,
-            Self::Named(named) => named.as_file(),
-        }
-    }
-
-    fn persist(self, path: &Path) -> io::Result<()> {
-        match self {
-            Self::Unnamed(file) => replace(path, |name| unnamed::give_name(&file, name)),
-            Self::Named(named) => named.persist(path).map(drop).map_err(|error| error.error),
-        }
-    }
 }
 
 /// What has come so far.
@@ -92,17 +77,17 @@ pub struct Received {
 }
 
 impl Incoming {
-    /// `root`: where it goes; nowhere, and contents are handed back. `mask` is the umask.
-    pub fn new(root: Option<PathBuf>, tree: bool, keep: bool, packed: bool, mask: u32) -> Self {
+    /// `root`: where it goes; nowhere, and contents are handed back. What has a name before it is whole
+    /// is told to `unfinished`.
+    pub fn new(root: Option<PathBuf>, rules: Rules, unfinished: Option<Unfinished>) -> Self {
         Self {
             root,
-            tree,
-            keep,
-            mask,
-            unpacker: Unpacker::new(packed),
+            unpacker: Unpacker::new(rules.packed),
+            rules,
             folders: HashSet::new(),
             late: Vec::new(),
             writing: None,
+            scratch: Scratch::new(unfinished),
             received: Received::default(),
         }
     }
@@ -114,7 +99,7 @@ impl Incoming {
     /// Bytes so far, the file that is coming included, and how many there will be where that is known.
     pub fn progress(&self) -> (u64, Option<u64>) {
         let coming = self.writing.as_ref();
-        let total = coming.filter(|writing| writing.exact && !self.tree).map(|writing| writing.limit);
+        let total = coming.filter(|writing| writing.exact && !self.rules.tree).map(|writing| writing.limit);
         (self.received.bytes + coming.map_or(0, |writing| writing.at), total)
     }
 
@@ -148,9 +133,10 @@ impl Incoming {
             return Err(LocalError("nothing has come".to_owned()));
         }
         for (path, entry) in std::mem::take(&mut self.late).into_iter().rev() {
-            let set = fs::set_permissions(&path, Permissions::from_mode(self.mode(&entry)))
-                .and_then(|()| if self.keep { File::open(&path)?.set_times(times(&entry)) } else { Ok(()) });
-            set.map_err(|error| LocalError::of(&path, &error))?;
+            let set = fs::set_permissions(&path, Permissions::from_mode(self.mode(&entry))).and_then(|()| {
+                if self.rules.keep { File::open(&path)?.set_times(times(&entry)) } else { Ok(()) }
+            });
+            set.map_err(|error| self.rules.side.error(&path, &error))?;
         }
         Ok(&self.received)
     }
@@ -160,9 +146,9 @@ impl Incoming {
             return Err(LocalError(format!("{} has not come whole", writing.path.display())));
         }
         let path = self.place(&entry.name)?;
-        if entry.name.is_empty() && self.root.is_some() {
+        if entry.name.is_empty() && self.root.is_some() && self.rules.side == Side::Here {
             // A template may name a folder for each host.
-            fs::create_dir_all(folder_of(&path)).map_err(|error| LocalError::of(&path, &error))?;
+            fs::create_dir_all(folder_of(&path)).map_err(|error| Side::Here.error(&path, &error))?;
         }
         self.received.files += 1;
         match entry.kind.clone() {
@@ -170,9 +156,15 @@ impl Incoming {
             EntryKind::Link { .. } if entry.name.is_empty() => {
                 Err(LocalError("refused: a link in the place of a file".to_owned()))
             }
-            EntryKind::Link { to } => link(&path, &to).map(|()| Vec::new()),
+            EntryKind::Link { to } => {
+                let made = self.scratch.replace(&path, |name| symlink(OsStr::from_bytes(&to), name));
+                made.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&path, &error))
+            }
             EntryKind::File { size } => {
-                let limit = size.unwrap_or(MAX_UNSIZED_BYTES);
+                let limit = size.unwrap_or(match self.rules.side {
+                    Side::Here => MAX_UNSIZED_BYTES,
+                    Side::There => u64::MAX,
+                });
                 self.open(path, entry, limit, size.is_some()).map(|()| Vec::new())
             }
             EntryKind::Whole { size, sum, contents } => {
@@ -198,27 +190,28 @@ impl Incoming {
         let known = path.parent().is_some_and(|parent| self.folders.contains(parent));
         // "a//b", "a/" and "./a" are other names for what has a plain one.
         let exact = below.components().collect::<PathBuf>().as_os_str().as_bytes() == name;
-        if self.tree && plain && known && exact { Ok(path) } else { Err(refused()) }
+        if self.rules.tree && plain && known && exact { Ok(path) } else { Err(refused()) }
     }
 
     fn folder(&mut self, path: PathBuf, entry: Entry) -> Result<(), LocalError> {
-        if !self.tree {
+        if !self.rules.tree {
             return Err(LocalError("refused: a folder in the place of a file".to_owned()));
         }
-        match fs::create_dir(&path) {
+        let wrong = |error: io::Error| self.rules.side.error(&path, &error);
+        match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => self.late.push((path.clone(), entry)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 // The user's own way to the root may be a link; below it one would lead out of the tree.
                 let info =
                     if entry.name.is_empty() { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-                if !info.map_err(|error| LocalError::of(&path, &error))?.is_dir() {
+                if !info.map_err(wrong)?.is_dir() {
                     return Err(LocalError(format!("{} is there, and is no folder", path.display())));
                 }
-                if self.keep {
+                if self.rules.keep {
                     self.late.push((path.clone(), entry));
                 }
             }
-            Err(error) => return Err(LocalError::of(&path, &error)),
+            Err(error) => return Err(wrong(error)),
         }
         self.folders.insert(path);
         Ok(())
@@ -227,24 +220,44 @@ impl Incoming {
     fn open(&mut self, path: PathBuf, entry: Entry, limit: u64, exact: bool) -> Result<(), LocalError> {
         let temp = match &self.root {
             None => None,
-            Some(_)
-                if fs::symlink_metadata(&path).is_ok_and(|info| !info.is_file() && !info.is_symlink()) =>
-            {
-                return Err(LocalError(format!("{} is there, and is no file", path.display())));
+            Some(_) => {
+                self.replaceable(&path)?;
+                let temp = self.scratch.file_beside(&path);
+                Some(temp.map_err(|error| self.rules.side.error(&path, &error))?)
             }
-            Some(_) => Some(Temp::beside(&path).map_err(|error| LocalError::of(&path, &error))?),
         };
-        self.writing = Some(Writing { path, temp, entry, limit, exact, at: 0, sum: Sha1::new() });
+        self.writing =
+            Some(Writing { path, temp, entry, limit, exact, at: 0, on_disk: [0; 2], sum: Sha1::new() });
         Ok(())
+    }
+
+    /// Whether a file may take that place.
+    fn replaceable(&self, path: &Path) -> Result<(), LocalError> {
+        let Ok(info) = fs::symlink_metadata(path) else { return Ok(()) };
+        match self.rules.side {
+            _ if info.is_file() || info.is_symlink() => Ok(()),
+            Side::Here => Err(LocalError(format!("{} is there, and is no file", path.display()))),
+            Side::There if info.is_dir() => {
+                Err(LocalError(format!("{} is a folder; name the file in it", path.display())))
+            }
+            Side::There => Err(Side::There.special(path)),
+        }
     }
 
     fn write(&mut self, plain: Vec<u8>) -> Result<Vec<u8>, LocalError> {
         let Some(writing) = &mut self.writing else { return Err(stray()) };
-        writing.advance(plain.len() as u64)?;
+        writing.advance(plain.len() as u64, self.rules.side)?;
         writing.sum.update(&plain);
         let Some(temp) = &mut writing.temp else { return Ok(plain) };
-        temp.file().write_all(&plain).map_err(|error| LocalError::of(&writing.path, &error))?;
-        Ok(Vec::new())
+        let mut written = temp.file().write_all(&plain);
+        let [done, begun] = writing.on_disk;
+        if !self.rules.tree && writing.at - begun >= BEHIND_BYTES {
+            written = written
+                .and_then(|()| disk::begin(temp.file(), begun..writing.at))
+                .and_then(|()| disk::wait(temp.file(), done..begun));
+            writing.on_disk = [begun, writing.at];
+        }
+        written.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&writing.path, &error))
     }
 
     fn skip(&mut self, size: u64) -> Result<Vec<u8>, LocalError> {
@@ -252,7 +265,7 @@ impl Incoming {
         if size > MAX_HOLE_BYTES {
             return Err(LocalError("refused: a hole that is too large".to_owned()));
         }
-        writing.advance(size)?;
+        writing.advance(size, self.rules.side)?;
         let zeros = vec![0; 1 << 16];
         let mut left = size;
         while left > 0 {
@@ -265,7 +278,7 @@ impl Incoming {
         };
         let at = writing.at;
         let skipped = temp.file().set_len(at).and_then(|()| temp.file().seek(SeekFrom::Start(at)));
-        skipped.map(|_| Vec::new()).map_err(|error| LocalError::of(&writing.path, &error))
+        skipped.map(|_| Vec::new()).map_err(|error| self.rules.side.error(&writing.path, &error))
     }
 
     fn close(&mut self, expected: &[u8; SUM_BYTES]) -> Result<(), LocalError> {
@@ -285,47 +298,41 @@ impl Incoming {
         let Some(temp) = writing.temp else { return Ok(()) };
         let mode = self.mode(&writing.entry);
         let settled = temp.file().set_permissions(Permissions::from_mode(mode)).and_then(|()| {
-            if self.keep {
+            if self.rules.keep {
                 temp.file().set_times(times(&writing.entry))?;
             }
             // Of a tree each file by itself would take longer than all the rest.
-            if self.tree { Ok(()) } else { temp.file().sync_all() }
+            if self.rules.tree { Ok(()) } else { temp.file().sync_all() }
         });
-        settled.and_then(|()| temp.persist(&path)).map_err(|error| LocalError::of(&path, &error))
+        settled
+            .and_then(|()| self.scratch.persist(temp, &path))
+            .map_err(|error| self.rules.side.error(&path, &error))
     }
 
     fn mode(&self, entry: &Entry) -> u32 {
-        if self.keep { entry.mode & 0o7777 } else { entry.mode & 0o777 & !self.mask }
+        let rules = &self.rules;
+        match rules.mode.filter(|_| entry.kind != EntryKind::Folder) {
+            _ if rules.keep => entry.mode & 0o7777,
+            Some(mode) => mode,
+            None => entry.mode & 0o777 & !rules.umask,
+        }
     }
 }
 
 impl Writing {
-    fn advance(&mut self, bytes: u64) -> Result<(), LocalError> {
+    fn advance(&mut self, bytes: u64, side: Side) -> Result<(), LocalError> {
         self.at = self.at.saturating_add(bytes);
-        if self.at > self.limit {
-            return Err(LocalError(format!("refused: more than was announced for {}", self.path.display())));
+        let path = self.path.display();
+        match side {
+            _ if self.at <= self.limit => Ok(()),
+            Side::Here => Err(LocalError(format!("refused: more than was announced for {path}"))),
+            Side::There => Err(LocalError(format!("{path} has become larger on the way"))),
         }
-        Ok(())
     }
 }
 
 fn stray() -> LocalError {
     LocalError("refused: contents of no file".to_owned())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn link(path: &Path, to: &[u8]) -> Result<(), LocalError> {
-    let to = OsStr::from_bytes(to);
-    replace(path, |name| std::os::unix::fs::symlink(to, name)).map_err(|error| LocalError::of(path, &error))
-}
-
-/// Makes something under another name, and moves it to its place.
-fn replace(path: &Path, make: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
-    let made = tempfile::Builder::new().prefix(PREFIX).make_in(folder_of(path), make)?;
-    made.into_temp_path().persist(path).map_err(|error| error.error)
 }
 
 fn times(entry: &Entry) -> FileTimes {
@@ -353,8 +360,12 @@ mod tests {
         entry(name, kind)
     }
 
+    fn rules(tree: bool) -> Rules {
+        Rules { side: Side::Here, tree, keep: false, packed: false, mode: None, umask: 0o022 }
+    }
+
     fn into_tree(root: &Path, pieces: Vec<Piece>) -> Result<(), LocalError> {
-        let mut incoming = Incoming::new(Some(root.to_owned()), true, false, false, 0o022);
+        let mut incoming = Incoming::new(Some(root.to_owned()), rules(true), None);
         pieces.into_iter().try_for_each(|piece| incoming.take(piece).map(drop))?;
         incoming.finish().map(drop)
     }
@@ -402,13 +413,13 @@ mod tests {
             vec![entry("", EntryKind::File { size: Some(u64::MAX - 1) }), Piece::Hole(u64::MAX)],
         ];
         for pieces in broken {
-            let mut incoming = Incoming::new(Some(path.clone()), false, false, false, 0o022);
+            let mut incoming = Incoming::new(Some(path.clone()), rules(false), None);
             let taken = pieces.iter().try_for_each(|piece| incoming.take(piece.clone()).map(drop));
             assert!(taken.is_err() || incoming.finish().is_err(), "{pieces:?}");
         }
         assert_eq!(fs::read(&path).expect("there"), b"old");
         assert_eq!(fs::read_dir(scratch.path()).expect("there").count(), 1);
-        let mut incoming = Incoming::new(Some(path.clone()), false, false, false, 0o022);
+        let mut incoming = Incoming::new(Some(path.clone()), rules(false), None);
         incoming.take(whole("", b"new")).expect("taken");
         assert_eq!(incoming.finish().map(|received| received.bytes), Ok(3));
         assert_eq!(fs::read(&path).expect("there"), b"new");

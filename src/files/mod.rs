@@ -1,12 +1,16 @@
-//! Files on this machine: read for a put, written for a fetch. What comes from below chooses no
-//! name here, and nothing that is there is touched before what takes its place is whole.
+//! Files of this machine: read for whoever wants them, written for whoever sends them, the same at either
+//! end of a put and of a fetch. What comes from below chooses no name here, and nothing that is there is
+//! touched before what takes its place is whole.
 
 mod incoming;
 mod outgoing;
 mod packing;
+mod place;
+mod scratch;
 
-pub use incoming::{Incoming, Received};
+pub use incoming::{Incoming, Received, Rules};
 pub use outgoing::{Outgoing, Source};
+pub use place::{fresh, fresh_name, named, resolved};
 
 use std::io;
 use std::path::Path;
@@ -15,16 +19,33 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalError(pub String);
 
-impl LocalError {
-    fn of(path: &Path, error: &io::Error) -> Self {
-        Self(format!(
-            "{} here: {}",
-            path.display(),
-            error.to_string().split(" (os error").next().unwrap_or("")
-        ))
+/// Whose words the files of this machine are told in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The user's, to whom they are here.
+    Here,
+    /// A host's, whose name the user sees in front of them.
+    There,
+}
+
+impl Side {
+    pub fn error(self, path: &Path, error: &io::Error) -> LocalError {
+        let error = error.to_string();
+        LocalError(format!("{}: {}", self.name(path), error.split(" (os error").next().unwrap_or("")))
+    }
+
+    fn name(self, path: &Path) -> String {
+        match self {
+            Self::Here => format!("{} here", path.display()),
+            Self::There => path.display().to_string(),
+        }
+    }
+
+    fn special(self, path: &Path) -> LocalError {
+        LocalError(format!("{} is a device, a socket or a pipe, and no file", self.name(path)))
     }
 }
 
-fn hex(sum: &[u8]) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,9 @@
-//! A file or a tree of this machine, or what comes over standard input, as the pieces of a put.
+//! A file or a tree of this machine, or what comes over standard input, as the pieces of a transfer.
 
 use super::packing::Packer;
-use super::{LocalError, hex};
+use super::{LocalError, Side, hex};
 use crate::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
+use crate::sys::fd;
 use sha1::{Digest, Sha1};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -24,6 +25,7 @@ pub enum Source {
 /// Reads as fast as its owner asks for pieces.
 #[derive(Debug)]
 pub struct Outgoing {
+    side: Side,
     root: PathBuf,
     tree: bool,
     packer: Packer,
@@ -31,12 +33,12 @@ pub struct Outgoing {
     todo: Vec<PathBuf>,
     reading: Option<Reading>,
     sent_bytes: u64,
-    sent_files: u64,
+    files: u64,
     /// Of what is sent alone, in hexadecimal.
     sum: Option<String>,
     /// Devices, sockets and pipes in a tree, the first of them.
     skipped: Vec<PathBuf>,
-    /// Files that somebody has written to meanwhile.
+    /// Files that somebody has written to meanwhile, the first of them.
     changed: Vec<PathBuf>,
 }
 
@@ -53,7 +55,7 @@ struct Reading {
 }
 
 impl Outgoing {
-    pub fn new(source: &Source, packed: bool) -> Self {
+    pub fn new(source: &Source, packed: bool, side: Side) -> Self {
         let (root, tree, todo, reading) = match source {
             Source::Local { path, tree } => (path.clone(), *tree, vec![PathBuf::new()], None),
             Source::Pushed => {
@@ -64,13 +66,14 @@ impl Outgoing {
             }
         };
         Self {
+            side,
             root,
             tree,
             packer: Packer::new(packed),
             todo,
             reading,
             sent_bytes: 0,
-            sent_files: 0,
+            files: 0,
             sum: None,
             skipped: Vec::new(),
             changed: Vec::new(),
@@ -82,9 +85,9 @@ impl Outgoing {
         self.sent_bytes
     }
 
-    /// How many files and links have been begun.
-    pub fn sent_files(&self) -> u64 {
-        self.sent_files
+    /// How many files, folders and links have been handed out, or begun.
+    pub fn files(&self) -> u64 {
+        self.files
     }
 
     /// The SHA-1 sum of what has been sent, if it is one file.
@@ -139,7 +142,7 @@ impl Outgoing {
         }
         while let Some(name) = self.todo.pop() {
             if let Some(entry) = self.begin(name)? {
-                self.sent_files += u64::from(entry.kind != EntryKind::Folder);
+                self.files += 1;
                 return Ok(Some(Piece::Entry(entry)));
             }
         }
@@ -148,11 +151,15 @@ impl Outgoing {
 
     fn begin(&mut self, name: PathBuf) -> Result<Option<Entry>, LocalError> {
         let path = if name.as_os_str().is_empty() { self.root.clone() } else { self.root.join(&name) };
-        let wrong = |error| LocalError::of(&path, &error);
+        let side = self.side;
+        let wrong = |error| side.error(&path, &error);
         let is_root = name.as_os_str().is_empty();
         let info = if is_root { fs::metadata(&path) } else { fs::symlink_metadata(&path) }.map_err(wrong)?;
         let entry = |kind| Some(entry_of(&name, &info, kind));
         if info.is_dir() {
+            if !self.tree {
+                return Err(self.folder(&path));
+            }
             let mut below = fs::read_dir(&path)
                 .and_then(|found| {
                     found.map(|found| Ok(name.join(found?.file_name()))).collect::<Result<Vec<_>, _>>()
@@ -169,15 +176,18 @@ impl Outgoing {
         if !info.is_file() {
             // A tree holds what a tree can hold elsewhere; a socket there would be none.
             if is_root {
-                return Err(LocalError(special(&path)));
+                return Err(side.special(&path));
             }
             if self.skipped.len() < MAX_REMARKS {
                 self.skipped.push(path);
             }
             return Ok(None);
         }
-        let mut file = File::open(&path).map_err(wrong)?;
+        let mut file = fd::open_file(&path).map_err(wrong)?;
         let info = file.metadata().map_err(wrong)?;
+        if !info.is_file() {
+            return Err(side.special(&path));
+        }
         let size = info.len();
         let mut contents = Vec::new();
         if size <= SMALL_BYTES as u64 {
@@ -195,15 +205,27 @@ impl Outgoing {
         }
         // Files of the kernel's own tell no size.
         let size = (size > 0).then_some(size);
-        let file = if contents.is_empty() { file } else { File::open(&path).map_err(wrong)? };
+        let file = if contents.is_empty() { file } else { fd::open_file(&path).map_err(wrong)? };
         self.reading =
             Some(Reading { path, file: Some(file), size, state: state_of(&info), at: 0, sum: Sha1::new() });
         Ok(Some(entry_of(&name, &info, EntryKind::File { size })))
     }
 
+    fn folder(&self, path: &Path) -> LocalError {
+        let (name, does) = (
+            self.side.name(path),
+            match self.side {
+                Side::Here => "sends",
+                Side::There => "fetches",
+            },
+        );
+        LocalError(format!("{name} is a folder; -r {does} it with all that is in it"))
+    }
+
     fn read_on(&mut self) -> Result<Piece, LocalError> {
         let Some(mut reading) = self.reading.take() else { return Err(LocalError(String::new())) };
-        let wrong = |error| LocalError::of(&reading.path, &error);
+        let side = self.side;
+        let wrong = |error| side.error(&reading.path, &error);
         let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
         if let Some(file) = &mut reading.file {
@@ -222,12 +244,13 @@ impl Outgoing {
     }
 
     fn end(&mut self, reading: Reading) -> Result<Piece, LocalError> {
-        let path = reading.path.display();
         if reading.size.is_some_and(|size| reading.at < size) {
-            return Err(LocalError(format!("{path} here has become shorter while it was read")));
+            let name = self.side.name(&reading.path);
+            return Err(LocalError(format!("{name} has become shorter while it was read")));
         }
         let after = reading.file.as_ref().and_then(|file| file.metadata().ok());
-        if reading.size.is_some() && after.is_some_and(|after| reading.state != state_of(&after)) {
+        let changed = reading.size.is_some() && after.is_some_and(|after| reading.state != state_of(&after));
+        if changed && self.changed.len() < MAX_REMARKS {
             self.changed.push(reading.path);
         }
         let sum: [u8; SUM_BYTES] = reading.sum.finalize().into();
@@ -263,8 +286,4 @@ fn entry_of(name: &Path, info: &Metadata, kind: EntryKind) -> Entry {
         mtime_ns: info.mtime().saturating_mul(1_000_000_000).saturating_add(info.mtime_nsec()),
         kind,
     }
-}
-
-fn special(path: &Path) -> String {
-    format!("{} here is a device, a socket or a pipe, and no file", path.display())
 }

@@ -23,6 +23,13 @@ pub struct Hop {
     pub python: Option<String>,
 }
 
+impl Hop {
+    /// A child of the context that it leads on from.
+    pub fn local(name: &str) -> Self {
+        Self { way: Way::Local { name: name.to_owned() }, python: None }
+    }
+}
+
 impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.way.fmt(f)

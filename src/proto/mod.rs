@@ -13,6 +13,7 @@ pub mod message;
 pub mod outbox;
 pub mod prompt;
 pub mod session;
+pub mod splice;
 pub mod stream;
 pub mod value;
 

@@ -5,7 +5,7 @@ mod half;
 
 use super::frame::{Frame, Kind, Priority};
 use super::ids::{ContextId, StreamId};
-use super::message::{Credit, Record, ResetReason};
+use super::message::{Credit, MessageError, Record, ResetReason, number};
 use half::{Piece, ReceiveHalf, Received, SendHalf};
 use std::collections::{HashMap, VecDeque};
 
@@ -20,11 +20,26 @@ pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Streams that another context may have open here.
 const MAX_STREAMS_OF_PEER: usize = 4096;
 
+/// Streams that are joined by splices have numbers from here on, which no other has.
+pub const FIRST_JOINED: StreamId = StreamId(1 << 31);
+
 /// A stream as this context names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamKey {
     pub peer: ContextId,
     pub id: StreamId,
+}
+
+impl StreamKey {
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
+        out.extend(self.peer.0.to_be_bytes());
+        out.extend(self.id.0.to_be_bytes());
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
+        let (peer, id) = bytes.split_at_checked(4).ok_or(MessageError::BadRecord)?;
+        Ok(Self { peer: ContextId(number(peer)?), id: StreamId(number(id)?) })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +116,18 @@ impl Streams {
         self.table.insert(key, Stream::new(priority, true));
         self.send(key, message, end);
         key
+    }
+
+    /// Begins to send on a stream that a splice leads on: nobody opens it, and nothing comes back.
+    pub fn join_sending(&mut self, key: StreamKey, priority: Priority) {
+        let send = SendHalf::new(false);
+        self.table.insert(key, Stream { send, receive: ReceiveHalf::closed(), priority });
+    }
+
+    /// Begins to take what a splice brings on a stream.
+    pub fn join_receiving(&mut self, key: StreamKey) {
+        let receive = ReceiveHalf::new(false);
+        self.table.insert(key, Stream { send: SendHalf::closed(), receive, priority: Priority::Bulk });
     }
 
     /// Queues a message. A stream that has gone takes it silently: its event has told.

@@ -1,17 +1,20 @@
 //! `hopvine relay`: this binary as a context of the tree. It forwards by the header alone, starts
-//! children for whoever is above, keeps what it hands out to them, and serves commands itself.
+//! children for whoever is above, keeps what it hands out to them, and serves commands and files itself.
 
 mod children;
 
+use crate::link::LinkEvent;
 use crate::link::uplink::{Uplink, UplinkEvent};
 use crate::mux::{Event, Mux};
 use crate::payload;
 use crate::proto::frame::{Frame, Kind, Priority};
 use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ParentHello, ResetReason, ToAgent};
-use crate::proto::stream::{StreamEvent, StreamKey, Streams};
+use crate::proto::splice::{SpliceEvent, Splices};
+use crate::proto::stream::{FIRST_JOINED, StreamEvent, StreamKey, Streams};
 use crate::proto::value::Builder;
-use crate::serve::{self, Commands};
+use crate::route::LinkId;
+use crate::serve::{self, Commands, Transfers};
 use crate::sys::clock;
 use crate::sys::fd;
 use crate::sys::signals::Signal;
@@ -56,6 +59,7 @@ struct Relay {
     /// From the parent's hello on.
     me: Option<Me>,
     commands: Commands,
+    transfers: Transfers,
     children: Children,
     /// Of the agent whose place this is: who is greeted has been answered.
     resumed: Option<StreamId>,
@@ -63,41 +67,89 @@ struct Relay {
 
 struct Me {
     streams: Streams,
+    splices: Splices,
     keepalive: Duration,
+}
+
+impl Me {
+    /// A child has something for us: what goes on to others, else nothing that it may.
+    fn handle_link(&mut self, link: LinkId, event: LinkEvent, children: &mut Children, mux: &Mux) {
+        let now = clock::now();
+        match event {
+            LinkEvent::Frame(frame) => {
+                // Of a splice that is over, answers may still be on their way.
+                let late = |frame: &Frame| frame.stream >= FIRST_JOINED && frame.kind != Kind::Open;
+                if let Some(frame) = self.splices.handle_frame(frame, now).filter(|frame| !late(frame)) {
+                    children.handle_link(link, LinkEvent::Frame(frame), &mut self.streams);
+                }
+            }
+            event => {
+                let ended = matches!(event, LinkEvent::Ended(_));
+                children.handle_link(link, event, &mut self.streams);
+                if ended {
+                    self.splices.lose(|context| !mux.knows(context), now);
+                }
+            }
+        }
+    }
+
+    /// Sends what there is to send.
+    fn flush(&mut self, mux: &mut Mux) {
+        while let Some(event) = self.splices.poll_event() {
+            match event {
+                SpliceEvent::Dropped { owner, member } => {
+                    self.streams.send(owner, FromAgent::Dropped(member).encode(), false);
+                }
+                SpliceEvent::Over { owner } => {
+                    self.streams.send(owner, FromAgent::Result(Builder::default().none()).encode(), true);
+                }
+            }
+        }
+        while let Some(frame) = self.streams.poll_frame().or_else(|| self.splices.poll_frame()) {
+            mux.send(frame);
+        }
+    }
 }
 
 impl Relay {
     fn new(mux: Mux, watched: Watched, resumed: Option<StreamId>) -> Self {
         let (commands, children) = (Commands::default(), Children::default());
-        Self { mux, watched, me: None, commands, children, resumed }
+        Self { mux, watched, me: None, commands, transfers: Transfers::default(), children, resumed }
     }
 
     fn run(mut self) -> io::Result<()> {
+        // Files are moved bit by bit, and what has come meanwhile goes first.
+        let mut busy = false;
         loop {
-            let event = self.mux.next_event(None)?;
+            let due = self.me.as_ref().and_then(|me| me.splices.poll_timeout());
+            let due = due.into_iter().chain(busy.then(clock::now)).min();
+            let event = self.mux.next_event(due)?;
             match event {
                 Event::Above(UplinkEvent::Greeted(hello)) => self.greeted(&hello),
                 Event::Above(UplinkEvent::Frame(frame)) => self.handle_frame(frame),
                 Event::Above(UplinkEvent::Pinged) => self.beat(),
-                // The watchdog ends all that is left, and us last.
+                // What is not whole is removed; the watchdog ends all that is left, and us last.
                 Event::Above(UplinkEvent::Ended(_))
                 | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
+                    self.transfers = Transfers::default();
                     self.watched.end();
                     return Ok(());
                 }
                 Event::Link(link, event) => {
                     if let Some(me) = &mut self.me {
-                        self.children.handle_link(link, event, &mut me.streams);
+                        me.handle_link(link, event, &mut self.children, &self.mux);
                     }
                 }
-                Event::Signal(Signal::Child) | Event::Own(_) | Event::Timeout => {}
+                Event::Timeout => {
+                    self.me.iter_mut().for_each(|me| me.splices.handle_timeout(clock::now()));
+                }
+                Event::Signal(Signal::Child) | Event::Own(_) => {}
                 Event::Input | Event::Writable(_) | Event::Errand(_) => {}
             }
             if let Some(me) = &mut self.me {
                 self.commands.turn(&mut self.mux, &mut me.streams, &mut self.watched);
-                while let Some(frame) = me.streams.poll_frame() {
-                    self.mux.send(frame);
-                }
+                busy = self.transfers.turn(&mut me.streams);
+                me.flush(&mut self.mux);
             }
         }
     }
@@ -119,7 +171,8 @@ impl Relay {
                 body: FromAgent::Result(Builder::default().none()).encode(),
             }),
         }
-        self.me = Some(Me { streams: Streams::new(ContextId(hello.context)), keepalive });
+        let context = ContextId(hello.context);
+        self.me = Some(Me { streams: Streams::new(context), splices: Splices::new(context), keepalive });
     }
 
     /// A parent that is alive pings once in each interval, whatever else it sends.
@@ -131,6 +184,7 @@ impl Relay {
 
     fn handle_frame(&mut self, frame: Frame) {
         let Some(me) = &mut self.me else { return };
+        let Some(frame) = me.splices.handle_frame(frame, clock::now()) else { return };
         me.streams.handle_frame(frame);
         while let Some(event) = me.streams.poll_event() {
             match event {
@@ -140,17 +194,19 @@ impl Relay {
                         &mut self.mux,
                         &mut self.watched,
                         &mut self.commands,
+                        &mut self.transfers,
                         &mut self.children,
                         me,
                     );
                 }
                 StreamEvent::Message { key, message, end, owed_bytes, .. } => {
-                    if !self.children.told(key, &message, &mut self.mux) {
+                    let of_files = self.transfers.take(key, &message, owed_bytes, end, &mut me.streams);
+                    if !of_files && !self.children.told(key, &message, &mut self.mux) {
                         self.commands.input(key, &message, owed_bytes, end);
                     }
                 }
                 StreamEvent::Reset { key, .. } => {
-                    if !self.commands.cancel(key) {
+                    if !self.commands.cancel(key) && !self.transfers.cancel(key, &mut me.streams) {
                         self.children.cancel(key, &mut self.mux);
                     }
                 }
@@ -174,6 +230,7 @@ impl Asked {
         mux: &mut Mux,
         watched: &mut Watched,
         commands: &mut Commands,
+        transfers: &mut Transfers,
         children: &mut Children,
         me: &mut Me,
     ) {
@@ -184,10 +241,16 @@ impl Asked {
                 Some(value) => streams.send(self.key, FromAgent::Result(value).encode(), true),
                 None => streams.reset(self.key, ResetReason::UnknownMessage),
             },
+            Ok(ToAgent::Put(order)) => transfers.put(self.key, &order, streams, watched),
+            Ok(ToAgent::Fetch(order)) => transfers.fetch(self.key, &order, streams),
             Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
             Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
             Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),
             Ok(ToAgent::Behind { context, child }) => mux.expect(context, child),
+            Ok(ToAgent::Splice { patience_ms, source, members }) => {
+                let patience = Duration::from_millis(patience_ms.into());
+                me.splices.add(self.key, source, &members, patience);
+            }
             // For the Python that might have been here instead.
             Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),
             Ok(_) | Err(_) => streams.reset(self.key, ResetReason::UnknownMessage),

@@ -1,7 +1,10 @@
-//! What this binary does as a context itself, without Python: commands, and what there is to know of the
-//! machine. All else is answered with a reset, after which whoever asked may start an agent here.
+//! What this binary does as a context itself, without Python: commands, files, and what there is to know
+//! of the machine. All else is answered with a reset, after which whoever asked may start an agent here.
 
 mod facts;
+mod transfers;
+
+pub use transfers::Transfers;
 
 use crate::mux::Mux;
 use crate::payload::AGENT_MODULE;

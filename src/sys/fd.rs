@@ -5,6 +5,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
@@ -46,6 +48,17 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Write {
             Err(errno) => Write::Failed(errno),
         };
     }
+}
+
+/// Opens what should be a file, to be read; a pipe without a writer is not waited for, and no terminal
+/// becomes ours.
+///
+/// # Errors
+///
+/// As open(2).
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    File::options().read(true).custom_flags(flags.bits()).open(path)
 }
 
 pub fn set_nonblocking(fd: &OwnedFd) -> nix::Result<()> {

@@ -1,6 +1,7 @@
 //! Who runs this program, and where.
 
 use nix::unistd;
+use std::path::Path;
 
 /// This program, whatever has become of its file.
 pub const PROGRAM: &str = "/proc/self/exe";
@@ -11,6 +12,16 @@ pub fn umask() -> u32 {
     let before = nix::sys::stat::umask(all);
     nix::sys::stat::umask(before);
     before.bits()
+}
+
+/// The number of the user whose rights this process has.
+pub fn effective_user() -> u32 {
+    unistd::geteuid().as_raw()
+}
+
+/// Whether files can be made in that folder.
+pub fn may_write_in(folder: &Path) -> bool {
+    unistd::access(folder, unistd::AccessFlags::W_OK | unistd::AccessFlags::X_OK).is_ok()
 }
 
 /// Returns `user@host:pid`, as far as the system knows them.

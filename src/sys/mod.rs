@@ -6,6 +6,7 @@
 pub mod askpass;
 pub mod child;
 pub mod clock;
+pub mod disk;
 pub mod environment;
 pub mod fd;
 pub mod identity;
@@ -18,5 +19,6 @@ pub mod signals;
 pub mod stdio;
 pub mod tcp;
 pub mod tty;
+pub mod unfinished;
 pub mod unnamed;
 pub mod watchdog;

@@ -7,6 +7,7 @@
 
 use super::clock;
 use super::fd;
+use super::unfinished::{self, Names, Unfinished, Watchdog};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollTimeout, poll};
@@ -32,6 +33,8 @@ const SLACK: Duration = Duration::from_millis(20);
 const LAST_WAIT: Duration = Duration::from_secs(9);
 /// So often it looks for the end of the child, should nobody tell.
 const MAX_WAIT_MS: i32 = 1000;
+/// What is to be done, and a number.
+const ORDER_BYTES: usize = 5;
 /// Until the parent has said how long an interval is.
 const FIRST_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -113,6 +116,19 @@ impl Watched {
         }
     }
 
+    /// Somebody else who remembers what is not whole, should we be killed.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more descriptors.
+    pub fn unfinished(&self, number: u32) -> io::Result<Unfinished> {
+        let watchdog = match self {
+            Self::Ours { orders } => Watchdog::Ours(orders.try_clone()?),
+            Self::Guard { orders, .. } => Watchdog::Guard(orders.try_clone()?),
+        };
+        Ok(Unfinished::new(number, watchdog))
+    }
+
     fn tell(&mut self, what: u8, number: u32) {
         let Self::Ours { orders } = self else { return };
         // Without a watchdog this ends with its link.
@@ -120,7 +136,7 @@ impl Watched {
     }
 }
 
-fn order(what: u8, number: u32) -> [u8; 5] {
+fn order(what: u8, number: u32) -> [u8; ORDER_BYTES] {
     let [a, b, c, d] = number.to_be_bytes();
     [what, a, b, c, d]
 }
@@ -164,11 +180,21 @@ struct Watch {
     /// Of the link; silence is a multiple of the interval.
     heard: Instant,
     interval: Duration,
+    /// Orders that have not come whole.
+    partial: Vec<u8>,
+    unfinished: Names,
 }
 
 impl Watch {
     fn of(child: Pid) -> Self {
-        Self { child, begun: HashMap::new(), heard: clock::now(), interval: FIRST_INTERVAL }
+        Self {
+            child,
+            begun: HashMap::new(),
+            heard: clock::now(),
+            interval: FIRST_INTERVAL,
+            partial: Vec::new(),
+            unfinished: Names::default(),
+        }
     }
 
     fn run(&mut self, link: [&OwnedFd; 2], orders: &UnixStream, told: &SignalFd) -> i32 {
@@ -180,6 +206,7 @@ impl Watch {
         loop {
             if let Some(status) = self.reap() {
                 self.take_orders(orders);
+                self.unfinished.remove();
                 self.purge(self.oldest(), &[]);
                 return status;
             }
@@ -210,31 +237,41 @@ impl Watch {
         }
         self.take_orders(orders);
         self.end();
+        self.take_orders(orders);
+        self.unfinished.remove();
         1
     }
 
     /// Returns `false` when no more will come.
     fn take_orders(&mut self, orders: &UnixStream) -> bool {
-        let mut order = [0; 5];
+        let mut buffer = [0; 4096];
         loop {
-            match (&*orders).read(&mut order) {
-                Ok(5) => {}
-                Ok(_) => return false,
+            match (&*orders).read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(count) => self.partial.extend(&buffer[..count]),
                 Err(_) => return true,
             }
-            let number = u32::from_be_bytes([order[1], order[2], order[3], order[4]]);
-            match order[0] {
-                b'e' => {
-                    self.interval = Duration::ZERO;
-                    return true;
-                }
-                b'b' => {
-                    (self.heard, self.interval) = (clock::now(), Duration::from_millis(number.into()));
-                }
-                b'+' => drop(self.begun.insert(number, uptime())),
-                _ => drop(self.begun.remove(&number)),
+            let come = std::mem::take(&mut self.partial);
+            let mut done = 0;
+            while let Some(size) = self.obey(&come[done..]) {
+                done += size;
             }
+            self.partial = come[done..].to_vec();
         }
+    }
+
+    /// Does what the first order says; returns its size, or `None` where it has not come whole.
+    fn obey(&mut self, orders: &[u8]) -> Option<usize> {
+        let (&[what, a, b, c, d], rest) = orders.split_first_chunk()?;
+        let number = u32::from_be_bytes([a, b, c, d]);
+        match what {
+            b'e' => self.interval = Duration::ZERO,
+            b'b' => (self.heard, self.interval) = (clock::now(), Duration::from_millis(number.into())),
+            b'+' => drop(self.begun.insert(number, uptime())),
+            unfinished::ORDER => return self.unfinished.take(number, rest).map(|size| ORDER_BYTES + size),
+            _ => drop(self.begun.remove(&number)),
+        }
+        Some(ORDER_BYTES)
     }
 
     /// Buries what has ended; returns the status of the child that works.
@@ -380,6 +417,34 @@ fn pause(time: Duration) {
 mod tests {
     use super::*;
     use std::process::{Command, Stdio};
+
+    /// However its orders are cut, and whatever names hold.
+    #[test]
+    fn a_watchdog_removes_what_it_was_told_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = ["old", "new\n'\u{e9}", "other", "whole"].map(|name| folder.path().join(name));
+        names.iter().for_each(|name| std::fs::write(name, "x").expect("written"));
+        let (theirs, orders) = UnixStream::pair().expect("a pair");
+        let watched = Watched::Ours { orders };
+        let mut told: Vec<Unfinished> =
+            (0..3).map(|number| watched.unfinished(number).expect("a descriptor")).collect();
+        told[0].tell(&names[0]);
+        told[1].tell(&names[2]);
+        told[2].tell(&names[3]);
+        told[0].tell(&names[1]);
+        drop(told.pop());
+        let mut bytes = vec![0; 4096];
+        let count = (&theirs).read(&mut bytes).expect("orders");
+        let mut watch = Watch::of(Pid::this());
+        let (ours, mut there) = UnixStream::pair().expect("a pair");
+        ours.set_nonblocking(true).expect("a flag");
+        for byte in &bytes[..count] {
+            there.write_all(&[*byte]).expect("written");
+            assert!(watch.take_orders(&ours));
+        }
+        watch.unfinished.remove();
+        assert_eq!(names.map(|name| name.exists()), [true, false, false, true]);
+    }
 
     /// `kill_tree`, while the tree forks as fast as it can.
     #[test]

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_secs(86_400);
 
 pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
-    let (targets, settings) = match prepare::reach(typed, true) {
+    let (targets, settings) = match prepare::reach(typed) {
         Ok(prepared) => prepared,
         Err(error) => {
             usage(&error);

@@ -2,15 +2,15 @@
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
 use super::desk::Desk;
-use super::files::Transfers;
+use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
 use super::prepare::{self, Prepared};
 use super::rehearsal;
 use crate::cli;
-use crate::controller::fleet::{Fleet, News, Rules, Share};
+use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
-use crate::controller::{Controller, Weight};
+use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
 use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
@@ -29,6 +29,8 @@ const MAX_UNREAD_BYTES: usize = 128 * 1024;
 const LAST_WAIT: Duration = Duration::from_millis(900);
 /// Children started between two looks at signals and links: each takes some milliseconds.
 const STARTS_AT_ONCE: usize = 16;
+/// Of those that may share what they are sent.
+const SHARED_AT_ONCE: usize = 1024;
 const MAX_NAMES_SHOWN: usize = 10;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
@@ -87,16 +89,19 @@ impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
         let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets);
         let reads = prepared.request.reads_input();
-        let remembers = prepared.targets.len() > 1 || typed.rerun.is_some();
-        let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed));
+        let several = prepared.targets.len() > 1;
+        let remembers = several || typed.rerun.is_some();
         let transfers = Transfers::new(prepared.files);
+        let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
         // A dumb terminal cannot take back what it shows.
         if std::env::var_os("TERM").is_none_or(|name| name != "dumb") {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
-        let input = if reads { Some(Input::open(&mut mux, !fleet.is_one_go())?) } else { None };
+        // Some may have to be given again what they have missed.
+        let spooled = !fleet.is_one_go() || (transfers.share() && several);
+        let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
             mux,
             controller: Controller::new(prepared.settings),
@@ -147,24 +152,28 @@ impl Drive {
     }
 
     fn start_targets(&mut self) -> io::Result<()> {
-        for _ in 0..STARTS_AT_ONCE {
-            let now = clock::now();
-            let hops = self.fleet.hops_to_next(now);
-            let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
-            let Some(started) = self.fleet.start_next(&mut self.controller, &random, now) else { break };
-            match started {
-                Ok(operation) => {
-                    if let Some(place) = self.fleet.place_of(operation) {
-                        self.transfers.start(operation, place);
-                    }
-                    if let Some(input) = &mut self.input {
-                        input.feed.add_reader(operation);
-                    }
-                }
-                Err(news) => self.show(news),
+        // What shares its way is started together.
+        let at_once = if self.transfers.share() { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
+        let now = clock::now();
+        let places = self.fleet.take_turns(at_once, now);
+        if places.is_empty() {
+            return Ok(());
+        }
+        let hops = self.fleet.hops(&places);
+        let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let started = self.fleet.start(&places, &mut self.controller, &random, now);
+        self.begin(&started.begun);
+        started.news.into_iter().for_each(|news| self.show(news));
+        Ok(())
+    }
+
+    fn begin(&mut self, begun: &[Begun]) {
+        for begun in begun {
+            self.transfers.start(*begun);
+            if let Some(input) = &mut self.input {
+                input.feed.add_reader(begun.feeder);
             }
         }
-        Ok(())
     }
 
     fn show_progress(&mut self) {
@@ -188,13 +197,18 @@ impl Drive {
         if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
             input.read()?;
         }
-        for operation in self.fleet.operations() {
-            let feed = self.input.as_mut().map(|input| &mut input.feed);
-            if self.transfers.send() {
-                self.more_to_send |= self.transfers.feed(operation, &mut self.controller, feed)?;
-            } else if let Some(feed) = feed {
+        if self.transfers.send() {
+            if let Some(input) = &mut self.input {
+                input.feed.retain_readers(|feeder| self.transfers.feeds(feeder));
+            }
+            for feeder in self.transfers.feeders() {
+                let feed = self.input.as_mut().map(|input| &mut input.feed);
+                self.more_to_send |= self.transfers.feed(feeder, &mut self.controller, feed)?;
+            }
+        } else if let Some(input) = &mut self.input {
+            for operation in self.fleet.operations() {
                 while self.controller.unread(operation) < MAX_UNREAD_BYTES {
-                    let Some((chunk, last)) = feed.next_chunk(operation)? else { break };
+                    let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
                     self.controller.input(operation, chunk, last);
                 }
             }
@@ -213,13 +227,16 @@ impl Drive {
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
-            let report = self.settled(report);
-            let jitter = match &report {
-                Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
-                _ => 0,
-            };
-            if let Some(news) = self.fleet.handle_report(&mut self.controller, report, jitter, clock::now()) {
-                self.show(news);
+            for Settled { report, remarks } in self.transfers.settle(report) {
+                self.remark(&report, remarks);
+                let jitter = match &report {
+                    Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
+                    _ => 0,
+                };
+                let now = clock::now();
+                if let Some(news) = self.fleet.handle_report(&mut self.controller, report, jitter, now) {
+                    self.show(news);
+                }
             }
         }
         while let Some(never) = self.fleet.poll_never() {
@@ -233,13 +250,13 @@ impl Drive {
         Ok(worked)
     }
 
-    /// The end of a transfer is what has come of it at both ends.
-    fn settled(&mut self, report: Report) -> Report {
-        let Report::Done { operation, .. } = &report else { return report };
-        let Some(place) = self.fleet.place_of(*operation) else { return report };
-        let (report, notes) = self.transfers.settle(report, &self.fleet.targets()[place].name);
-        notes.iter().for_each(|note| self.reporter.note(note));
-        report
+    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
+        let Report::Done { operation, .. } = report else { return };
+        let Some(place) = self.fleet.place_of(*operation) else { return };
+        for text in remarks {
+            let target = self.fleet.targets()[place].name.clone();
+            self.reporter.note(&Note { weight: Weight::Warning, target, text });
+        }
     }
 
     fn show(&mut self, news: News) {
@@ -267,6 +284,11 @@ impl Drive {
                 let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
                 let name = &self.fleet.targets()[place].name;
                 self.reporter.say(&format!("{name}: {error}; trying again in {after}"));
+            }
+            News::LeftBehind { operation } => {
+                self.transfers.forget(operation);
+                let begun = self.fleet.again(operation, &mut self.controller, clock::now());
+                self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}

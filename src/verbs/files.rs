@@ -1,29 +1,28 @@
 //! Files of the verbs `put` and `fetch`, between this machine's disk and the controller.
 
+mod outcome;
+
+use crate::controller::Controller;
 use crate::controller::feed::Feed;
-use crate::controller::fleet::Place;
+use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
-use crate::controller::{Controller, Note, Weight};
-use crate::error::HostErrorKind;
-use crate::files::{Incoming, LocalError, Outgoing, Source};
+use crate::files::{Incoming, LocalError, Outgoing, Rules, Side, Source};
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
-use crate::proto::value::{Builder, Node, Value};
+use crate::proto::value::Builder;
 use crate::report::Moved;
 use crate::sys::{clock, identity};
+pub(super) use outcome::Settled;
+use outcome::{Feeder, Supply, failed};
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// How much of a file may wait here for the credit of its reader.
 const MAX_UNSENT_BYTES: usize = 256 * 1024;
 
 /// How much of a file is read before anybody else has a turn.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
-const MAX_REMARKS: usize = 20;
-const CHANGED: &str = "has changed while it was read";
-const NO_FILE: &str = "is no file, and is left out";
 
 /// What is moved, and where it comes from or goes to on this machine.
 #[derive(Clone, Debug)]
@@ -31,6 +30,8 @@ pub(super) enum Plan {
     /// No files are moved.
     None,
     Put(Source, Transfer),
+    /// From another target.
+    PutFrom(Origin),
     /// For each target where it goes; nowhere is standard output.
     Fetch(Vec<Option<PathBuf>>, Transfer),
 }
@@ -42,14 +43,16 @@ pub(super) struct Transfers {
     /// What each target will get, in bytes, where that is known.
     each: Option<u64>,
     running: HashMap<OperationId, Running>,
+    /// What puts are fed by, one or more by each.
+    feeders: HashMap<OperationId, Feeder>,
+    /// The ends of puts whose feeder has not told what it has sent.
+    held: Vec<Report>,
 }
 
 #[derive(Debug)]
 enum Running {
-    /// `ended`: all has been handed over.
     Out {
-        outgoing: Box<Outgoing>,
-        ended: bool,
+        feeder: OperationId,
     },
     In(Box<Incoming>, Option<PathBuf>),
     /// This end cannot go on, whatever the other says.
@@ -62,14 +65,9 @@ impl Transfers {
             Plan::Put(Source::Local { path, .. }, _) => {
                 std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|info| info.len())
             }
-            Plan::Put(Source::Pushed, _) | Plan::Fetch(..) | Plan::None => None,
+            Plan::Put(Source::Pushed, _) | Plan::PutFrom(_) | Plan::Fetch(..) | Plan::None => None,
         };
-        Self { plan, each, running: HashMap::new() }
-    }
-
-    /// Whether files go out.
-    pub(super) fn send(&self) -> bool {
-        matches!(self.plan, Plan::Put(..))
+        Self { plan, each, running: HashMap::new(), feeders: HashMap::new(), held: Vec::new() }
     }
 
     /// What each target will get, where that is known.
@@ -81,17 +79,21 @@ impl Transfers {
     pub(super) fn tree(&self) -> bool {
         match &self.plan {
             Plan::Put(_, how) | Plan::Fetch(_, how) => how.tree,
+            Plan::PutFrom(origin) => origin.fetch.transfer.tree,
             Plan::None => false,
         }
     }
 
-    /// How far a transfer is.
+    /// How far a transfer is; of what goes from one target to another nothing is known here.
     pub(super) fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
         Some(match self.running.get(&operation)? {
-            Running::Out { outgoing, .. } => Moved {
-                bytes: outgoing.sent_bytes().saturating_sub(controller.unread(operation) as u64),
-                total_bytes: self.each,
-                files: outgoing.sent_files(),
+            Running::Out { feeder } => match self.feeders.get(feeder).map(|feeder| &feeder.supply) {
+                Some(Supply::Here { outgoing, .. }) => Moved {
+                    bytes: outgoing.sent_bytes().saturating_sub(controller.unread(*feeder) as u64),
+                    total_bytes: self.each,
+                    files: outgoing.files(),
+                },
+                Some(Supply::There(_)) | None => Moved::default(),
             },
             Running::In(incoming, _) => {
                 let (bytes, total_bytes) = incoming.progress();
@@ -101,20 +103,51 @@ impl Transfers {
         })
     }
 
-    pub(super) fn start(&mut self, operation: OperationId, place: Place) {
+    /// Where what is put comes from, if not from here.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        match &self.plan {
+            Plan::PutFrom(origin) => Some(origin.clone()),
+            Plan::None | Plan::Put(..) | Plan::Fetch(..) => None,
+        }
+    }
+
+    /// Whether what goes to several may be sent once.
+    pub(super) fn share(&self) -> bool {
+        matches!(self.plan, Plan::Put(..) | Plan::PutFrom(_))
+    }
+
+    /// Whether files go out from here.
+    pub(super) fn send(&self) -> bool {
+        matches!(self.plan, Plan::Put(..))
+    }
+
+    pub(super) fn start(&mut self, begun: Begun) {
         let running = match &self.plan {
             Plan::None => return,
-            Plan::Put(source, how) => {
-                Running::Out { outgoing: Box::new(Outgoing::new(source, how.packed)), ended: false }
-            }
+            Plan::Put(source, how) => feed(&mut self.feeders, begun, || Supply::Here {
+                outgoing: Box::new(Outgoing::new(source, how.packed, Side::Here)),
+                ended: false,
+            }),
+            Plan::PutFrom(_) => feed(&mut self.feeders, begun, || Supply::There(None)),
             Plan::Fetch(roots, how) => {
-                let root = roots.get(place).cloned().flatten();
-                let mask = identity::umask();
-                let incoming = Incoming::new(root.clone(), how.tree, how.keep, how.packed, mask);
-                Running::In(Box::new(incoming), root)
+                let root = roots.get(begun.place).cloned().flatten();
+                let Transfer { tree, keep, packed } = *how;
+                let umask = identity::umask();
+                let rules = Rules { side: Side::Here, tree, keep, packed, mode: None, umask };
+                Running::In(Box::new(Incoming::new(root.clone(), rules, None)), root)
             }
         };
-        self.running.insert(operation, running);
+        self.running.insert(begun.operation, running);
+    }
+
+    /// Those through which contents are sent from here.
+    pub(super) fn feeders(&self) -> Vec<OperationId> {
+        self.feeders.keys().copied().collect()
+    }
+
+    /// Whether an operation still feeds a put.
+    pub(super) fn feeds(&self, operation: OperationId) -> bool {
+        self.feeders.contains_key(&operation)
     }
 
     /// Sends as much as there is room for; returns whether there is room for more.
@@ -124,13 +157,16 @@ impl Transfers {
     /// When the spool of standard input cannot be read.
     pub(super) fn feed(
         &mut self,
-        operation: OperationId,
+        feeder: OperationId,
         controller: &mut Controller,
         mut feed: Option<&mut Feed>,
     ) -> io::Result<bool> {
         let mut limit = None;
-        while controller.unread(operation) < MAX_UNSENT_BYTES {
-            let Some(Running::Out { outgoing, ended }) = self.running.get_mut(&operation) else { break };
+        while controller.unread(feeder) < MAX_UNSENT_BYTES {
+            let Some(Feeder { supply: Supply::Here { outgoing, ended }, .. }) = self.feeders.get_mut(&feeder)
+            else {
+                break;
+            };
             if *ended {
                 break;
             }
@@ -139,7 +175,7 @@ impl Transfers {
             }
             let (pieces, end) = match &mut feed {
                 Some(feed) => {
-                    let Some((chunk, last)) = feed.next_chunk(operation)? else { break };
+                    let Some((chunk, last)) = feed.next_chunk(feeder)? else { break };
                     (Ok(outgoing.push(chunk, last)), last)
                 }
                 None => {
@@ -151,22 +187,46 @@ impl Transfers {
             match pieces {
                 Ok(pieces) => {
                     for piece in pieces {
-                        controller.send(operation, &ToAgent::File(piece), false);
+                        controller.send(feeder, &ToAgent::File(piece), false);
                     }
                     if end {
                         *ended = true;
-                        controller.send(operation, &ToAgent::File(Piece::Content(Vec::new())), true);
+                        controller.send(feeder, &ToAgent::File(Piece::Content(Vec::new())), true);
                     }
                 }
-                Err(error) => self.give_up(operation, error, controller),
+                Err(error) => self.stop_feeding(feeder, &error, controller),
             }
         }
         Ok(false)
     }
 
-    fn give_up(&mut self, operation: OperationId, error: LocalError, controller: &mut Controller) {
-        controller.abandon(operation, error.0.clone(), clock::now());
-        self.running.insert(operation, Running::Failed(error));
+    /// What is here cannot be sent: all that it would have fed end.
+    fn stop_feeding(&mut self, feeder: OperationId, error: &LocalError, controller: &mut Controller) {
+        if let Some(Feeder { supply: Supply::Here { ended, .. }, .. }) = self.feeders.get_mut(&feeder) {
+            *ended = true;
+        }
+        let is_fed = |running: &Running| matches!(running, Running::Out { feeder: by } if *by == feeder);
+        for (operation, _) in self.running.iter().filter(|(_, running)| is_fed(running)) {
+            controller.abandon(*operation, error.0.clone(), clock::now());
+        }
+        controller.cut(feeder);
+    }
+
+    /// Forgets a put that is to be asked again.
+    pub(super) fn forget(&mut self, operation: OperationId) {
+        if let Some(Running::Out { feeder }) = self.running.remove(&operation) {
+            self.release(feeder);
+        }
+    }
+
+    /// One put less that is fed by it; it goes with the last.
+    fn release(&mut self, feeder: OperationId) {
+        if let Some(found) = self.feeders.get_mut(&feeder) {
+            found.puts = found.puts.saturating_sub(1);
+            if found.puts == 0 {
+                self.feeders.remove(&feeder);
+            }
+        }
     }
 
     /// Takes a piece of what is fetched; returns what is for standard output.
@@ -178,97 +238,64 @@ impl Transfers {
     ) -> Vec<u8> {
         let Some(Running::In(incoming, _)) = self.running.get_mut(&operation) else { return Vec::new() };
         incoming.take(piece).unwrap_or_else(|error| {
-            self.give_up(operation, error, controller);
+            controller.abandon(operation, error.0.clone(), clock::now());
+            self.running.insert(operation, Running::Failed(error));
             Vec::new()
         })
     }
 
-    /// What comes of a transfer that has ended, in the place of what the other end says.
-    pub(super) fn settle(&mut self, report: Report, target: &str) -> (Report, Vec<Note>) {
-        let Report::Done { operation, outcome } = report else { return (report, Vec::new()) };
-        let (Some(running), Ok(Answer::Value(told))) = (self.running.remove(&operation), &outcome) else {
-            return (Report::Done { operation, outcome }, Vec::new());
-        };
-        let mut notes = remarks(told, target);
-        if let Running::Out { outgoing, .. } = &running {
-            let told = [(outgoing.changed(), CHANGED), (outgoing.skipped(), NO_FILE)];
-            notes.extend(told.iter().flat_map(|(paths, what)| {
-                paths.iter().map(|path| remark(path.as_os_str().as_bytes(), what, target))
+    /// What comes of a transfer that has ended, in the place of what the other end says: of none while
+    /// something is missing for that, of several when that has come.
+    pub(super) fn settle(&mut self, report: Report) -> Vec<Settled> {
+        let Report::Done { operation, outcome } = &report else { return vec![Settled::of(report)] };
+        if let Some(Feeder { supply: Supply::There(told), .. }) = self.feeders.get_mut(operation) {
+            *told = Some(outcome.clone().map(|answer| match answer {
+                Answer::Value(value) => value,
+                Answer::Exhausted | Answer::Exit(_) => Builder::default().none(),
             }));
+            let held = std::mem::take(&mut self.held);
+            return held.into_iter().flat_map(|report| self.settle(report)).collect();
         }
-        let outcome = match running {
-            Running::Out { outgoing, .. } => sent(told, &outgoing),
-            Running::In(mut incoming, root) => fetched(told, &mut incoming, root.as_deref()),
-            Running::Failed(error) => Err(error),
+        if let Some(Running::Out { feeder }) = self.running.get(operation)
+            && let Some(Feeder { supply: Supply::There(None), .. }) = self.feeders.get(feeder)
+        {
+            self.held.push(report);
+            return Vec::new();
+        }
+        vec![self.settled(report)]
+    }
+
+    fn settled(&mut self, report: Report) -> Settled {
+        let Report::Done { operation, outcome } = report else { return Settled::of(report) };
+        let mut remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let outcome = match (self.running.remove(&operation), outcome) {
+            (Some(Running::Out { feeder }), outcome) => {
+                let settled = match self.feeders.get(&feeder) {
+                    Some(feeder) => {
+                        remarks.extend(feeder.remarks());
+                        feeder.settle(outcome, &self.plan)
+                    }
+                    None => outcome,
+                };
+                self.release(feeder);
+                settled
+            }
+            (Some(Running::In(mut incoming, root)), Ok(Answer::Value(told))) => {
+                outcome::fetched(&told, &mut incoming, root.as_deref()).map(Answer::Value).map_err(failed)
+            }
+            (Some(Running::Failed(error)), Ok(_)) => Err(failed(error)),
+            (_, outcome) => outcome,
         };
-        let outcome = outcome.map(Answer::Value).map_err(|LocalError(what)| crate::error::HostError {
-            hop: None,
-            kind: HostErrorKind::File { what },
-            said: Vec::new(),
-        });
-        (Report::Done { operation, outcome }, notes)
+        Settled { report: Report::Done { operation, outcome }, remarks }
     }
 }
 
-fn sent(told: &Value, outgoing: &Outgoing) -> Result<Value, LocalError> {
-    let there = told.get("sum").and_then(|id| told.text(id));
-    if there.as_deref() != outgoing.sum() {
-        return Err(LocalError("what has come there has another SHA-1 sum than what was sent".to_owned()));
-    }
-    let files = told.get("files").map_or(Node::None, |id| told.node(id).clone());
-    Ok(Builder::default().dict([
-        ("remote_path", remote_path(told)),
-        ("size", number(outgoing.sent_bytes())),
-        ("sha1sum", text_or_none(there)),
-        ("files", files),
-    ]))
-}
-
-fn fetched(told: &Value, incoming: &mut Incoming, root: Option<&Path>) -> Result<Value, LocalError> {
-    let received = incoming.finish()?.clone();
-    let local = root.map_or(Node::None, |root| path_node(root.as_os_str().as_bytes().to_vec()));
-    Ok(Builder::default().dict([
-        ("local_path", local),
-        ("remote_path", remote_path(told)),
-        ("size", number(received.bytes)),
-        ("sha1sum", text_or_none(received.sum)),
-        ("files", number(received.files)),
-    ]))
-}
-
-/// What the other end has to tell beside the result.
-fn remarks(told: &Value, target: &str) -> Vec<Note> {
-    let all = [("changed", CHANGED), ("skipped", NO_FILE)];
-    let paths = |key| match told.get(key).map(|id| told.node(id)) {
-        Some(Node::List(items)) => {
-            items.iter().filter_map(|item| told.bytes(*item)).take(MAX_REMARKS).collect()
-        }
-        _ => Vec::new(),
-    };
-    all.iter()
-        .flat_map(|(key, what)| {
-            paths(key).into_iter().map(|path| remark(&path, what, target)).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
-fn remark(path: &[u8], what: &str, target: &str) -> Note {
-    let text = format!("{} {what}", String::from_utf8_lossy(path));
-    Note { weight: Weight::Warning, target: target.to_owned(), text }
-}
-
-fn remote_path(told: &Value) -> Node {
-    told.get("path").and_then(|id| told.bytes(id)).map_or(Node::None, path_node)
-}
-
-fn path_node(path: Vec<u8>) -> Node {
-    if std::str::from_utf8(&path).is_ok() { Node::Text(path) } else { Node::Bytes(path) }
-}
-
-fn text_or_none(text: Option<String>) -> Node {
-    text.map_or(Node::None, |text| Node::Text(text.into_bytes()))
-}
-
-fn number(count: u64) -> Node {
-    Node::Int(i64::try_from(count).unwrap_or(i64::MAX))
+/// A put is fed by what it begins with, or by what feeds others already.
+fn feed(
+    feeders: &mut HashMap<OperationId, Feeder>,
+    begun: Begun,
+    supply: impl FnOnce() -> Supply,
+) -> Running {
+    feeders.entry(begun.feeder).or_insert_with(|| Feeder { supply: supply(), puts: 0 }).puts += 1;
+    Running::Out { feeder: begun.feeder }
 }

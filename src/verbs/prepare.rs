@@ -1,13 +1,14 @@
 //! From what was typed to what is to be done: hosts, roots, inventory, arguments. All that can be
 //! wrong with the command line is found here, before anything is started.
 
+mod files;
+
 use super::files::Plan;
 use super::{history, secrets};
 use crate::cli;
-use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Script, Transfer, Words};
+use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
-use crate::files::Source;
 use crate::hosts::inventory::{ExecError, Inventory};
 use crate::hosts::nodeset;
 use crate::hosts::target::{Target, Way};
@@ -16,17 +17,16 @@ use crate::payload::{self, Interpreter};
 use crate::proto::json;
 use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
-use crate::report::{Folder, ResultKind};
-use crate::sys::random;
-use crate::sys::stdio::{self, Input, Stream};
-use std::collections::{HashMap, HashSet};
+use crate::report::ResultKind;
+use crate::sys::stdio::{self, Input};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 const INVENTORY_FILE: &str = "hopvine.toml";
-/// Stands for the name of a target in the template of a fetch.
-const HOST: &[u8] = b"{host}";
+
+pub(super) use files::{fetch, file_names, put};
 
 /// Everything that is needed to start.
 #[derive(Debug)]
@@ -103,134 +103,6 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-pub(super) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
-    let transfer = transfer(typed.how);
-    let piped = typed.local.as_os_str() == "-";
-    let source = if piped { Source::Pushed } else { local(&typed.local, transfer.tree)? };
-    let mut path = typed.remote.as_ref().map(|path| path.as_bytes().to_vec());
-    if path.as_ref().is_some_and(|path| path.is_empty() || path.contains(&0)) {
-        return Err(UsageError::RemoteName);
-    }
-    if let (Some(path), Some(name)) =
-        (path.as_mut().filter(|path| path.ends_with(b"/")), typed.local.file_name())
-    {
-        path.extend(name.as_bytes());
-    }
-    if piped && stdio::input() == Input::Folder {
-        return Err(UsageError::InputFolder);
-    }
-    let stdin = if piped { Feed::Piped } else { Feed::Nothing };
-    let request = Request::Put(Put { path, mode: typed.mode, stdin, transfer });
-    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
-    Ok(Prepared { files: Plan::Put(source, transfer), ..prepared })
-}
-
-fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
-    let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
-    let info = std::fs::metadata(path).map_err(|error| wrong(error.kind().to_string()))?;
-    if info.is_dir() && !tree {
-        return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
-    }
-    if !info.is_dir() && !info.is_file() {
-        return Err(wrong("a device, a socket or a pipe, and no file; `-` sends standard input".to_owned()));
-    }
-    Ok(Source::Local { path: path.to_owned(), tree })
-}
-
-fn transfer(typed: cli::Transfer) -> Transfer {
-    Transfer { tree: typed.tree, keep: typed.keep, packed: typed.packed }
-}
-
-pub(super) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError> {
-    let transfer = transfer(typed.how);
-    let path = typed.remote.as_bytes().to_vec();
-    if path.is_empty() || path.contains(&0) {
-        return Err(UsageError::RemoteName);
-    }
-    let request = Request::Fetch(Fetch { path, transfer });
-    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
-    let roots = destinations(typed, &prepared.targets)?;
-    Ok(Prepared { files: Plan::Fetch(roots, transfer), ..prepared })
-}
-
-/// Where the files of each target go; all of them are found to differ before anything is started.
-fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<PathBuf>>, UsageError> {
-    if typed.template.as_ref().is_some_and(|template| template.as_os_str() == "-") {
-        return if targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
-            Ok(vec![None])
-        } else {
-            Err(UsageError::FetchOutput)
-        };
-    }
-    let mut seen: HashMap<PathBuf, &str> = HashMap::new();
-    let mut paths = Vec::new();
-    for target in targets {
-        let path = match &typed.template {
-            Some(template) => destination(template, typed, &target.name),
-            None => fresh().map_err(|error| UsageError::Local {
-                path: std::env::temp_dir(),
-                wrong: error.to_string(),
-            })?,
-        };
-        if let Some(other) = seen.insert(path.clone(), &target.name) {
-            return Err(UsageError::NotUnique { path, hosts: (other.to_owned(), target.name.clone()) });
-        }
-        paths.push(Some(path));
-    }
-    Ok(paths)
-}
-
-fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
-    let name = file_name(target);
-    let bytes = template.as_os_str().as_bytes();
-    let mut path = Vec::new();
-    let mut rest = bytes;
-    while let Some(at) = rest.windows(HOST.len()).position(|window| window == HOST) {
-        path.extend_from_slice(&rest[..at]);
-        path.extend(name.as_bytes());
-        rest = &rest[at + HOST.len()..];
-    }
-    path.extend_from_slice(rest);
-    let path = PathBuf::from(OsStr::from_bytes(&path).to_owned());
-    let into = bytes.ends_with(b"/") || (!typed.how.tree && path.is_dir());
-    match Path::new(&typed.remote).file_name().filter(|_| into) {
-        Some(file) => path.join(file),
-        None => path,
-    }
-}
-
-/// A target of several hops is one name, and none leads anywhere else.
-fn file_name(target: &str) -> String {
-    match target.replace('/', "_") {
-        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
-        name => name,
-    }
-}
-
-/// A name for the output of each target, by place; no two outputs have one.
-pub(super) fn file_names(folder: &Path, targets: &[Target]) -> Result<Vec<String>, UsageError> {
-    let mut seen: HashMap<String, &str> = HashMap::new();
-    let mut names = Vec::new();
-    for target in targets {
-        let name = file_name(&target.name);
-        for stream in [Stream::Out, Stream::Err] {
-            let file = Folder::file_name(&name, stream);
-            if let Some(other) = seen.insert(file.clone(), &target.name) {
-                let hosts = (other.to_owned(), target.name.clone());
-                return Err(UsageError::SameFile { path: folder.join(file), hosts });
-            }
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
-/// A name for a temporary file or folder that nobody can guess.
-fn fresh() -> std::io::Result<PathBuf> {
-    let name: String = random::bytes::<8>()?.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(std::env::temp_dir().join(format!("hopvine-{name}")))
-}
-
 pub(super) fn facts(typed: &cli::Facts) -> Result<Prepared, UsageError> {
     prepare(&typed.fleet, Request::Builtin("facts"), Vec::new(), ResultKind::Outline)
 }
@@ -238,34 +110,53 @@ pub(super) fn facts(typed: &cli::Facts) -> Result<Prepared, UsageError> {
 fn prepare(
     typed: &cli::Fleet,
     request: Request,
+    roots: Vec<PathBuf>,
+    result: ResultKind,
+) -> Result<Prepared, UsageError> {
+    let targets = extended(targets(&typed.reach.hosts)?, &typed.reach)?;
+    prepare_for(targets, None, typed, request, roots, result)
+}
+
+/// The same for targets that are known, and one more that is reached beside them.
+fn prepare_for(
+    targets: Vec<Target>,
+    beside: Option<&Target>,
+    typed: &cli::Fleet,
+    request: Request,
     mut roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let (mut targets, settings) = reach(&typed.reach, !typed.dry_run && !typed.list_hosts)?;
-    if let Some(cli::Rerun::Failed) = typed.rerun {
-        let failed = history::failed().map_err(UsageError::NoHistory)?;
-        targets.retain(|target| failed.contains(&target.name));
-        if targets.is_empty() {
-            return Err(UsageError::NoneFailed);
-        }
-    }
+    let targets = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(targets)? } else { targets };
+    let all: Vec<_> = targets.iter().chain(beside).cloned().collect();
+    let settings = settings(&typed.reach, &all, !typed.dry_run && !typed.list_hosts)?;
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, request, settings, result, files: Plan::None })
 }
 
-/// Where to, and how; without modules to serve and without a limit on the work. Passwords are for those
-/// that are to be contacted.
-pub(super) fn reach(typed: &cli::Reach, contact: bool) -> Result<(Vec<Target>, Settings), UsageError> {
-    let targets = targets(&typed.hosts)?;
-    let targets = extended(targets, typed)?;
+/// Where to, and how; without modules to serve and without a limit on the work.
+pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
+    let targets = extended(targets(&typed.hosts)?, typed)?;
+    let settings = settings(typed, &targets, true)?;
+    Ok((targets, settings))
+}
+
+/// Those that did not end well in the last run over several.
+fn failed_before(mut targets: Vec<Target>) -> Result<Vec<Target>, UsageError> {
+    let failed = history::failed().map_err(UsageError::NoHistory)?;
+    targets.retain(|target| failed.contains(&target.name));
+    if targets.is_empty() { Err(UsageError::NoneFailed) } else { Ok(targets) }
+}
+
+/// What holds for the way to all of `targets`; passwords are for those that are to be contacted.
+fn settings(typed: &cli::Reach, targets: &[Target], contact: bool) -> Result<Settings, UsageError> {
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
     let (inventory, inventory_path) = inventory(typed.inventory.as_deref())?;
-    for target in &targets {
+    for target in targets {
         check(target, &inventory, inventory_path.as_deref())?;
     }
     let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
@@ -285,13 +176,13 @@ pub(super) fn reach(typed: &cli::Reach, contact: bool) -> Result<(Vec<Target>, S
             cli::Relaying::Native => Runtime::Sent,
             cli::Relaying::Python => Runtime::Python,
         },
-        secrets: if contact { secrets::gather(typed, &targets)? } else { settings.secrets },
+        secrets: if contact { secrets::gather(typed, targets)? } else { settings.secrets },
         depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         inventory,
         ..settings
     };
-    Ok((targets, settings))
+    Ok(settings)
 }
 
 fn targets(typed: &[String]) -> Result<Vec<Target>, UsageError> {

@@ -67,6 +67,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
         (Request::Put(Put { path, .. }, ..), plan) => {
             let from = match plan {
                 Plan::Put(Source::Local { path, .. }, _) => path.display().to_string(),
+                Plan::PutFrom(origin) => format!("{} of {}", lossy(&origin.fetch.path), origin.target.name),
                 _ => "standard input".to_owned(),
             };
             format!("put {from} to {}", path.as_deref().map_or_else(|| "a temporary file".to_owned(), lossy))

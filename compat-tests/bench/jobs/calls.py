@@ -19,20 +19,20 @@ def contestants(bench):
         return Contestant(name, lambda: figures(bench.peer(name, 'calls')))
 
     return [Contestant('two processes, two pipes', lambda: figures(bench.peer('pipes', 'calls')), required=True),
-            Contestant('hopvine, from Rust', lambda: figures(bench.start(driver(), bench.python)), required=True),
+            Contestant('hopvine, from Rust', lambda: figures(bench.start(driver('calls'), bench.python)), required=True),
             *map(peer, PEERS)]
 
 
 @functools.cache
-def driver():
-    """Builds compat-tests/bench/calls.rs for the target that `make build` has built for."""
+def driver(name):
+    """Builds a program of compat-tests/bench for the target that `make build` has built for."""
     target = built_target()
-    argv = [os.environ.get('CARGO', 'cargo'), 'build', '--release', '--locked', '--bench', 'calls',
+    argv = [os.environ.get('CARGO', 'cargo'), 'build', '--release', '--locked', '--bench', name,
             '--message-format=json-render-diagnostics', *(['--target', target] if target else [])]
     built = subprocess.run(argv, cwd=REPO, stdout=subprocess.PIPE, check=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
     return next(message['executable'] for message in messages
-                if message['reason'] == 'compiler-artifact' and message['target']['name'] == 'calls')
+                if message['reason'] == 'compiler-artifact' and message['target']['name'] == name)
 
 
 def built_target():

@@ -22,6 +22,11 @@ class Session:
             return self.router.local(python_path=self.python)
         return self.router.ssh(hostname=target, python_path=self.python)
 
+    def through(self, user, key, port, via=None):
+        """To the server at that port of this machine, seen from `via`."""
+        return self.router.ssh(hostname='127.0.0.1', port=int(port), username=user, identity_file=key, via=via,
+                               check_host_keys='ignore', python_path=self.python)
+
     def __enter__(self):
         return self
 
@@ -67,5 +72,23 @@ def shell(python, command):
         measure.say(status=session.context('local').call(os.system, command))
 
 
+def connect_through(python, user, key, *ports):
+    with Session(python) as session:
+        there = None
+        for port in ports:
+            there = session.through(user, key, port, there)
+        measure.say(time=there.call(time.time))
+
+
+def fan_out_behind(python, user, key, port, count):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with Session(python) as session, ThreadPoolExecutor(CONNECTING_THREADS) as pool:
+        bastion = session.through(user, key, port)
+        statuses = pool.map(lambda _: session.through(user, key, port, bastion).call(os.system, 'true'), range(int(count)))
+        measure.say(failed=sum(map(bool, statuses)))
+
+
 if __name__ == '__main__':
-    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell)
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell,
+                 connect_through=connect_through, fan_out_behind=fan_out_behind)

@@ -35,6 +35,11 @@ impl SendHalf {
         Self { opening, credit_bytes: WINDOW_BYTES, unsent: VecDeque::new(), ended: false }
     }
 
+    /// Of a stream that only brings.
+    pub(super) fn closed() -> Self {
+        Self { ended: true, ..Self::new(false) }
+    }
+
     pub(super) fn push(&mut self, message: Vec<u8>, end: bool) {
         self.unsent.push_back(Outgoing { message, sent: 0, end });
     }
@@ -111,6 +116,11 @@ impl ReceiveHalf {
             ended: false,
             held: false,
         }
+    }
+
+    /// Of a stream that only takes.
+    pub(super) fn closed() -> Self {
+        Self { ended: true, ..Self::new(false) }
     }
 
     pub(super) fn hold(&mut self) {

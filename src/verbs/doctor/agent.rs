@@ -153,7 +153,7 @@ impl Doctor {
                     Report::Done { operation, outcome } if operation == asked => {
                         return Ok(Asked { answer: outcome, out, err });
                     }
-                    Report::Done { .. } => {}
+                    Report::Done { .. } | Report::LeftBehind { .. } => {}
                 }
             }
             if clock::now() >= deadline {

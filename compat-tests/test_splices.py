@@ -1,0 +1,263 @@
+"""What is sent to several at once, and what two machines send each other: as few bytes as can be, on no link that need not."""
+
+import os
+import pathlib
+import shlex
+import signal
+from subprocess import PIPE
+
+import pytest
+
+from harness import counter, smuggler
+from harness.binary import REPO
+from harness.files import children, contents, half_done, noise, sha1, until
+from harness.tree import Tree
+
+SIZE = 3_000_000
+# What a link carries beside contents: agents, orders, frames' headers.
+OVERHEAD_BYTES = 150_000
+
+
+@pytest.fixture
+def place(hop):
+    """Where nothing may be left that is not whole."""
+    folder = hop.scratch / 'place'
+    folder.mkdir()
+    yield folder
+    assert half_done(hop.scratch) == []
+
+
+@pytest.fixture
+def source(hop):
+    path = hop.scratch / 'source'
+    path.write_bytes(noise(SIZE))
+    return path
+
+
+@pytest.fixture
+def counted(tree):
+    """A first hop that counts, and `counted.bytes()`: what it has carried down and up."""
+    class Counted:
+        file = tree.hop.scratch / 'counted'
+        hop = tree.way_by(counter, file)
+
+        def bytes(self):
+            return [int(number) for number in self.file.read_text().split()]
+    return Counted()
+
+
+@pytest.fixture
+def members(hop, place):
+    """`members(count)`: hops that each have a folder of their own, as machines have."""
+    def members(*names):
+        for name in names:
+            (place / name).mkdir()
+            hop.way_through(f'cd {shlex.quote(str(place / name))} && echo $$ > pid && exec sh -c "$1"', name)
+        return [f'exec:{name}' for name in names]
+    return members
+
+
+def agent_of(folder):
+    """Its watchdog has written down who it is."""
+    return children(int((folder / 'pid').read_text()))[0]
+
+
+@pytest.mark.parametrize('below', ['', 'local:q/', 'local:q[1-2]/'])
+def test_what_goes_to_many_crosses_the_first_link_once(tree, counted, source, place, below):
+    env = {'TMPDIR': str(place)}
+    result = tree('put', f'{counted.hop}/{below}local:c[1-8]', '--json', source, env=env)
+    assert result.rc == 0 and len(result.json) == 8 * (2 if '2' in below else 1), result
+    for each in result.json.values():
+        path = pathlib.Path(each['value']['remote_path'])
+        assert path.read_bytes() == source.read_bytes() and each['value']['sha1sum'] == sha1(source.read_bytes()), each
+        path.unlink()
+    down, _ = counted.bytes()
+    assert SIZE < down < SIZE + OVERHEAD_BYTES, down
+
+
+def test_a_tree_and_standard_input_go_to_many(tree, members):
+    ways = members('a', 'b', 'c')
+    where = ','.join(f'local:r/{way}' for way in ways)
+    result = tree('put', where, '-r', '-p', '-z', REPO / 'docs', 'docs')
+    folders = [tree.hop.scratch / 'place' / name for name in 'abc']
+    assert result.rc == 0 and [contents(folder / 'docs') for folder in folders] == [contents(REPO / 'docs')] * 3, result
+    result = tree('put', where, '-', 'input', stdin=noise(SIZE))
+    assert result.rc == 0 and all((folder / 'input').read_bytes() == noise(SIZE) for folder in folders), result
+
+
+def test_one_that_fails_harms_no_other(tree, members, place, source):
+    where = ','.join(f'local:r/{way}' for way in [*members('a', 'b', 'c'), 'exec:gone', 'local:x?python=%2Fnone'])
+    tree.hop.way_in('false {}', 'gone')
+    for name in 'ac':
+        (place / name / 'sub').mkdir()
+    result = tree('put', where, '--json', source, 'sub/file')
+    told = {name.split('/')[1]: each for name, each in result.json.items()}
+    assert [told[f'exec:{name}']['ok'] for name in 'abc'] == [True, False, True], result
+    assert 'No such file or directory' in told['exec:b']['error']['message'], result
+    assert not told['exec:gone']['ok'] and not told['local:x']['ok'] and result.rc == 4, result
+    assert all((place / name / 'sub/file').read_bytes() == noise(SIZE) for name in 'ac')
+
+
+def test_a_host_that_is_killed_on_the_way_harms_no_other(tree, members, place):
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b'))
+    live = tree.start('put', where, '--json', '-', 'file', stdin=PIPE)
+    live.feed(noise(SIZE))
+    until(live, lambda: (place / 'a/pid').exists() and children(int((place / 'a/pid').read_text())))
+    os.kill(agent_of(place / 'a'), signal.SIGKILL)
+    live.feed(noise(SIZE))
+    live.end_input()
+    result = live.finish(30)
+    assert not result.json['local:r/exec:a']['ok'] and result.json['local:r/exec:b']['ok'], result
+    assert (place / 'b/file').read_bytes() == noise(SIZE) * 2 and not (place / 'a/file').exists()
+
+
+def test_who_takes_nothing_for_ten_seconds_gets_his_own_afterwards(tree, members, place):
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b', 'c'))
+    live = tree.start('put', where, '--json', '--keepalive', '60s', '-', 'file', stdin=PIPE)
+    live.feed(b'begin')
+    until(live, lambda: all((place / name / 'pid').exists() and children(int((place / name / 'pid').read_text()))
+                            for name in 'abc'))
+    slow = agent_of(place / 'a')
+    os.kill(slow, signal.SIGSTOP)
+    try:
+        live.feed(noise(SIZE))
+        live.end_input()
+        until(live, lambda: all((place / name / 'file').exists() for name in 'bc'), 20)
+    finally:
+        os.kill(slow, signal.SIGCONT)
+    result = live.finish(30)
+    assert result.rc == 0 and len(result.json) == 3, result
+    assert all((place / name / 'file').read_bytes() == b'begin' + noise(SIZE) for name in 'abc'), result
+
+
+def test_all_that_are_slow_are_waited_for(tree, members, place):
+    """Nobody is held up by them."""
+    (way,) = members('a')
+    live = tree.start('put', f'local:r/{way}', '--keepalive', '60s', '-', 'file', stdin=PIPE)
+    live.feed(b'begin')
+    live.end_input()
+    assert live.finish(30).rc == 0 and (place / 'a/file').read_bytes() == b'begin'
+
+
+@pytest.mark.parametrize('to', ['local:b', 'local:q/local:b', 'local:b,local:c,local:q/local:d'])
+def test_what_one_machine_sends_another_stays_below_both(tree, counted, source, place, to):
+    where = ','.join(f'{counted.hop}/{each}' for each in to.split(','))
+    result = tree('put', where, '--from', f'{counted.hop}/local:a', '--json', source, env={'TMPDIR': str(place)})
+    assert result.rc == 0, result
+    for each in result.json.values():
+        path = pathlib.Path(each['value']['remote_path'])
+        assert path.read_bytes() == source.read_bytes() and each['value']['size'] == SIZE, each
+        path.unlink()
+    assert max(counted.bytes()) < OVERHEAD_BYTES, counted.bytes()
+
+
+@pytest.mark.parametrize('source_hop, to', [
+    ('local:a', 'local:b'), ('local:a', 'local:a'), ('local:a', 'local:a/local:b'), ('local:a/local:b', 'local:a'),
+    ('local:a/local:b', 'local:c/local:d'), ('local:a', 'local:a,local:a/local:b,local:c'),
+])
+def test_a_file_goes_from_any_context_to_any(tree, source, place, source_hop, to):
+    result = tree('put', to, '--from', source_hop, '-z', '--mode', '0600', source, place / 'file')
+    assert result.rc == 0 and (place / 'file').read_bytes() == source.read_bytes(), result
+    assert (place / 'file').stat().st_mode & 0o777 == 0o600
+
+
+def test_between_two_hosts_over_ssh(hop, ssh, source, place):
+    result = hop('put', '-w', 'h1', '--from', 'h2', '--json', source, place / 'file')
+    assert result.rc == 0 and (place / 'file').read_bytes() == source.read_bytes(), result
+    assert result.only['value']['sha1sum'] == sha1(source.read_bytes()), result
+
+
+def test_a_tree_goes_between_two_machines(tree, place):
+    result = tree('put', 'local:r/local:b', '--from', 'local:r/local:a', '-r', '-p', '--json', REPO / 'docs', place / 'docs')
+    assert result.rc == 0 and contents(place / 'docs') == contents(REPO / 'docs'), result
+    assert result.only['value']['files'] == len(contents(REPO / 'docs')) + 1, result
+
+
+@pytest.mark.parametrize('words, said', [
+    (['--from', 'local:r/local:a', '/no/such/file', 'x'], 'local:r/local:a (local:a): /no/such/file: No such file or directory'),
+    (['--from', 'local:r/local:a', '/etc', 'x'], '/etc is a folder; -r fetches it'),
+    (['--from', 'local:r/local:a', '/etc/hostname', '/no/such/folder/x'], 'local:r/local:b: local:b: /no/such/folder'),
+    (['--from', 'exec:broken', '/etc/hostname', 'x'], 'exec:broken'),
+])
+def test_each_end_answers_for_itself(tree, words, said):
+    tree.hop.way_in('false {}', 'broken')
+    result = tree('put', 'local:r/local:b', *words)
+    assert result.rc in (1, 255) and said in result.said, result
+
+
+@pytest.mark.parametrize('words, said', [
+    (['--from', 'local:a[1-2]', 'x', 'y'], '--from takes one target'), (['--from', '', 'x', 'y'], ''),
+    (['--from', 'local:a', 'x', ''], 'a remote path cannot be empty'),
+])
+def test_wrong_usage_is_told_before_anything_starts(hop, words, said):
+    result = hop('put', '-w', 'local:b', *words)
+    assert result.rc == 2 and said in result.said and result.err, result
+
+
+@pytest.fixture
+def between(hop, tree, members, place):
+    """A transfer between two machines that is in its middle, and will be for long."""
+    endless = hop.scratch / 'endless'
+    endless.touch()
+    os.truncate(endless, 1 << 43)
+    ways = members('a', 'b', 'r')
+    live = tree.start('put', f'exec:r/{ways[1]}', '--from', f'exec:r/{ways[0]}', '--json', endless, 'file')
+    until(live, lambda: (place / 'b/pid').exists() and children(int((place / 'b/pid').read_text())) and
+          opened_in(agent_of(place / 'b'), place / 'b'))
+    return live
+
+
+def opened_in(pid, folder):
+    links = pathlib.Path(f'/proc/{pid}/fd').glob('*')
+    return any(os.readlink(link).startswith(f'{folder}/') for link in links if link.is_symlink())
+
+
+@pytest.mark.parametrize('who, said', [('a', 'exec:a'), ('b', 'exec:b'), ('r', 'exec:r')])
+def test_when_either_end_or_what_joins_them_is_killed_it_is_told_and_nothing_is_left(between, place, who, said):
+    os.kill(agent_of(place / who), signal.SIGKILL)
+    result = between.finish(30)
+    assert result.rc == 255 or result.rc == 1, result
+    assert not result.only['ok'] and said in str(result.only['error']), result
+    assert not (place / 'b/file').exists()
+
+
+def test_an_interrupt_ends_both_ends(between, place):
+    between.signal(signal.SIGINT)
+    result = between.finish(10)
+    assert result.rc == 130 and not (place / 'b/file').exists(), result
+
+
+def test_what_cannot_be_read_here_ends_all_that_it_would_have_fed(tree, members, place):
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b'))
+    result = tree('put', where, '--json', '/proc/self/mem', 'copy')
+    errors = [each['error']['message'] for each in result.json.values()]
+    assert result.rc == 5 and len(errors) == 2 and all('/proc/self/mem' in error for error in errors), result
+
+
+@pytest.mark.parametrize('lies, words', [
+    (smuggler.FOR_A_FILE, []), (smuggler.PACKED, ['-z']), (smuggler.FOR_A_TREE, ['-r']),
+], ids=['a file', 'packed', 'a tree'])
+def test_a_machine_that_lies_cannot_write_what_was_not_asked_for(hop, place, lies, words):
+    outside = hop.scratch / 'outside'
+    outside.mkdir()
+    (outside / 'secret').write_text('kept')
+    tree = Tree(hop, 'python')
+    for at, how in enumerate(lies):
+        to = place / str(at)
+        if '-r' in words:
+            to.mkdir()
+            (to / 'linked').symlink_to(outside)
+        else:
+            to.write_text('old')
+        way = tree.way_by(smuggler, how, outside, name=f'liar{at}')
+        result = tree('put', 'local:b', '--from', way, '--json', *words, '/asked/for', to)
+        assert not result.only['ok'] or result.only['value']['sha1sum'] != sha1(smuggler.BAD), (how, result)
+        assert contents(outside) == {b'secret': (0o644, b'kept')} and not list(hop.scratch.rglob('smuggled')), (how, result)
+        if '-r' not in words:
+            assert not to.is_symlink() and to.read_bytes() in (b'old', *[smuggler.BAD] * (how in smuggler.WHOLE_FIRST)), (how, result)
+
+
+def test_an_honest_stand_in_is_believed(hop, place):
+    way = Tree(hop, 'python').way_by(smuggler, 'honest', place)
+    result = hop('put', '-w', 'local:b', '--from', way, '/asked/for', place / 'file')
+    assert (place / 'file').read_bytes() == smuggler.BAD, result

@@ -1,0 +1,486 @@
+//! Files for whoever is above: put here, or fetched from here, a bounded piece of work at a time.
+
+use crate::files::{self, Incoming, LocalError, Outgoing, Rules, Side, Source};
+use crate::proto::entry::Piece;
+use crate::proto::message::{FromAgent, ResetReason, ToAgent};
+use crate::proto::stream::{StreamKey, Streams};
+use crate::proto::value::{Builder, Node, Value};
+use crate::sys::identity;
+use crate::sys::watchdog::Watched;
+use std::collections::{BTreeMap, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// How much may wait here for the credit of its reader.
+const MAX_UNSENT_BYTES: usize = 256 * 1024;
+/// How many pieces, of 64 KiB at most, a transfer moves before anybody else has a turn.
+const PIECES_OF_A_TURN: usize = 16;
+/// What a file has that comes alone, if nobody says otherwise.
+const MODE: u32 = 0o644;
+
+/// The transfers that run.
+#[derive(Debug, Default)]
+pub struct Transfers {
+    running: BTreeMap<StreamKey, Running>,
+    /// So many have been put.
+    puts: u32,
+}
+
+#[derive(Debug)]
+enum Running {
+    In(Box<Taking>),
+    Out(Box<Giving>),
+}
+
+#[derive(Debug)]
+struct Taking {
+    incoming: Incoming,
+    path: PathBuf,
+    tree: bool,
+    /// What has come and is not on the disk, with the credit that is owed for it: no more than was granted.
+    waiting: VecDeque<(Piece, usize)>,
+    /// Nothing more comes.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Giving {
+    outgoing: Outgoing,
+    path: PathBuf,
+}
+
+/// How far a transfer has come in its turn.
+enum State {
+    /// For what others do.
+    Waits,
+    /// For its next turn.
+    Busy,
+    Done(Value),
+}
+
+impl Transfers {
+    /// Takes files, as a Put message has it.
+    pub fn put(&mut self, key: StreamKey, order: &Value, streams: &mut Streams, watched: &Watched) {
+        streams.hold(key);
+        self.puts = self.puts.wrapping_add(1);
+        match taking(order, self.puts, watched) {
+            Ok(taking) => drop(self.running.insert(key, Running::In(Box::new(taking)))),
+            Err(error) => refuse(key, error, streams),
+        }
+    }
+
+    /// Sends files, as a Fetch message has it.
+    pub fn fetch(&mut self, key: StreamKey, order: &Value, streams: &mut Streams) {
+        match giving(order) {
+            Ok(giving) => drop(self.running.insert(key, Running::Out(Box::new(giving)))),
+            Err(error) => refuse(key, error, streams),
+        }
+    }
+
+    /// A message on the stream of a put; returns whether it is of one.
+    pub fn take(
+        &mut self,
+        key: StreamKey,
+        message: &[u8],
+        owed: usize,
+        end: bool,
+        streams: &mut Streams,
+    ) -> bool {
+        let Some(Running::In(taking)) = self.running.get_mut(&key) else { return false };
+        match ToAgent::decode(message) {
+            Ok(ToAgent::File(piece)) => {
+                taking.waiting.push_back((piece, owed));
+                taking.ended = end;
+            }
+            Ok(_) | Err(_) => {
+                self.running.remove(&key);
+                streams.reset(key, ResetReason::UnknownMessage);
+            }
+        }
+        true
+    }
+
+    /// Ends the transfer of a stream; what is not whole is gone when that is confirmed.
+    pub fn cancel(&mut self, key: StreamKey, streams: &mut Streams) -> bool {
+        let found = self.running.remove(&key).is_some();
+        if found {
+            streams.confirm(key);
+        }
+        found
+    }
+
+    /// Moves a piece of each; returns whether there is more to do at once.
+    pub fn turn(&mut self, streams: &mut Streams) -> bool {
+        let mut busy = false;
+        self.running.retain(|key, running| {
+            let state = match running {
+                Running::In(taking) => taking.work(*key, streams),
+                Running::Out(giving) => giving.work(*key, streams),
+            };
+            match state {
+                Ok(State::Waits) => return true,
+                Ok(State::Busy) => {
+                    busy = true;
+                    return true;
+                }
+                Ok(State::Done(total)) => streams.send(*key, FromAgent::Result(total).encode(), true),
+                Err(error) => refuse(*key, error, streams),
+            }
+            false
+        });
+        busy
+    }
+}
+
+impl Taking {
+    fn work(&mut self, key: StreamKey, streams: &mut Streams) -> Result<State, LocalError> {
+        for _ in 0..PIECES_OF_A_TURN {
+            let Some((piece, owed)) = self.waiting.pop_front() else { break };
+            // The last one holds nothing.
+            if !(self.ended && self.waiting.is_empty() && piece == Piece::Content(Vec::new())) {
+                self.incoming.take(piece)?;
+            }
+            streams.grant(key, owed);
+        }
+        match (self.waiting.is_empty(), self.ended) {
+            (false, _) => return Ok(State::Busy),
+            (true, false) => return Ok(State::Waits),
+            (true, true) => {}
+        }
+        let received = self.incoming.finish()?;
+        let sum = received.sum.clone().filter(|_| !self.tree);
+        Ok(State::Done(Builder::default().dict([
+            ("path", path_node(&self.path)),
+            ("size", number(received.bytes)),
+            ("sum", sum.map_or(Node::None, |sum| Node::Text(sum.into_bytes()))),
+            ("files", number(received.files)),
+        ])))
+    }
+}
+
+impl Giving {
+    fn work(&mut self, key: StreamKey, streams: &mut Streams) -> Result<State, LocalError> {
+        for _ in 0..PIECES_OF_A_TURN {
+            if streams.unsent_bytes(key) >= MAX_UNSENT_BYTES {
+                return Ok(State::Waits);
+            }
+            let Some(piece) = self.outgoing.next_piece()? else { return Ok(State::Done(self.total())) };
+            streams.send(key, FromAgent::File(piece).encode(), false);
+        }
+        Ok(State::Busy)
+    }
+
+    fn total(&self) -> Value {
+        let mut builder = Builder::default();
+        let [changed, skipped] = [self.outgoing.changed(), self.outgoing.skipped()]
+            .map(|paths| Node::List(paths.iter().map(|path| builder.add(path_node(path))).collect()));
+        let sum = self.outgoing.sum().map_or(Node::None, |sum| Node::Text(sum.as_bytes().to_vec()));
+        builder.dict([
+            ("path", path_node(&self.path)),
+            ("size", number(self.outgoing.sent_bytes())),
+            ("sum", sum),
+            ("files", number(self.outgoing.files())),
+            ("changed", changed),
+            ("skipped", skipped),
+        ])
+    }
+}
+
+fn taking(order: &Value, number: u32, watched: &Watched) -> Result<Taking, LocalError> {
+    let is = |name| order.get(name).is_some_and(|id| order.is_true(id));
+    let (tree, keep, packed) = (is("tree"), is("keep"), is("packed"));
+    let mode = order.get("mode").and_then(|id| match order.node(id) {
+        Node::Int(mode) => u32::try_from(*mode).ok(),
+        _ => None,
+    });
+    let mode = mode.or((!tree).then_some(MODE));
+    let rules = Rules { side: Side::There, tree, keep, packed, mode, umask: identity::umask() };
+    let path = match order.get("path").and_then(|id| order.bytes(id)) {
+        Some(name) => files::resolved(&files::named(&name)?)?,
+        None => files::fresh()?,
+    };
+    let unfinished = watched.unfinished(number).map_err(|error| Side::There.error(&path, &error))?;
+    let incoming = Incoming::new(Some(path.clone()), rules, Some(unfinished));
+    Ok(Taking { incoming, path, tree, waiting: VecDeque::new(), ended: false })
+}
+
+fn giving(order: &Value) -> Result<Giving, LocalError> {
+    let is = |name| order.get(name).is_some_and(|id| order.is_true(id));
+    let name = order.get("path").and_then(|id| order.bytes(id)).unwrap_or_default();
+    let path = files::named(&name)?;
+    let source = Source::Local { path: path.clone(), tree: is("tree") };
+    Ok(Giving { outgoing: Outgoing::new(&source, is("packed"), Side::There), path })
+}
+
+fn refuse(key: StreamKey, LocalError(why): LocalError, streams: &mut Streams) {
+    streams.send(key, FromAgent::Trouble(why.into_bytes()).encode(), true);
+}
+
+fn path_node(path: &Path) -> Node {
+    Node::Bytes(path.as_os_str().as_bytes().to_vec())
+}
+
+fn number(count: u64) -> Node {
+    Node::Int(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::entry::{Entry, EntryKind};
+    use crate::proto::frame::Priority;
+    use crate::proto::ids::ContextId;
+    use crate::proto::stream::StreamEvent;
+    use sha1::{Digest, Sha1};
+    use std::fs;
+    use std::os::unix::net::UnixStream;
+
+    const ABOVE: ContextId = ContextId(0);
+    const HERE: ContextId = ContextId(1);
+
+    /// Who asks, and who serves; frames are exchanged at once, work is done turn by turn.
+    struct Pair {
+        above: Streams,
+        here: Streams,
+        transfers: Transfers,
+        watched: Watched,
+        /// What has been told to whoever asks.
+        told: Vec<FromAgent>,
+        _watchdog: UnixStream,
+    }
+
+    impl Pair {
+        fn new() -> Self {
+            let (watchdog, orders) = UnixStream::pair().expect("a pair");
+            Self {
+                above: Streams::new(ABOVE),
+                here: Streams::new(HERE),
+                transfers: Transfers::default(),
+                watched: Watched::Ours { orders },
+                told: Vec::new(),
+                _watchdog: watchdog,
+            }
+        }
+
+        fn open(&mut self, message: &ToAgent, end: bool) -> StreamKey {
+            let key = self.above.open(HERE, Priority::Bulk, message.encode(), end);
+            self.exchange();
+            key
+        }
+
+        fn send(&mut self, key: StreamKey, piece: Piece, end: bool) {
+            self.above.send(key, ToAgent::File(piece).encode(), end);
+            self.exchange();
+        }
+
+        /// As the relay does.
+        fn exchange(&mut self) {
+            loop {
+                while let Some(frame) = self.above.poll_frame() {
+                    self.here.handle_frame(frame);
+                }
+                while let Some(event) = self.here.poll_event() {
+                    self.handle(event);
+                }
+                let Some(frame) = self.here.poll_frame() else { break };
+                self.above.handle_frame(frame);
+                while let Some(event) = self.above.poll_event() {
+                    if let StreamEvent::Message { message, .. } = event {
+                        self.told.push(FromAgent::decode(&message).expect("a message"));
+                    }
+                }
+            }
+        }
+
+        fn handle(&mut self, event: StreamEvent) {
+            let streams = &mut self.here;
+            match event {
+                StreamEvent::Message { key, message, opens: true, .. } => match ToAgent::decode(&message) {
+                    Ok(ToAgent::Put(order)) => self.transfers.put(key, &order, streams, &self.watched),
+                    Ok(ToAgent::Fetch(order)) => self.transfers.fetch(key, &order, streams),
+                    other => panic!("{other:?}"),
+                },
+                StreamEvent::Message { key, message, end, owed_bytes, .. } => {
+                    self.transfers.take(key, &message, owed_bytes, end, streams);
+                }
+                StreamEvent::Reset { key, .. } => drop(self.transfers.cancel(key, streams)),
+                StreamEvent::Settled { .. } => {}
+            }
+        }
+
+        fn turn(&mut self) -> bool {
+            let busy = self.transfers.turn(&mut self.here);
+            self.exchange();
+            busy
+        }
+    }
+
+    fn put(path: &Path, packed: bool) -> ToAgent {
+        let order = [
+            ("path", path_node(path)),
+            ("mode", Node::Int(0o640)),
+            ("keep", Node::Bool(false)),
+            ("tree", Node::Bool(false)),
+            ("packed", Node::Bool(packed)),
+        ];
+        ToAgent::Put(Builder::default().dict(order))
+    }
+
+    fn fetch(path: &Path) -> ToAgent {
+        ToAgent::Fetch(Builder::default().dict([("path", path_node(path)), ("tree", Node::Bool(true))]))
+    }
+
+    fn file(size: u64) -> Piece {
+        let kind = EntryKind::File { size: Some(size) };
+        Piece::Entry(Entry { name: Vec::new(), mode: 0o644, mtime_ns: 0, kind })
+    }
+
+    fn trouble(pair: &Pair) -> String {
+        match &pair.told[..] {
+            [FromAgent::Trouble(why)] => String::from_utf8_lossy(why).into_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_put_can_be_fetched() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let contents: Vec<u8> = (0..3_000_000_u32).map(|n| (n.wrapping_mul(97) >> 7) as u8).collect();
+        let mut pair = Pair::new();
+        let key = pair.open(&put(&path, false), false);
+        pair.send(key, file(contents.len() as u64), false);
+        for piece in contents.chunks(61_440) {
+            pair.send(key, Piece::Content(piece.to_vec()), false);
+            pair.turn();
+        }
+        pair.send(key, Piece::Sum(Sha1::digest(&contents).into()), false);
+        pair.send(key, Piece::Content(Vec::new()), true);
+        assert!(!pair.turn());
+        let Some(FromAgent::Result(total)) = pair.told.pop() else { panic!("no result") };
+        assert_eq!(total.get("size").map(|id| total.node(id).clone()), Some(Node::Int(3_000_000)));
+        assert_eq!(fs::read(&path).expect("there"), contents);
+
+        pair.open(&fetch(&path), true);
+        while !pair.transfers.running.is_empty() {
+            pair.turn();
+        }
+        let Some(FromAgent::Result(again)) = pair.told.pop() else { panic!("no result") };
+        assert_eq!(again.get("files").map(|id| again.node(id).clone()), Some(Node::Int(1)));
+        let fetched = pair.told.iter().filter_map(|message| match message {
+            FromAgent::File(Piece::Content(bytes)) => Some(bytes.clone()),
+            _ => None,
+        });
+        assert!(fetched.flatten().eq(contents));
+    }
+
+    #[test]
+    fn a_turn_is_about_a_megabyte_and_nothing_is_read_ahead_of_its_reader() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, vec![7; 20 << 20]).expect("written");
+        let mut pair = Pair::new();
+        pair.above.open(HERE, Priority::Bulk, fetch(&path).encode(), true);
+        while let Some(frame) = pair.above.poll_frame() {
+            pair.here.handle_frame(frame);
+        }
+        while let Some(event) = pair.here.poll_event() {
+            pair.handle(event);
+        }
+        let mut turns = 0;
+        while pair.transfers.turn(&mut pair.here) {
+            turns += 1;
+        }
+        let waits: usize = std::iter::from_fn(|| pair.here.poll_frame()).map(|frame| frame.body.len()).sum();
+        assert!(turns <= 1 && waits <= 65_536, "{turns} turns, {waits} bytes");
+        let unsent: Vec<usize> =
+            pair.transfers.running.keys().map(|key| pair.here.unsent_bytes(*key)).collect();
+        assert!(
+            matches!(unsent[..], [bytes] if (MAX_UNSENT_BYTES..MAX_UNSENT_BYTES + 65_536).contains(&bytes))
+        );
+
+        let mut pair = Pair::new();
+        let key = pair.open(&put(&folder.path().join("new"), false), false);
+        pair.send(key, file(100 << 20), false);
+        for _ in 0..2 * PIECES_OF_A_TURN {
+            pair.send(key, Piece::Hole(65_536), false);
+        }
+        assert_eq!([pair.turn(), pair.turn(), pair.turn()], [true, true, false]);
+    }
+
+    #[test]
+    fn credit_comes_with_the_disk() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut pair = Pair::new();
+        let key = pair.open(&put(&folder.path().join("file"), false), false);
+        pair.send(key, file(1 << 30), false);
+        for _ in 0..40 {
+            pair.send(key, Piece::Content(vec![0; 50_000]), false);
+        }
+        let waits = pair.above.unsent_bytes(key);
+        assert!(waits > 40 * 50_000 - 65_536, "{waits}");
+        while pair.above.unsent_bytes(key) > 0 {
+            let before = pair.above.unsent_bytes(key);
+            pair.turn();
+            assert!(pair.above.unsent_bytes(key) < before);
+        }
+    }
+
+    #[test]
+    fn one_that_is_cancelled_or_wrong_leaves_what_was_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "old").expect("written");
+        let mut pair = Pair::new();
+        let key = pair.open(&put(&path, false), false);
+        pair.send(key, file(10), false);
+        pair.send(key, Piece::Content(b"new".to_vec()), false);
+        pair.turn();
+        pair.above.reset(key, ResetReason::Cancelled);
+        pair.exchange();
+        assert!(pair.transfers.running.is_empty() && pair.told.is_empty());
+
+        let wrong = [
+            (vec![file(2), Piece::Content(b"new".to_vec())], false, "has become larger on the way"),
+            (vec![file(3), Piece::Content(b"new".to_vec()), Piece::Sum([0; 20])], false, "another SHA-1 sum"),
+            (
+                vec![file(3), Piece::Content(b"new".to_vec()), Piece::Content(Vec::new())],
+                false,
+                "not come whole",
+            ),
+            (vec![file(u64::MAX - 1), Piece::Content(b"no deflate".to_vec())], true, "does not inflate"),
+            (vec![Piece::Content(b"new".to_vec())], false, "contents of no file"),
+        ];
+        for (pieces, packed, says) in wrong {
+            let mut pair = Pair::new();
+            let key = pair.open(&put(&path, packed), false);
+            let count = pieces.len();
+            for (at, piece) in pieces.into_iter().enumerate() {
+                pair.send(key, piece, at + 1 == count);
+            }
+            pair.turn();
+            assert!(trouble(&pair).contains(says), "{} for {says}", trouble(&pair));
+            assert!(pair.transfers.running.is_empty());
+        }
+        assert_eq!(fs::read(&path).expect("there"), b"old");
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_in_words_that_name_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let missing = folder.path().join("none/file");
+        for order in [put(&missing, false), fetch(&missing)] {
+            let mut pair = Pair::new();
+            pair.open(&order, true);
+            pair.turn();
+            assert_eq!(trouble(&pair), format!("{}: No such file or directory", missing.display()));
+        }
+        let mut pair = Pair::new();
+        pair.open(&put(folder.path(), false), false);
+        let key = StreamKey { peer: HERE, id: crate::proto::ids::StreamId(2) };
+        pair.send(key, file(0), false);
+        pair.turn();
+        assert!(trouble(&pair).ends_with("is a folder; name the file in it"), "{}", trouble(&pair));
+    }
+}

@@ -1,0 +1,184 @@
+//! What is to be done with files: what goes where, and that no two go to the same place.
+
+use super::{Prepared, extended, prepare, prepare_for, targets};
+use crate::cli;
+use crate::controller::fleet::Origin;
+use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
+use crate::error::UsageError;
+use crate::files::{self, Source};
+use crate::hosts::target::{Hop, Target};
+use crate::report::{Folder, ResultKind};
+use crate::sys::stdio::{self, Input, Stream};
+use crate::verbs::files::Plan;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Stands for the name of a target in the template of a fetch.
+const HOST: &[u8] = b"{host}";
+/// Serves a target that others are above or below of, in a child of its own there.
+const APART: &str = "from";
+
+pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
+    let transfer = transfer(typed.how);
+    let path = destination_there(typed)?;
+    if let Some(from) = &typed.from {
+        return put_from(typed, from, path, transfer);
+    }
+    let piped = typed.local.as_os_str() == "-";
+    let source = if piped { Source::Pushed } else { local(&typed.local, transfer.tree)? };
+    if piped && stdio::input() == Input::Folder {
+        return Err(UsageError::InputFolder);
+    }
+    let stdin = if piped { Feed::Piped } else { Feed::Nothing };
+    let request = Request::Put(Put { path, mode: typed.mode, stdin, transfer });
+    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
+    Ok(Prepared { files: Plan::Put(source, transfer), ..prepared })
+}
+
+/// From another target: what is typed first is a path there.
+fn put_from(
+    typed: &cli::Put,
+    from: &str,
+    path: Option<Vec<u8>>,
+    transfer: Transfer,
+) -> Result<Prepared, UsageError> {
+    let reach = &typed.fleet.reach;
+    let source = extended(targets(&[from.to_owned()])?, reach)?;
+    let [mut source] = <[Target; 1]>::try_from(source).map_err(|_| UsageError::Origin)?;
+    let mut targets = extended(targets(&reach.hosts)?, reach)?;
+    set_apart(&mut source, &mut targets);
+    let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, transfer });
+    let prepared = prepare_for(targets, Some(&source), &typed.fleet, put, Vec::new(), ResultKind::Files)?;
+    let fetch = Fetch { path: path_there(typed.local.as_os_str())?, transfer };
+    let origin = Origin { target: source, fetch };
+    Ok(Prepared { files: Plan::PutFrom(origin), ..prepared })
+}
+
+/// Two contexts of which one leads to the other do not meet above both: what they do is done by a child of theirs.
+fn set_apart(source: &mut Target, targets: &mut [Target]) {
+    let hops = source.hops.clone();
+    for target in targets.iter_mut().filter(|target| hops.starts_with(&target.hops)) {
+        target.hops.push(Hop::local(""));
+    }
+    if targets.iter().any(|target| target.hops.starts_with(&hops)) {
+        source.hops.push(Hop::local(APART));
+    }
+}
+
+/// Where a put goes; a path that ends in `/` is the folder.
+fn destination_there(typed: &cli::Put) -> Result<Option<Vec<u8>>, UsageError> {
+    let Some(remote) = &typed.remote else { return Ok(None) };
+    let mut path = path_there(remote)?;
+    if let Some(name) = typed.local.file_name().filter(|_| path.ends_with(b"/")) {
+        path.extend(name.as_bytes());
+    }
+    Ok(Some(path))
+}
+
+fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
+    let path = typed.as_bytes();
+    if path.is_empty() || path.contains(&0) { Err(UsageError::RemoteName) } else { Ok(path.to_vec()) }
+}
+
+fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
+    let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
+    let info = std::fs::metadata(path).map_err(|error| wrong(error.kind().to_string()))?;
+    if info.is_dir() && !tree {
+        return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
+    }
+    if !info.is_dir() && !info.is_file() {
+        return Err(wrong("a device, a socket or a pipe, and no file; `-` sends standard input".to_owned()));
+    }
+    Ok(Source::Local { path: path.to_owned(), tree })
+}
+
+fn transfer(typed: cli::Transfer) -> Transfer {
+    Transfer { tree: typed.tree, keep: typed.keep, packed: typed.packed }
+}
+
+pub(in crate::verbs) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError> {
+    let transfer = transfer(typed.how);
+    let request = Request::Fetch(Fetch { path: path_there(&typed.remote)?, transfer });
+    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
+    let roots = destinations(typed, &prepared.targets)?;
+    Ok(Prepared { files: Plan::Fetch(roots, transfer), ..prepared })
+}
+
+/// Where the files of each target go; all of them are found to differ before anything is started.
+fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<PathBuf>>, UsageError> {
+    if typed.template.as_ref().is_some_and(|template| template.as_os_str() == "-") {
+        return if targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
+            Ok(vec![None])
+        } else {
+            Err(UsageError::FetchOutput)
+        };
+    }
+    let mut seen: HashMap<PathBuf, &str> = HashMap::new();
+    let mut paths = Vec::new();
+    for target in targets {
+        let path = match &typed.template {
+            Some(template) => destination(template, typed, &target.name),
+            None => fresh().map_err(|error| UsageError::Local {
+                path: std::env::temp_dir(),
+                wrong: error.to_string(),
+            })?,
+        };
+        if let Some(other) = seen.insert(path.clone(), &target.name) {
+            return Err(UsageError::NotUnique { path, hosts: (other.to_owned(), target.name.clone()) });
+        }
+        paths.push(Some(path));
+    }
+    Ok(paths)
+}
+
+fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
+    let name = file_name(target);
+    let bytes = template.as_os_str().as_bytes();
+    let mut path = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(HOST.len()).position(|window| window == HOST) {
+        path.extend_from_slice(&rest[..at]);
+        path.extend(name.as_bytes());
+        rest = &rest[at + HOST.len()..];
+    }
+    path.extend_from_slice(rest);
+    let path = PathBuf::from(OsStr::from_bytes(&path).to_owned());
+    let into = bytes.ends_with(b"/") || (!typed.how.tree && path.is_dir());
+    match Path::new(&typed.remote).file_name().filter(|_| into) {
+        Some(file) => path.join(file),
+        None => path,
+    }
+}
+
+/// A target of several hops is one name, and none leads anywhere else.
+fn file_name(target: &str) -> String {
+    match target.replace('/', "_") {
+        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
+        name => name,
+    }
+}
+
+/// A name for the output of each target, by place; no two outputs have one.
+pub(in crate::verbs) fn file_names(folder: &Path, targets: &[Target]) -> Result<Vec<String>, UsageError> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    let mut names = Vec::new();
+    for target in targets {
+        let name = file_name(&target.name);
+        for stream in [Stream::Out, Stream::Err] {
+            let file = Folder::file_name(&name, stream);
+            if let Some(other) = seen.insert(file.clone(), &target.name) {
+                let hosts = (other.to_owned(), target.name.clone());
+                return Err(UsageError::SameFile { path: folder.join(file), hosts });
+            }
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// A name for a temporary file or folder that nobody can guess.
+fn fresh() -> std::io::Result<PathBuf> {
+    Ok(std::env::temp_dir().join(files::fresh_name()?))
+}
