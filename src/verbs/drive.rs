@@ -12,6 +12,7 @@ use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::hosts::nodeset;
 use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
@@ -31,7 +32,7 @@ const LAST_WAIT: Duration = Duration::from_millis(900);
 const STARTS_AT_ONCE: usize = 16;
 /// Of those that may share what they are sent.
 const SHARED_AT_ONCE: usize = 1024;
-const MAX_NAMES_SHOWN: usize = 10;
+const MAX_NAMES_CHARS: usize = 300;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
@@ -400,14 +401,14 @@ impl Drive {
         let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
         if watched && self.ending == Ending::Natural {
             let running = self.fleet.running();
-            let names = running
-                .iter()
-                .take(MAX_NAMES_SHOWN)
-                .map(|(place, _)| self.fleet.targets()[*place].name.as_str());
-            let names = names.collect::<Vec<_>>().join(", ");
-            let more = if running.len() > MAX_NAMES_SHOWN { ", ..." } else { "" };
+            let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
+            let mut names = nodeset::fold(names);
+            if let Some((end, _)) = names.char_indices().nth(MAX_NAMES_CHARS) {
+                names.truncate(end);
+                names += "...";
+            }
             self.reporter.say(&format!(
-                "{} running: {names}{more}; {} to start; interrupt again to stop",
+                "{} running: {names}; {} to start; interrupt again to stop",
                 running.len(),
                 self.fleet.waiting()
             ));

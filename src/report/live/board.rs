@@ -201,10 +201,7 @@ mod tests {
             line(&mut board, 100),
             "10/20 done, 1 failed, 4 running, 6 to start; slowest: web14 1m 4s, web15 5s, web16 4s"
         );
-        assert_eq!(
-            line(&mut board, 64),
-            "10/20 done, 1 failed, 4 running, 6 to start; slowest: web14 1m 4s".get(..43).unwrap_or("")
-        );
+        assert_eq!(line(&mut board, 64), "10/20 done, 1 failed, 4 running, 6 to start");
         assert_eq!(line(&mut board, 30), "10/20 done, 1 failed");
         assert_eq!(line(&mut board, 12), "10/20 done,");
     }

@@ -76,8 +76,8 @@ fn style(look: Look) -> ProgressStyle {
     let name = format!("{{prefix:!{}}}", look.name_columns);
     let numbers = "{bytes:>10} {bytes_per_sec:>12}";
     let template = match (look.bounded, look.columns) {
-        (true, BAR_COLUMNS..) => format!("{name} [{{wide_bar}}] {{percent:>3}}% {numbers} {{left:>8}}"),
-        (true, _) => format!("{name} {{percent:>3}}% {{bytes_per_sec:>12}} {{left:>8}}"),
+        (true, BAR_COLUMNS..) => format!("{name} [{{wide_bar}}] {{percent:>3}}% {numbers} {{left:>9}}"),
+        (true, _) => format!("{name} {{percent:>3}}% {{bytes_per_sec:>12}} {{left:>9}}"),
         (false, _) => format!("{name} {numbers} {{msg}}"),
     };
     // The templates above are whole.
@@ -94,8 +94,8 @@ fn left(state: &ProgressState, text: &mut dyn Write) -> std::fmt::Result {
         _ if state.len().is_none_or(|total| total <= state.pos()) => Ok(()),
         _ if state.per_sec() < 1.0 => text.write_str("eta -"),
         0..60 => write!(text, "eta {seconds}s"),
-        60..3600 => write!(text, "{}m {:02}s", seconds / 60, seconds % 60),
-        3600..360_000 => write!(text, "{}h {:02}m", seconds / 3600, seconds / 60 % 60),
+        60..3600 => write!(text, "eta {}m{:02}s", seconds / 60, seconds % 60),
+        3600..360_000 => write!(text, "eta {}h{:02}m", seconds / 3600, seconds / 60 % 60),
         _ => text.write_str("eta -"),
     }
 }
