@@ -1,8 +1,10 @@
 //! Joins, strips and compresses the agent's Python (bootstrap/) for `src/payload.rs`: the core as the
-//! beginning of a deflate stream that does not end, each part as one way in which it goes on.
+//! beginning of a deflate stream that does not end, each part as one way in which it goes on. And tells
+//! the linker how to be brief.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::num::NonZeroU64;
+use std::process::Command;
 use std::{env, fs, path::Path};
 
 #[path = "src/payload/strip.rs"]
@@ -17,6 +19,9 @@ const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
 fn main() {
     println!("cargo::rerun-if-changed=bootstrap");
     println!("cargo::rerun-if-changed=src/payload/strip.rs");
+    if start_code_knows_packed_relocations() {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let (bootstrap, out) = (Path::new(&root).join("bootstrap"), Path::new(&out));
@@ -41,6 +46,18 @@ fn main() {
         );
     }
     write(&out.join("parts.rs"), (table + "]").as_bytes());
+}
+
+/// They are a fiftieth of the size. musl's start code takes them since 1.2.4; Rust brings 1.2.5 since 1.93.
+fn start_code_knows_packed_relocations() -> bool {
+    let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
+    let version = env::var("RUSTC").ok().and_then(|rustc| Command::new(rustc).arg("--version").output().ok());
+    let version = version.map(|told| String::from_utf8_lossy(&told.stdout).into_owned()).unwrap_or_default();
+    let minor = version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
+    is("CARGO_CFG_TARGET_ENV", "musl")
+        && is("CARGO_CFG_TARGET_ARCH", "x86_64")
+        && version.starts_with("rustc 1.")
+        && minor.is_some_and(|minor| minor >= 93)
 }
 
 fn read(path: &Path) -> String {

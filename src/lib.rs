@@ -50,7 +50,7 @@ mod layers {
         ),
         ("serve", &["files", "mux", "payload", "proto", "sys"]),
         ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
-        ("report", &["controller", "error", "proto", "sys"]),
+        ("report", &["controller", "error", "hosts", "proto", "sys"]),
         (
             "verbs",
             &[

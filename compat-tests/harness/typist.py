@@ -3,15 +3,19 @@
 import os
 import pty
 import select
+import termios
 import time
 
 
 class Typist:
-    """Waits for what the program shows, and types."""
+    """Waits for what the program shows, and types. `outputs` replace its own: descriptor by number."""
 
-    def __init__(self, argv, env, cwd):
+    def __init__(self, argv, env, cwd, size=(80, 24), outputs=None):
         self.pid, self.tty = pty.fork()
         if not self.pid:
+            termios.tcsetwinsize(2, (size[1], size[0]))
+            for number, descriptor in (outputs or {}).items():
+                os.dup2(descriptor, number)
             os.chdir(cwd)
             os.execvpe(argv[0], [str(word) for word in argv], env)
         self.shown = b''

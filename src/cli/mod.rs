@@ -3,7 +3,7 @@
 mod options;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use options::{Agent, Color, Fleet, Reach, Relaying, Secret};
+pub use options::{Agent, Color, Fleet, Reach, Relaying, Rerun, Secret, Share, Shown};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ nsenter:PID; docs/GUIDE.md has their options. Lists and ranges: web[1-20],db[01-
 the whole algebra. Odd characters are written as %XX.
 
 Exit status, one host: the remote status (call: 0 or 1), 255 no connection, or lost, 124 timed out.
-Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.
+Many hosts: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed (-S: the largest status).
 Always: 2 wrong usage, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -350,6 +350,8 @@ mod tests {
             "hopvine run -- ls",
             "hopvine run -w a -t soon -- ls",
             "hopvine run -w a -f 0 -- ls",
+            "hopvine run -w a --max-failures 101% -- ls",
+            "hopvine run -w a -b --json -- ls",
             "hopvine fly",
         ] {
             assert!(matches!(parsed(line), Parsed::Wrong(_)), "{line}");

@@ -15,12 +15,67 @@ pub struct Fleet {
     /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
     #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
     pub timeout: Option<Duration>,
+    /// So many at a time: the next are started when all of these are done
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub serial: Option<u32>,
+    /// With more failures than this nothing more is started; what runs goes on. N, or N% of the hosts
+    #[arg(long, value_name = "N|N%", value_parser = share)]
+    pub max_failures: Option<Share>,
+    /// The first failure stops everything, also what runs
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Try so often again to connect; not where anything can have been begun
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub retries: u32,
+    /// Of the hosts only those that did not end well in the last run over several
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub rerun: Option<Rerun>,
+    /// Only tell what would be done, and where; nobody is contacted
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only list the hosts, one a line; nobody is contacted
+    #[arg(long, conflicts_with = "dry_run")]
+    pub list_hosts: bool,
+    #[command(flatten)]
+    pub shown: Shown,
     /// A folder whose modules remote code may import; may be repeated
     #[arg(long, value_name = "DIR")]
     pub path: Vec<PathBuf>,
     /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
     #[arg(long, value_name = "LEVEL", value_parser = log_level)]
     pub log_level: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rerun {
+    Failed,
+}
+
+/// How the results of many hosts are shown.
+#[derive(Debug, Args)]
+pub struct Shown {
+    /// At the end, equal outputs once, under the names of all hosts that said so
+    #[arg(short = 'b', long, conflicts_with = "json")]
+    pub fold: bool,
+    /// The same for standard error too
+    #[arg(short = 'B', long, conflicts_with = "json")]
+    pub fold_all: bool,
+    /// At the end, how outputs differ from what most hosts said
+    #[arg(long, conflicts_with = "json")]
+    pub diff: bool,
+    /// Write outputs to files in this folder too: HOST, and HOST.err
+    #[arg(long, value_name = "DIR")]
+    pub outdir: Option<PathBuf>,
+    /// The exit status is the largest of all hosts
+    #[arg(short = 'S', long)]
+    pub largest_status: bool,
+}
+
+/// So many, or so many of a hundred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    Count(usize),
+    Percent(u8),
 }
 
 /// Options of all verbs that connect.
@@ -123,6 +178,14 @@ pub enum Color {
     Auto,
     Always,
     Never,
+}
+
+fn share(typed: &str) -> Result<Share, String> {
+    let share = match typed.strip_suffix('%') {
+        Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(Share::Percent),
+        None => typed.parse().ok().map(Share::Count),
+    };
+    share.ok_or_else(|| "not a number, nor a percentage such as 30%".to_owned())
 }
 
 /// A name or number of Python's `logging`.

@@ -1,14 +1,19 @@
 //! One request for many targets: a sliding window over them, so that a slow host holds only its own slot.
 
+mod schedule;
+
+pub use schedule::{Rules, Share};
+
 use super::operation::{Answer, Fetch, OperationId, Record, Report, Request, Source};
 use super::{Controller, RANDOM_BYTES, Submitted};
-use crate::error::HostError;
+use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::hosts::target::Target;
 use crate::proto::entry::Piece;
 use crate::proto::ids::ContextId;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
-use std::collections::HashMap;
+use schedule::{End, Schedule, Then};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// A target by its place in the list.
@@ -20,9 +25,10 @@ pub struct Fleet {
     request: Request,
     /// With its context, once that has been asked for.
     origin: Option<(Origin, Option<ContextId>)>,
-    fanout: usize,
-    next: Place,
+    schedule: Schedule,
     running: HashMap<OperationId, Slot>,
+    /// Whom nobody will start any more, and who has not been told so.
+    never: VecDeque<Place>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +101,12 @@ pub enum News {
     LeftBehind {
         operation: OperationId,
     },
+    /// It was not reached, and is tried again after this time.
+    Again {
+        place: Place,
+        error: Box<HostError>,
+        after: Duration,
+    },
     Done {
         place: Place,
         outcome: Result<Answer, Box<HostError>>,
@@ -104,41 +116,53 @@ pub enum News {
 
 impl Fleet {
     /// `origin`: where what is put comes from, if not from here.
-    pub fn new(targets: Vec<Target>, request: Request, fanout: usize, origin: Option<Origin>) -> Self {
+    pub fn new(targets: Vec<Target>, request: Request, rules: Rules, origin: Option<Origin>) -> Self {
         let origin = origin.map(|origin| (origin, None));
-        Self { targets, request, origin, fanout: fanout.max(1), next: 0, running: HashMap::new() }
+        let schedule = Schedule::new(targets.len(), rules);
+        Self { targets, request, origin, schedule, running: HashMap::new(), never: VecDeque::new() }
     }
 
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// How many targets can be started now, at most `count`, and how many hops may have to be.
-    pub fn to_start(&self, count: usize) -> (usize, usize) {
-        let room = self.fanout.saturating_sub(self.running.len());
-        let count = count.min(room).min(self.waiting());
-        let next = self.targets[self.next..self.next + count].iter();
-        let origin = self.origin.iter().map(|(origin, _)| &origin.target).filter(|_| count > 0);
-        (count, next.chain(origin).map(|target| target.hops.len()).sum())
-    }
-
     /// Whether a slot is free for a target that waits.
-    pub fn wants_to_start(&self) -> bool {
-        self.to_start(1).0 > 0
+    pub fn wants_to_start(&self, now: Instant) -> bool {
+        self.schedule.next(now).is_some()
     }
 
-    /// Starts the next `count` targets, with random bytes for each hop; those that are put to behind one
+    /// When a target is to be tried again.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.poll_timeout()
+    }
+
+    /// Whether all targets are started at once, and only once.
+    pub fn is_one_go(&self) -> bool {
+        self.schedule.is_one_go()
+    }
+
+    /// At most `count` targets whose turn it is now, for [`Self::start`].
+    pub fn take_turns(&mut self, count: usize, now: Instant) -> Vec<Place> {
+        (0..count).map_while(|_| self.schedule.start(now)).collect()
+    }
+
+    /// How many hops may have to be started for these.
+    pub fn hops(&self, places: &[Place]) -> usize {
+        let targets = places.iter().map(|place| &self.targets[*place]);
+        let origin = self.origin.iter().map(|(origin, _)| &origin.target);
+        targets.chain(origin).map(|target| target.hops.len()).sum()
+    }
+
+    /// Starts targets that have taken their turn, with random bytes for each hop; those that are put to behind one
     /// relay share what comes over the link to it.
     pub fn start(
         &mut self,
-        count: usize,
+        places: &[Place],
         controller: &mut Controller,
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Started {
-        let (mut ready, mut news) = (Vec::new(), Vec::new());
-        let places = self.next..(self.next + count).min(self.targets.len());
-        self.next = places.end;
+        let (mut ready, mut news, mut follows) = (Vec::new(), Vec::new(), Vec::new());
         let (first, mut random) = random.split_at(self.origin_hops().min(random.len()));
         let origin = self.origin.as_mut().map_or(Ok(()), |(origin, context)| {
             if context.is_none() {
@@ -148,21 +172,20 @@ impl Fleet {
             }
             Ok(())
         });
-        for place in places {
+        for place in places.iter().copied() {
             let target = &self.targets[place];
             let (own, rest) = random.split_at(target.hops.len().min(random.len()));
             random = rest;
             match origin.clone().and_then(|()| controller.connect(target, own, now)) {
                 Ok(context) => ready.push((place, context)),
                 Err(error) => {
+                    follows.push(self.schedule.end(place, End::Failed, 0, now));
                     news.push(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO });
                 }
             }
         }
         let begun = self.submit(&ready, controller, now);
-        if self.is_done() {
-            controller.close_all();
-        }
+        follows.into_iter().for_each(|then| self.follow(then, controller, now));
         Started { begun, news }
     }
 
@@ -202,11 +225,12 @@ impl Fleet {
         begun
     }
 
-    /// Turns a controller's report into news about a target; one that is done is let go.
+    /// Turns a controller's report into news about a target; one that is done is let go. `jitter`: any number.
     pub fn handle_report(
         &mut self,
         controller: &mut Controller,
         report: Report,
+        jitter: u64,
         now: Instant,
     ) -> Option<News> {
         match report {
@@ -227,21 +251,41 @@ impl Fleet {
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
-                if self.is_done() {
-                    controller.close_all();
-                }
-                Some(News::Done {
-                    place: slot.place,
-                    outcome: outcome.map_err(Box::new),
-                    took: now.duration_since(slot.since),
+                let then = self.schedule.end(slot.place, end_of(&outcome), jitter, now);
+                self.follow(then, controller, now);
+                let (place, took) = (slot.place, now.duration_since(slot.since));
+                Some(match (then, outcome) {
+                    (Then::Again(after), Err(error)) => News::Again { place, error: Box::new(error), after },
+                    (_, outcome) => News::Done { place, outcome: outcome.map_err(Box::new), took },
                 })
             }
         }
     }
 
-    /// Those that run, in the order of the list.
-    pub fn running(&self) -> Vec<Place> {
-        let mut places: Vec<_> = self.running.values().map(|slot| slot.place).collect();
+    fn follow(&mut self, then: Then, controller: &mut Controller, now: Instant) {
+        match then {
+            Then::GoOn | Then::Again(_) => {}
+            Then::StartNoMore => self.never.extend(self.schedule.stop()),
+            Then::StopAll => {
+                let never = self.stop(controller, now);
+                self.never.extend(never);
+            }
+        }
+        if self.is_done() {
+            controller.close_all();
+        }
+    }
+
+    /// A target that is not started because too many others have failed.
+    pub fn poll_never(&mut self) -> Option<News> {
+        let place = self.never.pop_front()?;
+        let never = HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() };
+        Some(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO })
+    }
+
+    /// Those that run, with when they were started, in the order of the list.
+    pub fn running(&self) -> Vec<(Place, Instant)> {
+        let mut places: Vec<_> = self.running.values().map(|slot| (slot.place, slot.since)).collect();
         places.sort_unstable();
         places
     }
@@ -255,20 +299,29 @@ impl Fleet {
         self.running.keys().copied()
     }
 
-    /// Targets that have not been started.
+    /// How many targets have not been started.
     pub fn waiting(&self) -> usize {
-        self.targets.len() - self.next
+        self.schedule.waiting()
     }
 
-    /// Starts nothing more and stops what runs; returns the targets that were never started.
-    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> std::ops::Range<Place> {
+    /// Starts nothing more and stops what runs; returns the targets that were not started.
+    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> Vec<Place> {
         self.running.keys().for_each(|operation| controller.cancel(*operation, now));
-        let never = self.next..self.targets.len();
-        self.next = self.targets.len();
-        never
+        self.schedule.stop()
     }
 
     pub fn is_done(&self) -> bool {
-        self.next == self.targets.len() && self.running.is_empty()
+        self.schedule.is_done()
+    }
+}
+
+fn end_of(outcome: &Result<Answer, HostError>) -> End {
+    match outcome {
+        Ok(Answer::Exit(status)) if *status != 0 => End::Failed,
+        Ok(_) => End::Well,
+        Err(error) if error.is_before_all() => End::NotReached,
+        // It was stopped because of others.
+        Err(error) if error.outcome() == Outcome::Stopped => End::Well,
+        Err(_) => End::Failed,
     }
 }

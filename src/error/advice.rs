@@ -47,7 +47,8 @@ impl HostError {
             | Kind::Exception(_)
             | Kind::File { .. }
             | Kind::BadValue { .. }
-            | Kind::Interrupted => at_work(kind),
+            | Kind::Interrupted
+            | Kind::NotStarted => at_work(kind),
         }
     }
 }

@@ -86,6 +86,8 @@ pub enum HostErrorKind {
         what: String,
     },
     Interrupted,
+    /// Too many others have failed.
+    NotStarted,
 }
 
 /// An exception that remote code raised.
@@ -134,7 +136,13 @@ impl HostError {
             HostErrorKind::File { .. } => "file",
             HostErrorKind::BadValue { .. } => "bad_value",
             HostErrorKind::Interrupted => "interrupted",
+            HostErrorKind::NotStarted => "not_started",
         }
+    }
+
+    /// Whether nothing can have been begun there, so that trying again does nothing twice.
+    pub fn is_before_all(&self) -> bool {
+        matches!(self.kind, HostErrorKind::UnknownHost | HostErrorKind::Refused | HostErrorKind::Unreachable)
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -168,8 +176,8 @@ impl HostError {
             | HostErrorKind::Noise
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
-            | HostErrorKind::LinkLost { .. }
-            | HostErrorKind::Interrupted => Outcome::Unreachable,
+            | HostErrorKind::LinkLost { .. } => Outcome::Unreachable,
+            HostErrorKind::Interrupted | HostErrorKind::NotStarted => Outcome::Stopped,
         }
     }
 }
@@ -224,6 +232,7 @@ impl fmt::Display for HostError {
             HostErrorKind::File { what } => f.write_str(what),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
+            HostErrorKind::NotStarted => write!(f, "not started: too many others have failed"),
         }
     }
 }

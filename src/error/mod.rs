@@ -63,7 +63,7 @@ impl ExitCode {
                 Outcome::Done(status) => Self::Remote(*status),
                 Outcome::Failed => Self::Failed,
                 Outcome::TimedOut => Self::TimedOut,
-                Outcome::Unreachable => Self::Unreachable,
+                Outcome::Unreachable | Outcome::Stopped => Self::Unreachable,
             };
         }
         let any = |class: fn(&Outcome) -> bool| outcomes.iter().any(class);
@@ -79,6 +79,14 @@ impl ExitCode {
     }
 }
 
+impl ExitCode {
+    /// The largest status of all: a failure without one counts as it does for one host.
+    pub fn largest(outcomes: &[Outcome]) -> Self {
+        let all = outcomes.iter().map(|outcome| Self::of(std::slice::from_ref(outcome)));
+        all.max_by_key(|code| code.status()).unwrap_or(Self::Success)
+    }
+}
+
 /// How it went on one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -87,6 +95,8 @@ pub enum Outcome {
     Failed,
     TimedOut,
     Unreachable,
+    /// By us, or not started: others tell more.
+    Stopped,
 }
 
 #[cfg(test)]
@@ -109,5 +119,15 @@ mod tests {
         assert_eq!(status(&[Outcome::Done(0), Outcome::Done(3)]), 5);
         assert_eq!(status(&[Outcome::Failed, Outcome::TimedOut]), 3);
         assert_eq!(status(&[Outcome::TimedOut, Outcome::Unreachable, Outcome::Failed]), 4);
+        assert_eq!(status(&[Outcome::Stopped, Outcome::Failed]), 5);
+    }
+
+    #[test]
+    fn the_largest_status_is_that_of_the_worst_host() {
+        let status = |outcomes: &[Outcome]| ExitCode::largest(outcomes).status();
+        assert_eq!(status(&[]), 0);
+        assert_eq!(status(&[Outcome::Done(0), Outcome::Done(7), Outcome::Failed]), 7);
+        assert_eq!(status(&[Outcome::TimedOut, Outcome::Done(3)]), 124);
+        assert_eq!(status(&[Outcome::Unreachable, Outcome::TimedOut]), 255);
     }
 }

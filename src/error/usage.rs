@@ -100,6 +100,14 @@ pub enum UsageError {
         path: PathBuf,
         hosts: (String, String),
     },
+    /// The outputs of two hosts would go to one file.
+    SameFile {
+        path: PathBuf,
+        hosts: (String, String),
+    },
+    /// Nobody knows what failed last.
+    NoHistory(io::Error),
+    NoneFailed,
     /// Standard output takes one file of one host.
     FetchOutput,
     /// More than one target to put from.
@@ -178,6 +186,13 @@ impl fmt::Display for UsageError {
                     "{} would hold the files of {one} and of {other}: use {{host}} in the template",
                     path.display()
                 )
+            }
+            Self::SameFile { path, hosts: (one, other) } => {
+                write!(f, "--outdir: {} would hold outputs of {one} and of {other}", path.display())
+            }
+            Self::NoHistory(error) => write!(f, "--rerun: no run over several hosts is remembered: {error}"),
+            Self::NoneFailed => {
+                f.write_str("--rerun: none of these hosts failed in the last run over several")
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")

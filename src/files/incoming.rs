@@ -97,6 +97,13 @@ impl Incoming {
         &self.received
     }
 
+    /// Bytes so far, the file that is coming included, and how many there will be where that is known.
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        let coming = self.writing.as_ref();
+        let total = coming.filter(|writing| writing.exact && !self.rules.tree).map(|writing| writing.limit);
+        (self.received.bytes + coming.map_or(0, |writing| writing.at), total)
+    }
+
     /// Takes a piece; returns what is for standard output.
     ///
     /// # Errors

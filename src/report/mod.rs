@@ -1,28 +1,44 @@
 //! The only printing. Results go to standard output, everything else to standard error; neither
 //! ever blocks the loop, and what a slow reader has not taken yet is bounded by its sources' credit.
 
+mod difference;
+mod early;
 mod finding;
+mod folded;
+mod folder;
+mod gather;
 mod lines;
+mod live;
 mod outlet;
 mod outline;
+mod page;
 mod result;
+mod tally;
 pub mod terminal;
 
 use crate::controller::Note;
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind, Outcome, UsageError};
+use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::proto::json;
-use crate::proto::value::Value;
-use crate::sys::stdio::Stream;
+use crate::proto::value::{Node, Value};
+use crate::sys::stdio::{self, Stream};
+use folded::{Finale, Part};
+use gather::Gather;
 use lines::Lines;
-use outlet::Outlet;
+use live::{Board, Live};
+use page::Page;
 use result::Collected;
 use std::collections::HashMap;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tally::Tally;
 
+pub use early::{bytes, complain, names, usage};
 pub use finding::{Finding, Verdict};
+pub use folded::Fold;
+pub use folder::Folder;
+pub use live::{Moved, View};
 pub use outlet::Pressure;
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
@@ -69,13 +85,21 @@ pub struct Reporter {
     result: ResultKind,
     colors: Colors,
     names: Vec<String>,
-    out: Outlet,
-    err: Outlet,
+    page: Page,
     lines: HashMap<(Place, Stream), Lines>,
     collected: HashMap<Place, Collected>,
     outcomes: Vec<Outcome>,
+    tally: Tally,
     /// Whether the contents of a file are the result.
     contents: bool,
+    /// What is told at the end, and what of it is still to be told.
+    fold: Fold,
+    diff: bool,
+    gather: Gather,
+    finale: Finale,
+    folder: Option<Folder>,
+    /// Why we cannot go on.
+    trouble: Option<String>,
 }
 
 impl Reporter {
@@ -86,42 +110,110 @@ impl Reporter {
             result,
             colors,
             names,
-            out: Outlet::new(Stream::Out),
-            err: Outlet::new(Stream::Err),
+            page: Page::new(),
             lines: HashMap::new(),
             collected: HashMap::new(),
             outcomes: Vec::new(),
+            tally: Tally::default(),
             contents: false,
+            fold: Fold::Nothing,
+            diff: false,
+            gather: Gather::default(),
+            finale: Finale::default(),
+            folder: None,
+            trouble: None,
         }
+    }
+
+    /// Equal outputs are told once, at the end; with `diff` only what differs.
+    #[must_use]
+    pub fn folding(self, fold: Fold, diff: bool) -> Self {
+        Self { fold, diff, ..self }
+    }
+
+    /// What targets say goes to files too.
+    #[must_use]
+    pub fn into_folder(self, folder: Option<Folder>) -> Self {
+        Self { folder, ..self }
+    }
+
+    /// Shows how it goes, where people look on: of files that are moved, or of many targets. `each`: the
+    /// bytes for each target, where that is known; `tree`: more than one file.
+    pub fn show_progress(&mut self, each: Option<u64>, tree: bool, now: Instant) {
+        let board = match self.result {
+            ResultKind::Files => Board::of_files(&self.names, each, tree),
+            _ if self.names.len() > 1 => Board::new(&self.names),
+            _ => return,
+        };
+        let for_programs = self.layout == Layout::Json && self.page.is_terminal(Stream::Out);
+        if self.page.is_terminal(Stream::Err) && !for_programs {
+            self.page.live = Some(Live::new(board, now));
+        }
+    }
+
+    /// Whether it is time to tell how it goes, by [`Self::progress`].
+    pub fn wants_progress(&self, now: Instant) -> bool {
+        self.page.live.as_ref().is_some_and(|live| live.is_due(now))
+    }
+
+    pub fn progress(&mut self, view: &View, now: Instant) {
+        if let Some(live) = &mut self.page.live {
+            live.update(view, stdio::drawing_area(Stream::Err), now);
+        }
+    }
+
+    /// Takes the progress off the terminal, because somebody else writes there.
+    pub fn hide_progress(&mut self, now: Instant) {
+        self.page.pause_live();
+        self.page.flush(now);
+    }
+
+    /// When there is something to draw.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.page.poll_timeout()
     }
 
     /// What user code wrote.
     pub fn output(&mut self, place: Place, stream: Stream, bytes: &[u8]) {
-        let to = match self.result {
-            ResultKind::Output => stream,
-            ResultKind::Value | ResultKind::Outline | ResultKind::Files => Stream::Err,
-        };
+        self.keep(place, self.shown_on(stream), bytes);
+        self.show(place, stream, bytes);
+    }
+
+    fn show(&mut self, place: Place, stream: Stream, bytes: &[u8]) {
+        let to = self.shown_on(stream);
         match self.layout {
-            Layout::Plain => self.outlet(to).push_remote(bytes),
             Layout::Json => self.collected.entry(place).or_default().push(stream, bytes),
+            _ if self.fold.takes(to) => self.gathered(|gather| gather.push(place, to, bytes)),
+            Layout::Plain => self.page.push_remote(to, bytes),
             Layout::Prefixed => {
                 let prefix = self.prefix(place, to);
                 let lines = self.lines.entry((place, stream)).or_default();
-                let mut text = Vec::new();
+                let page = &mut self.page;
                 lines.push(bytes, |line| {
-                    text.extend_from_slice(prefix.as_bytes());
-                    text.extend_from_slice(line);
-                    text.push(b'\n');
+                    page.push(to, prefix.as_bytes());
+                    page.push_remote(to, line);
+                    page.push(to, b"\n");
                 });
-                self.outlet(to).push_remote(&text);
             }
+        }
+    }
+
+    /// Where what user code wrote goes here.
+    fn shown_on(&self, stream: Stream) -> Stream {
+        match self.result {
+            ResultKind::Output => stream,
+            ResultKind::Value | ResultKind::Outline | ResultKind::Files => Stream::Err,
         }
     }
 
     /// What is in a file that goes to standard output.
     pub fn contents(&mut self, bytes: &[u8]) {
         self.contents = true;
-        self.out.push_remote(bytes);
+        if self.page.is_terminal(Stream::Out) {
+            // They may end in the middle of a line.
+            self.page.end_live();
+        }
+        self.page.push_remote(Stream::Out, bytes);
     }
 
     /// What a generator has yielded: a line for each, as it comes.
@@ -129,7 +221,8 @@ impl Reporter {
         if self.layout == Layout::Json {
             self.collected.entry(place).or_default().count_item();
             let line = result::item(&self.names[place], value, MAX_JSON_BYTES);
-            self.out.push(line.as_bytes());
+            self.page.push(Stream::Out, line.as_bytes());
+            self.keep_value(place, value);
         } else {
             if !self.value(place, value) {
                 self.say_of(place, "an item is too large to be printed");
@@ -142,67 +235,77 @@ impl Reporter {
         if self.layout == Layout::Json {
             return self.collected.entry(place).or_default().push_record(record);
         }
-        let prefix =
-            if self.layout == Layout::Prefixed { self.prefix(place, Stream::Err) } else { String::new() };
         let head = terminal::one_line(&format!("{} {}", record.level, record.logger));
-        for line in record.text.split('\n') {
-            let line = format!("{head}: {line}");
-            let line = format!("{prefix}{}\n", terminal::harmless_text(&line));
-            self.err.push(line.as_bytes());
-        }
+        let lines = record.text.split('\n').map(|line| terminal::harmless_text(&format!("{head}: {line}")));
+        self.push_lines(place, Stream::Err, &lines.collect::<Vec<_>>());
     }
 
     /// The end of one target's work.
     pub fn done(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
-        self.outcomes.push(match outcome {
+        let mut ended = match outcome {
             Ok(Answer::Value(_) | Answer::Exhausted) => Outcome::Done(0),
             Ok(Answer::Exit(status)) => Outcome::Done(*status),
             Err(error) => error.outcome(),
-        });
+        };
         self.end_lines(place);
         if self.layout == Layout::Json {
             let collected = self.collected.remove(&place).unwrap_or_default();
             let line = result::object(&self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
-            return self.out.push(line.as_bytes());
-        }
-        match outcome {
-            Ok(Answer::Value(value)) => {
-                if !self.value(place, value) {
-                    self.outcomes.pop();
-                    self.outcomes.push(Outcome::Failed);
-                    self.say_of(place, "the value is too large to be printed");
-                }
+            self.page.push(Stream::Out, line.as_bytes());
+            if let Ok(Answer::Value(value)) = outcome {
+                self.keep_value(place, value);
             }
-            Ok(Answer::Exit(0) | Answer::Exhausted) => {}
-            Ok(Answer::Exit(status)) if self.layout == Layout::Prefixed => {
+        } else if !self.told(place, outcome) {
+            ended = Outcome::Failed;
+            self.say_of(place, "the value is too large to be printed");
+        }
+        self.outcomes.push(ended);
+        self.tally.add(place, ended, outcome.as_ref().err().map(Box::as_ref));
+        if let Some(live) = &mut self.page.live {
+            live.board().done(ended == Outcome::Done(0), moved(outcome));
+        }
+        self.end_kept(place, outcome.is_ok());
+    }
+
+    /// Tells people how a target's work has ended; returns `false` where the value is too large.
+    fn told(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>) -> bool {
+        match outcome {
+            Ok(Answer::Value(value)) => return self.value(place, value),
+            // The line for all that have ended so has to do.
+            Ok(Answer::Exit(status))
+                if self.layout == Layout::Prefixed && *status != 0 && self.fold == Fold::Nothing =>
+            {
                 self.say_of(place, &format!("exit status {status}"));
             }
-            Ok(Answer::Exit(_)) => {}
+            Ok(Answer::Exit(_) | Answer::Exhausted) => {}
+            Err(error) if matches!(error.kind, HostErrorKind::NotStarted) => {}
             Err(error) => self.explain(place, error),
         }
+        true
     }
 
     /// Returns `false` where the value is too large.
     fn value(&mut self, place: Place, value: &Value) -> bool {
-        let lines = match self.result {
-            ResultKind::Outline => outline::outline(value),
-            ResultKind::Files if self.contents => return true,
-            ResultKind::Files => vec![outline::in_one_line(value, &["files"])],
-            ResultKind::Output | ResultKind::Value => match json::to_json(value, MAX_JSON_BYTES) {
-                Some(text) => vec![text],
-                None => return false,
-            },
-        };
-        self.push_lines(place, &lines);
-        true
+        let lines = self.lines_of(value);
+        self.push_lines(place, Stream::Out, lines.as_deref().unwrap_or_default());
+        lines.is_some()
+    }
+
+    fn lines_of(&self, value: &Value) -> Option<Vec<String>> {
+        match self.result {
+            ResultKind::Outline => Some(outline::outline(value)),
+            ResultKind::Files if self.contents => Some(Vec::new()),
+            ResultKind::Files => Some(vec![outline::in_one_line(value, &["files"])]),
+            ResultKind::Output | ResultKind::Value => Some(vec![json::to_json(value, MAX_JSON_BYTES)?]),
+        }
     }
 
     /// What a step of an examination has brought; its details where they are `wanted`, or it went wrong.
     pub fn finding(&mut self, place: Place, finding: &Finding, wanted: bool) {
         if self.layout == Layout::Json {
-            self.out.push(format!("{}\n", finding.object(&self.names[place])).as_bytes());
+            self.page.push(Stream::Out, format!("{}\n", finding.object(&self.names[place])).as_bytes());
         } else {
-            self.push_lines(place, &finding.lines(self.colors.out, wanted));
+            self.push_lines(place, Stream::Out, &finding.lines(self.colors.out, wanted));
         }
     }
 
@@ -213,19 +316,61 @@ impl Reporter {
 
     /// A line of our own.
     pub fn say(&mut self, text: &str) {
-        self.err.push(format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
+        self.page.push(Stream::Err, format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
     }
 
     /// A line of our own about one target.
     fn say_of(&mut self, place: Place, text: &str) {
         let line = format!("hopvine: {}{}\n", self.prefix(place, Stream::Err), terminal::harmless_text(text));
-        self.err.push(line.as_bytes());
+        self.page.push(Stream::Err, line.as_bytes());
     }
 
     /// Writes what goes without waiting; tells how much waits.
-    pub fn flush(&mut self) -> Pressure {
-        let err = self.err.flush();
-        self.out.flush().and(err)
+    pub fn flush(&mut self, now: Instant) -> Pressure {
+        let mut pressure = self.page.flush(now);
+        while self.finale.stream().is_some_and(|stream| self.page.is_written(stream)) {
+            match self.finale.next(&self.gather) {
+                Ok(Some(Part::Ours(stream, text))) => self.page.push(stream, text.as_bytes()),
+                Ok(Some(Part::Theirs(stream, bytes))) => self.page.push_remote(stream, &bytes),
+                Ok(None) => {}
+                Err(error) => self.fail(format!("what was gathered cannot be read: {error}")),
+            }
+            pressure = self.page.flush(now).and(pressure);
+        }
+        pressure
+    }
+
+    /// All work is over: what has been gathered, and how it went, are told where that is `wanted`. The
+    /// caller flushes.
+    pub fn conclude(&mut self, wanted: bool) {
+        self.page.end_live();
+        if !wanted {
+            return;
+        }
+        for (place, stream) in self.gather.open() {
+            self.gathered(|gather| gather.end(place, stream));
+        }
+        let colors = [self.colors.out, self.colors.err];
+        self.finale = Finale::of(&self.gather, &self.names, self.fold, self.diff, colors);
+        if self.layout == Layout::Prefixed && self.names.len() > 1 {
+            self.finale.close(self.tally.lines(&self.names));
+        }
+    }
+
+    /// Whether there is more to tell than has been queued.
+    pub fn has_more(&self) -> bool {
+        self.finale.stream().is_some()
+    }
+
+    /// Why what we were asked for cannot be done; once.
+    pub fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
+    }
+
+    /// The names of all that did not end well, or not at all.
+    pub fn failed(&self) -> impl Iterator<Item = &str> {
+        let failed = |(place, _): &(Place, &String)| !self.tally.is_well(*place);
+        self.names.iter().enumerate().filter(failed).map(|(_, name)| name.as_str())
     }
 
     pub fn outcomes(&self) -> &[Outcome] {
@@ -246,18 +391,60 @@ impl Reporter {
     }
 
     /// Results of ours, one a line.
-    fn push_lines(&mut self, place: Place, lines: &[String]) {
-        let prefix =
-            if self.layout == Layout::Prefixed { self.prefix(place, Stream::Out) } else { String::new() };
-        let text: String = lines.iter().map(|line| format!("{prefix}{line}\n")).collect();
-        self.out.push(text.as_bytes());
+    fn push_lines(&mut self, place: Place, to: Stream, lines: &[String]) {
+        let plain: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        self.keep(place, to, plain.as_bytes());
+        match self.layout {
+            _ if self.fold.takes(to) => self.gathered(|gather| gather.push(place, to, plain.as_bytes())),
+            Layout::Prefixed => {
+                let prefix = self.prefix(place, to);
+                let text: String = lines.iter().map(|line| format!("{prefix}{line}\n")).collect();
+                self.page.push(to, text.as_bytes());
+            }
+            Layout::Plain | Layout::Json => self.page.push(to, plain.as_bytes()),
+        }
+    }
+
+    /// To the target's own file.
+    fn keep(&mut self, place: Place, to: Stream, bytes: &[u8]) {
+        let kept = self.folder.as_mut().map_or(Ok(()), |folder| folder.write(place, to, bytes));
+        kept.unwrap_or_else(|error| self.fail(error));
+    }
+
+    /// The same for a value that people are not shown.
+    fn keep_value(&mut self, place: Place, value: &Value) {
+        if self.folder.is_some() {
+            let lines: String = self.lines_of(value).into_iter().flatten().map(|line| line + "\n").collect();
+            self.keep(place, Stream::Out, lines.as_bytes());
+        }
+    }
+
+    /// A target says nothing more; one that has said nothing at all counts where it went well.
+    fn end_kept(&mut self, place: Place, well: bool) {
+        let kept = self.folder.as_mut().map_or(Ok(()), |folder| folder.end(place));
+        kept.unwrap_or_else(|error| self.fail(error));
+        let fold = self.fold;
+        for stream in [Stream::Out, Stream::Err].into_iter().filter(|stream| fold.takes(*stream)) {
+            if well || self.gather.is_open(place, stream) {
+                self.gathered(|gather| gather.end(place, stream));
+            }
+        }
+    }
+
+    fn gathered(&mut self, action: impl FnOnce(&mut Gather) -> io::Result<()>) {
+        action(&mut self.gather)
+            .unwrap_or_else(|error| self.fail(format!("what is gathered cannot be kept: {error}")));
+    }
+
+    fn fail(&mut self, why: String) {
+        self.trouble.get_or_insert(why);
     }
 
     /// A last line without its newline is a line.
     fn end_lines(&mut self, place: Place) {
         for stream in [Stream::Out, Stream::Err] {
             if self.lines.get(&(place, stream)).is_some_and(|lines| !lines.is_empty()) {
-                self.output(place, stream, b"\n");
+                self.show(place, stream, b"\n");
             }
             self.lines.remove(&(place, stream));
         }
@@ -275,50 +462,14 @@ impl Reporter {
         };
         format!("{style}{}{style:#}: ", terminal::harmless_text(&self.names[place]))
     }
-
-    fn outlet(&mut self, stream: Stream) -> &mut Outlet {
-        match stream {
-            Stream::Out => &mut self.out,
-            Stream::Err => &mut self.err,
-        }
-    }
 }
 
-/// Prints bytes of ours; a reader that has gone is no error.
-///
-/// # Errors
-///
-/// When standard output cannot be written.
-pub fn bytes(bytes: &[u8]) -> io::Result<()> {
-    use std::io::Write;
-    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-/// Prints names, one on each line or as one JSON list.
-///
-/// # Errors
-///
-/// When standard output cannot be written.
-pub fn names<'a>(names: impl Iterator<Item = &'a str>, json: bool) -> io::Result<()> {
-    if json {
-        let list = serde_json::Value::from_iter(names);
-        return bytes(format!("{list}\n").as_bytes());
-    }
-    let lines: String = names.flat_map(|name| [name, "\n"]).collect();
-    bytes(lines.as_bytes())
-}
-
-/// Says what is wrong with the command line.
-pub fn usage(error: &UsageError) {
-    complain(&error.to_string());
-}
-
-/// Says something on standard error before anything has been started.
-pub fn complain(text: &str) {
-    use std::io::Write;
-    // Where even standard error is closed, the exit status has to do.
-    writeln!(io::stderr(), "hopvine: {}", terminal::harmless_text(text)).ok();
+/// What a transfer that went well has moved.
+fn moved(outcome: &Result<Answer, Box<HostError>>) -> Moved {
+    let Ok(Answer::Value(value)) = outcome else { return Moved::default() };
+    let number = |key| match value.get(key).map(|id| value.node(id)) {
+        Some(Node::Int(count)) => u64::try_from(*count).unwrap_or(0),
+        _ => 0,
+    };
+    Moved { bytes: number("size"), total_bytes: None, files: number("files") }
 }

@@ -56,6 +56,15 @@ impl Outlet {
         if self.terminal { self.push(&terminal::harmless(bytes)) } else { self.push(bytes) }
     }
 
+    pub(super) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Whether not all that was queued is written.
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     pub(super) fn flush(&mut self) -> Pressure {
         let mut failed = None;
         while !self.waiting.is_empty() {

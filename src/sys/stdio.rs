@@ -44,6 +44,33 @@ pub fn is_terminal(stream: Stream) -> bool {
     }
 }
 
+/// Whether both outputs are the same terminal.
+pub fn is_one_terminal() -> bool {
+    let device = |stream: Stream| {
+        is_terminal(stream)
+            .then(|| stream.with_fd(|fd| nix::sys::stat::fstat(fd)).ok().map(|stat| stat.st_rdev))
+            .flatten()
+    };
+    device(Stream::Out).is_some_and(|out| device(Stream::Err) == Some(out))
+}
+
+nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
+
+/// Rows and columns of the terminal behind an output, while it is ours to draw on: not for a job in the
+/// background. `None` too where it does not tell.
+pub fn drawing_area(stream: Stream) -> Option<(usize, usize)> {
+    use std::os::fd::AsRawFd;
+    stream.with_fd(|fd| {
+        if nix::unistd::tcgetpgrp(fd).is_ok_and(|group| group != nix::unistd::getpgrp()) {
+            return None;
+        }
+        let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the descriptor is open, and `size` is what the ioctl writes.
+        unsafe { window_size(fd.as_raw_fd(), &raw mut size) }.ok()?;
+        (size.ws_row > 0 && size.ws_col > 0).then_some((size.ws_row.into(), size.ws_col.into()))
+    })
+}
+
 /// Reads what standard input has; waits where it has nothing yet.
 pub fn read_input(buffer: &mut [u8]) -> Read {
     fd::read(io::stdin().as_fd(), buffer)

@@ -40,6 +40,11 @@ impl Desk {
         }
     }
 
+    /// Whether a question is on the terminal.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+
     /// Something has been typed.
     pub(super) fn listen(&mut self, controller: &mut Controller, mux: &mut Mux) {
         let Some((_, inquiry)) = &mut self.asked else { return };

@@ -38,7 +38,7 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
     let doctor = Doctor {
         mux: Mux::new(ContextId::CONTROLLER)?,
         controller: Controller::new(settings.clone()),
-        reporter: drive::reporter(typed, ResultKind::Output, &targets),
+        reporter: drive::reporter(typed, None, ResultKind::Output, &targets),
         settings,
         token: login::mark()?,
         place: 0,
@@ -197,7 +197,7 @@ impl Doctor {
         }
         self.reporter.finding(self.place, &finding, self.verbose);
         loop {
-            let pressure = self.reporter.flush();
+            let pressure = self.reporter.flush(clock::now());
             if let Some(errno) = pressure.failed {
                 return Err(Stop::Machine(errno.into()));
             }

@@ -3,18 +3,20 @@
 
 use super::desk::Desk;
 use super::files::{Settled, Transfers};
-use super::prepare::Prepared;
+use super::history;
+use super::input::Input;
+use super::prepare::{self, Prepared};
+use super::rehearsal;
 use crate::cli;
-use crate::controller::feed::Feed;
-use crate::controller::fleet::{Begun, Fleet, News};
+use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::hosts::nodeset;
 use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::report::{Color, Colors, Layout, Reporter, ResultKind};
-use crate::sys::fd::Read;
+use crate::report::{Color, Colors, Fold, Folder, Layout, Reporter, ResultKind, View};
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use crate::sys::{clock, random};
@@ -30,17 +32,23 @@ const LAST_WAIT: Duration = Duration::from_millis(900);
 const STARTS_AT_ONCE: usize = 16;
 /// Of those that may share what they are sent.
 const SHARED_AT_ONCE: usize = 1024;
-const MAX_NAMES_SHOWN: usize = 10;
+const MAX_NAMES_CHARS: usize = 300;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
     match prepared {
-        Ok(prepared) => Drive::new(prepared, typed)?.run(),
-        Err(error) => {
-            crate::report::usage(&error);
-            Ok(ExitCode::Usage)
-        }
+        Ok(prepared) if typed.dry_run || typed.list_hosts => rehearsal::tell(&prepared, typed),
+        Ok(prepared) => match folder(typed, &prepared.targets) {
+            Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
+            Err(error) => Ok(refused(&error)),
+        },
+        Err(error) => Ok(refused(&error)),
     }
+}
+
+fn refused(error: &UsageError) -> ExitCode {
+    crate::report::usage(error);
+    ExitCode::Usage
 }
 
 struct Drive {
@@ -49,6 +57,12 @@ struct Drive {
     fleet: Fleet,
     reporter: Reporter,
     verbose: bool,
+    /// Whether the exit status is the largest of all.
+    largest: bool,
+    /// Whether others may want to know who failed.
+    remembers: bool,
+    /// Whether the end has been told.
+    concluded: bool,
     input: Option<Input>,
     transfers: Transfers,
     /// Whether files have only made way for everybody else.
@@ -58,22 +72,6 @@ struct Drive {
     unwritten: Vec<OutputSource>,
     watched_outputs: BTreeSet<Stream>,
     ending: Ending,
-}
-
-/// Standard input on its way to commands.
-struct Input {
-    feed: Feed,
-    source: Source,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Source {
-    Watched,
-    /// Nobody has room for more.
-    Paused,
-    /// A file: always ready, cannot be watched.
-    Ready,
-    Ended,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,22 +87,31 @@ enum Ending {
 }
 
 impl Drive {
-    fn new(prepared: Prepared, typed: &cli::Fleet) -> io::Result<Self> {
-        let reporter = reporter(&typed.reach, prepared.result, &prepared.targets);
-        let input = prepared.request.reads_input();
-        let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
-        let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
+        let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets);
+        let reads = prepared.request.reads_input();
+        let several = prepared.targets.len() > 1;
+        let remembers = several || typed.rerun.is_some();
         let transfers = Transfers::new(prepared.files);
+        let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
+        let mut reporter = reporter.into_folder(folder);
+        // A dumb terminal cannot take back what it shows.
+        if std::env::var_os("TERM").is_none_or(|name| name != "dumb") {
+            reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
+        }
+        let mut mux = Mux::new(ContextId::CONTROLLER)?;
         // Some may have to be given again what they have missed.
-        let spooled = prepared.targets.len() > fanout || (transfers.share() && prepared.targets.len() > 1);
-        let input = if input { Some(Input::open(&mut mux, spooled)?) } else { None };
-        let fleet = Fleet::new(prepared.targets, prepared.request, fanout, transfers.origin());
+        let spooled = !fleet.is_one_go() || (transfers.share() && several);
+        let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
             mux,
             controller: Controller::new(prepared.settings),
             fleet,
             reporter,
             verbose: typed.reach.verbose,
+            largest: typed.shown.largest_status,
+            remembers,
+            concluded: false,
             input,
             transfers,
             more_to_send: false,
@@ -120,14 +127,18 @@ impl Drive {
             // 1. Start some of what there is room for; do what the controller wants and tell what it has
             //    to tell, until it is content.
             self.start_targets()?;
-            while self.execute() | self.tell() {}
+            while self.execute() | self.tell()? {}
             // 2. Ask the user; feed what can read.
             if !matches!(self.ending, Ending::At { .. }) {
+                if self.controller.open_question().is_some() {
+                    self.reporter.hide_progress(clock::now());
+                }
                 self.desk.ask(&mut self.controller, &mut self.mux);
             }
             self.feed_commands()?;
-            while self.execute() | self.tell() {}
+            while self.execute() | self.tell()? {}
             // 3. Write; let sources go on as far as that went.
+            self.show_progress();
             self.write();
             if let Some(code) = self.over() {
                 return Ok(code);
@@ -144,12 +155,14 @@ impl Drive {
     fn start_targets(&mut self) -> io::Result<()> {
         // What shares its way is started together.
         let at_once = if self.transfers.share() { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
-        let (count, hops) = self.fleet.to_start(at_once);
-        if count == 0 {
+        let now = clock::now();
+        let places = self.fleet.take_turns(at_once, now);
+        if places.is_empty() {
             return Ok(());
         }
+        let hops = self.fleet.hops(&places);
         let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
-        let started = self.fleet.start(count, &mut self.controller, &random, clock::now());
+        let started = self.fleet.start(&places, &mut self.controller, &random, now);
         self.begin(&started.begun);
         started.news.into_iter().for_each(|news| self.show(news));
         Ok(())
@@ -162,6 +175,19 @@ impl Drive {
                 input.feed.add_reader(begun.feeder);
             }
         }
+    }
+
+    fn show_progress(&mut self) {
+        let now = clock::now();
+        if self.desk.is_asking() || !self.reporter.wants_progress(now) {
+            return;
+        }
+        let moved = self.fleet.operations().filter_map(|operation| {
+            Some((self.fleet.place_of(operation)?, self.transfers.moved(operation, &self.controller)?))
+        });
+        let view =
+            View { running: self.fleet.running(), waiting: self.fleet.waiting(), moved: moved.collect() };
+        self.reporter.progress(&view, now);
     }
 
     fn feed_commands(&mut self) -> io::Result<()> {
@@ -195,7 +221,7 @@ impl Drive {
         self.controller.execute(&mut self.mux)
     }
 
-    fn tell(&mut self) -> bool {
+    fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
         while let Some(report) = self.controller.poll_report() {
             worked = true;
@@ -204,17 +230,25 @@ impl Drive {
             }
             for Settled { report, remarks } in self.transfers.settle(report, &mut self.controller) {
                 self.remark(&report, remarks);
-                if let Some(news) = self.fleet.handle_report(&mut self.controller, report, clock::now()) {
+                let jitter = match &report {
+                    Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
+                    _ => 0,
+                };
+                let now = clock::now();
+                if let Some(news) = self.fleet.handle_report(&mut self.controller, report, jitter, now) {
                     self.show(news);
                 }
             }
+        }
+        while let Some(never) = self.fleet.poll_never() {
+            self.show(never);
         }
         for note in self.controller.take_notes() {
             if self.verbose || note.weight == Weight::Warning {
                 self.reporter.note(&note);
             }
         }
-        worked
+        Ok(worked)
     }
 
     fn remark(&mut self, report: &Report, remarks: Vec<String>) {
@@ -247,6 +281,11 @@ impl Drive {
                     self.reporter.contents(&bytes);
                 }
             }
+            News::Again { place, error, after } => {
+                let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
+                let name = &self.fleet.targets()[place].name;
+                self.reporter.say(&format!("{name}: {error}; trying again in {after}"));
+            }
             News::LeftBehind { operation } => {
                 self.transfers.forget(operation, &mut self.controller);
                 let begun = self.fleet.again(operation, &mut self.controller, clock::now());
@@ -259,11 +298,18 @@ impl Drive {
     }
 
     fn write(&mut self) {
-        let pressure = self.reporter.flush();
+        if self.fleet.is_done() {
+            self.conclude();
+        }
+        let pressure = self.reporter.flush(clock::now());
         for stream in pressure.full {
             if !self.watched_outputs.contains(&stream) && self.mux.watch_output(stream).is_ok() {
                 self.watched_outputs.insert(stream);
             }
+        }
+        if let Some(trouble) = self.reporter.take_trouble() {
+            self.reporter.say(&trouble);
+            self.stop(ExitCode::Failed);
         }
         if let Some(errno) = pressure.failed {
             self.reporter.say(&format!("standard output cannot be written: {errno}"));
@@ -279,16 +325,40 @@ impl Drive {
         }
     }
 
+    /// Tells the end, once; nothing where nobody reads any more.
+    fn conclude(&mut self) {
+        if std::mem::replace(&mut self.concluded, true) {
+            return;
+        }
+        let wanted = !matches!(self.ending, Ending::At { code: ExitCode::Success, .. });
+        if wanted
+            && self.remembers
+            && let Err(error) = history::remember(self.reporter.failed())
+            && self.verbose
+        {
+            self.reporter.say(&format!("what failed cannot be remembered: {error}"));
+        }
+        self.reporter.conclude(wanted);
+    }
+
     fn over(&mut self) -> Option<ExitCode> {
         let written = self.watched_outputs.is_empty();
         match self.ending {
+            Ending::At { deadline, .. } if !self.concluded && clock::now() >= deadline => {
+                // Those that do not end are not waited for; what others have said is not lost.
+                self.conclude();
+                self.reporter.flush(clock::now());
+                self.over()
+            }
             Ending::At { deadline, code } => {
                 let gone = self.mux.is_empty() && self.fleet.is_done();
-                ((gone && (written || code != ExitCode::Success)) || clock::now() >= deadline).then_some(code)
+                let enough = written || (code != ExitCode::Success && !self.reporter.has_more());
+                ((gone && enough) || clock::now() >= deadline).then_some(code)
             }
             Ending::Natural | Ending::AskedOnce => {
                 let done = self.fleet.is_done() && self.mux.is_empty() && written;
-                done.then(|| ExitCode::of(self.reporter.outcomes()))
+                let code = if self.largest { ExitCode::largest } else { ExitCode::of };
+                done.then(|| code(self.reporter.outcomes()))
             }
         }
     }
@@ -299,8 +369,11 @@ impl Drive {
             Ending::Natural | Ending::AskedOnce => None,
         };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
-        let hurry = (ready || self.more_to_send || self.fleet.wants_to_start()).then(clock::now);
-        [self.controller.poll_timeout(), ending, hurry].into_iter().flatten().min()
+        let now = clock::now();
+        let hurry = (ready || self.more_to_send || self.fleet.wants_to_start(now)).then_some(now);
+        let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
+        let again = self.fleet.poll_timeout();
+        [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
@@ -328,12 +401,14 @@ impl Drive {
         let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
         if watched && self.ending == Ending::Natural {
             let running = self.fleet.running();
-            let names =
-                running.iter().take(MAX_NAMES_SHOWN).map(|place| self.fleet.targets()[*place].name.as_str());
-            let names = names.collect::<Vec<_>>().join(", ");
-            let more = if running.len() > MAX_NAMES_SHOWN { ", ..." } else { "" };
+            let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
+            let mut names = nodeset::fold(names);
+            if let Some((end, _)) = names.char_indices().nth(MAX_NAMES_CHARS) {
+                names.truncate(end);
+                names += "...";
+            }
             self.reporter.say(&format!(
-                "{} running: {names}{more}; {} to start; interrupt again to stop",
+                "{} running: {names}; {} to start; interrupt again to stop",
                 running.len(),
                 self.fleet.waiting()
             ));
@@ -354,64 +429,49 @@ impl Drive {
     }
 }
 
-impl Input {
-    fn open(mux: &mut Mux, spooled: bool) -> io::Result<Self> {
-        let feed = if spooled { Feed::spooled()? } else { Feed::shared() };
-        let source = match mux.watch_input() {
-            Ok(()) => Source::Watched,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Source::Ready,
-            Err(error) => return Err(error),
-        };
-        Ok(Self { feed, source })
-    }
-
-    /// Whether there is something to read, and room for it, without waiting.
-    fn is_ready(&self) -> bool {
-        self.source == Source::Ready && self.feed.wants_more()
-    }
-
-    fn read(&mut self) -> io::Result<()> {
-        let mut buffer = vec![0; 64 * 1024];
-        match stdio::read_input(&mut buffer) {
-            Read::Data(count) => self.feed.push(&buffer[..count])?,
-            Read::WouldBlock => {}
-            Read::Eof => self.feed.end(),
-            Read::Failed(errno) => return Err(errno.into()),
-        }
-        Ok(())
-    }
-
-    /// Stops or starts watching the source, by whether anybody has room for more.
-    fn balance(&mut self, mux: &mut Mux) -> io::Result<()> {
-        let (next, wants_more) = (self.feed.has_ended(), self.feed.wants_more());
-        self.source = match (self.source, next, wants_more) {
-            (Source::Watched, true, _) => {
-                mux.forget_input()?;
-                Source::Ended
-            }
-            (Source::Watched, false, false) => {
-                mux.forget_input()?;
-                Source::Paused
-            }
-            (Source::Paused, false, true) => {
-                mux.watch_input()?;
-                Source::Watched
-            }
-            (Source::Ready, true, _) => Source::Ended,
-            (same, _, _) => same,
-        };
-        Ok(())
-    }
-}
-
-pub(super) fn reporter(typed: &cli::Reach, result: ResultKind, targets: &[Target]) -> Reporter {
-    let layout = match (typed.json, targets.len() > 1) {
+/// `shown`: for verbs that have results.
+pub(super) fn reporter(
+    typed: &cli::Reach,
+    shown: Option<&cli::Shown>,
+    result: ResultKind,
+    targets: &[Target],
+) -> Reporter {
+    let fold = match shown {
+        Some(shown) if shown.fold_all => Fold::Both,
+        Some(shown) if shown.fold || shown.diff => Fold::Output,
+        Some(_) | None => Fold::Nothing,
+    };
+    let layout = match (typed.json, targets.len() > 1 || fold != Fold::Nothing) {
         (true, _) => Layout::Json,
         (false, true) => Layout::Prefixed,
         (false, false) => Layout::Plain,
     };
     let names = targets.iter().map(|target| target.name.clone()).collect();
-    Reporter::new(layout, result, colors(typed.color), names)
+    let diff = shown.is_some_and(|shown| shown.diff);
+    Reporter::new(layout, result, colors(typed.color), names).folding(fold, diff)
+}
+
+fn rules(typed: &cli::Fleet) -> Rules {
+    let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
+    Rules {
+        fanout: number(typed.fanout),
+        serial: typed.serial.map(number),
+        max_failures: typed.max_failures.map(|share| match share {
+            cli::Share::Count(count) => Share::Count(count),
+            cli::Share::Percent(percent) => Share::Percent(percent),
+        }),
+        fail_fast: typed.fail_fast,
+        retries: typed.retries,
+    }
+}
+
+/// Where outputs are to be kept, if anywhere.
+fn folder(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Folder>, UsageError> {
+    let Some(path) = &typed.shown.outdir else { return Ok(None) };
+    let names = prepare::file_names(path, targets)?;
+    Folder::create(path.clone(), names)
+        .map(Some)
+        .map_err(|error| UsageError::Local { path: path.clone(), wrong: error.to_string() })
 }
 
 fn colors(when: cli::Color) -> Colors {

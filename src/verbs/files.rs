@@ -10,6 +10,7 @@ use crate::files::{Incoming, LocalError, MAX_UNSIZED_BYTES, Outgoing, Rules, Sid
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
+use crate::report::Moved;
 use crate::sys::{clock, identity};
 pub(super) use outcome::Settled;
 use outcome::{Feeder, Supply, failed};
@@ -39,6 +40,8 @@ pub(super) enum Plan {
 #[derive(Debug)]
 pub(super) struct Transfers {
     plan: Plan,
+    /// What each target will get, in bytes, where that is known.
+    each: Option<u64>,
     running: HashMap<OperationId, Running>,
     /// What puts are fed by, one or more by each.
     feeders: HashMap<OperationId, Feeder>,
@@ -58,7 +61,46 @@ enum Running {
 
 impl Transfers {
     pub(super) fn new(plan: Plan) -> Self {
-        Self { plan, running: HashMap::new(), feeders: HashMap::new(), held: Vec::new() }
+        let each = match &plan {
+            Plan::Put(Source::Local { path, .. }, _) => {
+                std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|info| info.len())
+            }
+            Plan::Put(Source::Pushed, _) | Plan::PutFrom(_) | Plan::Fetch(..) | Plan::None => None,
+        };
+        Self { plan, each, running: HashMap::new(), feeders: HashMap::new(), held: Vec::new() }
+    }
+
+    /// What each target will get, where that is known.
+    pub(super) fn bytes_for_each(&self) -> Option<u64> {
+        self.each
+    }
+
+    /// Whether more than one file is moved.
+    pub(super) fn tree(&self) -> bool {
+        match &self.plan {
+            Plan::Put(_, how) | Plan::Fetch(_, how) => how.tree,
+            Plan::PutFrom(origin) => origin.fetch.transfer.tree,
+            Plan::None => false,
+        }
+    }
+
+    /// How far a transfer is; of what goes from one target to another nothing is known here.
+    pub(super) fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
+        Some(match self.running.get(&operation)? {
+            Running::Out { feeder } => match self.feeders.get(feeder).map(|feeder| &feeder.supply) {
+                Some(Supply::Here { outgoing, .. }) => Moved {
+                    bytes: outgoing.sent_bytes().saturating_sub(controller.unread(*feeder) as u64),
+                    total_bytes: self.each,
+                    files: outgoing.files(),
+                },
+                Some(Supply::There(_)) | None => Moved::default(),
+            },
+            Running::In(incoming, _) => {
+                let (bytes, total_bytes) = incoming.progress();
+                Moved { bytes, total_bytes, files: incoming.received().files }
+            }
+            Running::Failed(_) => Moved::default(),
+        })
     }
 
     /// Where what is put comes from, if not from here.

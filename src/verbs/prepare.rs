@@ -5,7 +5,7 @@ mod files;
 
 use super::files::Plan;
 use super::names::{self, Names};
-use super::secrets;
+use super::{history, secrets};
 use crate::cli;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
@@ -24,7 +24,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub(super) use files::{fetch, put};
+pub(super) use files::{fetch, file_names, put};
 
 /// Everything that is needed to start.
 #[derive(Debug)]
@@ -140,8 +140,9 @@ fn prepare_for(
     let Reached { targets, beside, names } = reached;
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
+    let targets = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(targets)? } else { targets };
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
-    let settings = settings(&typed.reach, &all, names)?;
+    let settings = settings(&typed.reach, &all, names, !typed.dry_run && !typed.list_hosts)?;
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, request, settings, result, files: Plan::None })
@@ -151,12 +152,24 @@ fn prepare_for(
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let mut names = Names::new(typed.inventory.as_deref())?;
     let targets = targets(typed, &mut names)?;
-    let settings = settings(typed, &targets, names)?;
+    let settings = settings(typed, &targets, names, true)?;
     Ok((targets, settings))
 }
 
-/// What holds for the way to all of `targets`.
-fn settings(typed: &cli::Reach, targets: &[Target], names: Names) -> Result<Settings, UsageError> {
+/// Those that did not end well in the last run over several.
+fn failed_before(mut targets: Vec<Target>) -> Result<Vec<Target>, UsageError> {
+    let failed = history::failed().map_err(UsageError::NoHistory)?;
+    targets.retain(|target| failed.contains(&target.name));
+    if targets.is_empty() { Err(UsageError::NoneFailed) } else { Ok(targets) }
+}
+
+/// What holds for the way to all of `targets`; passwords are for those that are to be contacted.
+fn settings(
+    typed: &cli::Reach,
+    targets: &[Target],
+    names: Names,
+    contact: bool,
+) -> Result<Settings, UsageError> {
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
@@ -181,7 +194,7 @@ fn settings(typed: &cli::Reach, targets: &[Target], names: Names) -> Result<Sett
             cli::Relaying::Native => Runtime::Sent,
             cli::Relaying::Python => Runtime::Python,
         },
-        secrets: secrets::gather(typed, targets)?,
+        secrets: if contact { secrets::gather(typed, targets)? } else { settings.secrets },
         depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         inventory,

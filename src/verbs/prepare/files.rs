@@ -7,8 +7,8 @@ use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
 use crate::error::UsageError;
 use crate::files::{self, Source};
 use crate::hosts::target::{Hop, Target};
-use crate::report::ResultKind;
-use crate::sys::stdio::{self, Input};
+use crate::report::{Folder, ResultKind};
+use crate::sys::stdio::{self, Input, Stream};
 use crate::verbs::files::Plan;
 use crate::verbs::names::Names;
 use std::collections::HashMap;
@@ -143,11 +143,7 @@ fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<Pat
 }
 
 fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
-    // A target of several hops is one name, and none leads anywhere else.
-    let name = match target.replace('/', "_") {
-        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
-        name => name,
-    };
+    let name = file_name(target);
     let bytes = template.as_os_str().as_bytes();
     let mut path = Vec::new();
     let mut rest = bytes;
@@ -163,6 +159,32 @@ fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
         Some(file) => path.join(file),
         None => path,
     }
+}
+
+/// A target of several hops is one name, and none leads anywhere else.
+fn file_name(target: &str) -> String {
+    match target.replace('/', "_") {
+        dots if dots.trim_matches('.').is_empty() => dots.replace('.', "_"),
+        name => name,
+    }
+}
+
+/// A name for the output of each target, by place; no two outputs have one.
+pub(in crate::verbs) fn file_names(folder: &Path, targets: &[Target]) -> Result<Vec<String>, UsageError> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    let mut names = Vec::new();
+    for target in targets {
+        let name = file_name(&target.name);
+        for stream in [Stream::Out, Stream::Err] {
+            let file = Folder::file_name(&name, stream);
+            if let Some(other) = seen.insert(file.clone(), &target.name) {
+                let hosts = (other.to_owned(), target.name.clone());
+                return Err(UsageError::SameFile { path: folder.join(file), hosts });
+            }
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// A name for a temporary file or folder that nobody can guess.

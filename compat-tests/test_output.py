@@ -1,0 +1,362 @@
+"""What a user sees of many hosts: folded, compared, in files, as it goes on a terminal, and how failures add up."""
+
+import os
+import re
+import select
+import signal
+
+import pytest
+
+from harness.fifo import Fifo
+from harness.process import peak_bytes
+from harness.screen import Screen
+from harness.typist import Typist
+
+RULE = '-' * 16
+
+
+@pytest.fixture
+def counter(hop):
+    """Shell text that sets n to 1, 2, 3 ... , another for each host."""
+    (hop.scratch / 'numbers').mkdir()
+    return (f'n=1; while ! mkdir {hop.scratch}/numbers/$n 2>/dev/null; do n=$((n+1)); done; ')
+
+
+@pytest.fixture
+def terminal(hop):
+    """`terminal('run', ...)`: the program in front of a user; `size` is columns and rows."""
+    typists = []
+
+    def start(*words, env=None, **more):
+        typists.append(Typist([hop.path, *words], {'TERM': 'xterm', **hop.env, **(env or {})}, hop.cwd, **more))
+        return typists[-1]
+    yield start
+    for typist in typists:
+        try:
+            os.kill(typist.pid, signal.SIGKILL)
+            typist.end()
+        except (ChildProcessError, ProcessLookupError, OSError):
+            pass
+
+
+def run(hop, hosts, *words, **options):
+    """The last word is the command."""
+    return hop('run', '-w', hosts, *words[:-1], '--', words[-1], **options)
+
+
+def screen(typist, columns=80, rows=24):
+    return Screen(columns, rows).feed(typist.shown).lines
+
+
+def group(hosts, *lines):
+    return [RULE, hosts, RULE, *lines]
+
+
+# Folded.
+
+def test_equal_outputs_are_told_once_under_all_who_said_so(hop, counter):
+    result = run(hop, 'local:c[1-5]', '-b', counter + 'echo common; [ $n = 2 ] && printf "odd\\none" || echo same; echo e >&2')
+    lines = result.lines
+    assert lines[0] == lines[2] == RULE and lines[3:5] == ['common', 'same'] and lines[8:] == ['common', 'odd', 'one'], result
+    assert len(lines) == 11 and result.rc == 0, result
+    assert sorted(result.said.splitlines()) == [f'local:c{number}: e' for number in range(1, 6)], result
+
+
+def test_standard_error_is_folded_apart_where_that_is_wanted(hop):
+    result = run(hop, 'local:c[1-3]', '-B', 'echo out; echo err >&2; exit 3')
+    assert result.lines == group('local:c[1-3]', 'out'), result
+    assert result.said.splitlines() == [*group('local:c[1-3]', 'err'), 'hopvine: 3 exit status 3: local:c[1-3]'], result
+    assert result.rc == 5, result
+
+
+def test_values_are_folded_too(hop):
+    result = hop('call', '-w', 'local:c[1-3]', '-b', 'os.path:basename', '/a/b')
+    assert result.lines == group('local:c[1-3]', '"b"') and result.err == b'', result
+
+
+def test_a_host_alone_is_folded_alike_and_one_that_says_nothing_has_no_header(hop):
+    assert run(hop, 'local:', '-b', 'echo hi').lines == group('local', 'hi')
+    assert run(hop, 'local:c[1-2]', '-b', 'true').out == b''
+
+
+def test_bytes_stay_as_they_are_but_on_a_terminal(hop, terminal):
+    result = run(hop, 'local:c[1-2]', '-b', r"printf 'a\033[2J\377\n'")
+    assert result.out.endswith(b'a\x1b[2J\xff\n'), result
+    typist = terminal('run', '-b', '-w', 'local:c[1-2]', '--', r"printf 'a\033[2J\377\n'")
+    assert typist.end() == 0 and screen(typist) == group('local:c[1-2]', r'a^[[2J\xff'), typist.shown
+
+
+def test_large_outputs_are_kept_once_and_not_in_memory(hop, fifo):
+    read, gate = fifo('read'), fifo('gate')
+    script = (f'yes 0123456789 | head -c 60000000; [ -e {hop.scratch}/odd ] || {{ touch {hop.scratch}/odd; '
+              f'yes 9876543210 | head -c 40000000; }}; echo {"x" * 20}; echo done >{read}; read line <{gate}')
+    live = hop.start('run', '-w', 'local:c[1-4]', '-f', '4', '-b', '--', script)
+    read.read_lines(4, timeout=120)
+    most = peak_bytes(live.pid)
+    gate.write(b'go\n' * 4)
+    result = live.finish(120)
+    assert 160_000_000 < len(result.out) < 160_000_300 and result.rc == 0
+    assert most < 90 << 20, f'{most >> 20} MiB'
+
+
+def test_what_was_gathered_is_not_lost_by_an_interrupt(hop, fifo):
+    here = fifo('here')
+    script = f'echo said; mkdir {hop.scratch}/first 2>/dev/null || {{ echo here >{here}; exec sleep 1000; }}'
+    live = hop.start('run', '-w', 'local:c[1-3]', '-f', '1', '-b', '--', script)
+    here.read_lines(1)  # so the first one's end has been seen
+    live.signal(signal.SIGINT)
+    result = live.finish(10)
+    assert result.rc == 130 and result.lines[0] == RULE and result.lines[-1] == 'said', result
+    assert result.said.splitlines()[-1] == 'hopvine: 2 interrupted: local:c[2-3]', result
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(hop):
+    result = hop('run', '-w', 'local:', '--', f'{hop.path} run -b -w local:c[1-2] -- seq 1000000 | head -n 4; echo "${{PIPESTATUS}}"')
+    assert result.lines[:4] == group('local:c[1-2]', '1') and result.err == b'', result
+
+
+# Compared.
+
+def test_each_group_is_compared_with_the_largest(hop, counter):
+    result = run(hop, 'local:c[1-4]', '--diff', counter + 'echo a; [ $n = 3 ] && echo odd || echo b; echo c')
+    assert result.lines[2:] == ['@@ -1,3 +1,3 @@', ' a', '-b', '+odd', ' c'] and result.rc == 0, result
+    assert result.lines[0].startswith('--- local:c') and result.lines[1].startswith('+++ local:c'), result
+
+
+def test_no_difference_is_told_beside_the_results(hop):
+    result = run(hop, 'local:c[1-4]', '--diff', 'echo a')
+    assert (result.out, result.said) == (b'', 'hopvine: no difference: local:c[1-4]\n'), result
+
+
+# In files.
+
+def test_each_host_has_two_files_with_just_what_it_said(hop):
+    folder = hop.scratch / 'out/here'
+    result = run(hop, 'local:c[1-2]', '--outdir', folder, r"printf 'no end\377'; echo wrong >&2")
+    assert result.rc == 0 and sorted(os.listdir(folder)) == ['local:c1', 'local:c1.err', 'local:c2', 'local:c2.err'], result
+    assert (folder / 'local:c1').read_bytes() == b'no end\xff' and (folder / 'local:c2.err').read_text() == 'wrong\n'
+    assert result.out.count(b': no end\xff\n') == 2, result
+
+
+def test_values_go_to_files_with_json_too(hop):
+    folder = hop.scratch / 'out'
+    result = hop('call', '-w', 'local:c[1-2]', '--json', '--outdir', folder, 'os.path:basename', '/a/b')
+    assert result.json['local:c1']['value'] == 'b' and (folder / 'local:c1').read_text() == '"b"\n', result
+
+
+def test_no_name_leads_out_of_the_folder(hop):
+    folder = hop.scratch / 'out'
+    folder.mkdir()
+    (hop.scratch / 'mine').write_text('mine')
+    (folder / 'local:c1').symlink_to(hop.scratch / 'mine')
+    result = run(hop, 'local:c1,local:a/local:b', '--outdir', folder, 'echo hi')
+    assert result.rc == 0 and (hop.scratch / 'mine').read_text() == 'mine', result
+    assert sorted(os.listdir(folder)) == ['local:a_local:b', 'local:a_local:b.err', 'local:c1', 'local:c1.err']
+    assert (folder / 'local:c1').read_text() == 'hi\n'
+
+
+def test_two_outputs_in_one_file_are_refused_before_anything_starts(hop):
+    ran = hop.scratch / 'ran'
+    result = run(hop, 'local:a,local:a.err', '--outdir', hop.scratch / 'out', f'touch {ran}')
+    assert result.rc == 2 and 'local:a.err' in result.said and not ran.exists(), result
+
+
+def test_a_folder_that_cannot_be_is_refused_before_anything_starts(hop):
+    (hop.scratch / 'file').touch()
+    result = run(hop, 'local:', '--outdir', hop.scratch / 'file/out', 'echo hi')
+    assert result.rc == 2 and str(hop.scratch / 'file/out') in result.said and result.out == b'', result
+
+
+# How failures add up.
+
+def test_failures_of_several_hosts_are_summed_up_by_class(hop, refusing, counter):
+    result = run(hop, f'local:c[1-4],{refusing}', counter + '[ $n -gt 2 ] && exit 7; true')
+    assert result.said.splitlines()[-2:] == [f'hopvine: 1 unreachable: {refusing}',
+                                             next(line for line in result.said.splitlines() if '2 exit status 7: ' in line)], result
+    assert result.rc == 4, result
+
+
+@pytest.mark.parametrize('words', [(), ('--json',)])
+def test_one_host_and_programs_get_no_sum(hop, words):
+    hosts = 'local:c[1-2]' if words else 'local:'
+    result = run(hop, hosts, *words, 'exit 7')
+    assert result.err == b'', result
+
+
+def test_the_exit_status_may_be_the_largest(hop, refusing, counter):
+    script = counter + 'exit $((n * 3))'
+    assert run(hop, 'local:c[1-3]', '-S', script).rc == 9
+    assert run(hop, f'local:,{refusing}', '-S', 'true').rc == 255
+    assert run(hop, 'local:c[1-2]', '-S', 'true').rc == 0
+
+
+def test_after_too_many_failures_nothing_more_is_started(hop):
+    result = run(hop, 'local:c[1-8]', '-f', '1', '--max-failures', '25%', '--json', 'exit 7')
+    kinds = [each.get('error', {}).get('kind') for each in result.json.values()]
+    assert kinds == [None] * 3 + ['not_started'] * 5 and result.rc == 5, result
+    result = run(hop, 'local:c[1-8]', '-f', '1', '--max-failures', '0', 'exit 7')
+    assert result.said.splitlines() == ['hopvine: local:c1: exit status 7', 'hopvine: 1 exit status 7: local:c1',
+                                        'hopvine: 7 not started: local:c[2-8]'], result
+
+
+def test_the_first_failure_stops_what_runs(hop, fifo):
+    here = fifo('here')
+    script = f'if mkdir {hop.scratch}/first 2>/dev/null; then read line <{here}; exit 7; fi; echo up >{here}; exec sleep 1000'
+    result = run(hop, 'local:c[1-4]', '-f', '2', '--fail-fast', '--json', script)
+    kinds = sorted(each.get('error', {}).get('kind', '') for each in result.json.values())
+    assert kinds == ['', 'interrupted', 'not_started', 'not_started'] and result.rc == 5, result
+    assert result.seconds < 10
+
+
+def test_batches_follow_each_other(hop):
+    log = hop.scratch / 'log'
+    result = run(hop, 'local:c[1-6]', '--serial', '2', f'echo begin >>{log}; sleep 0.1; echo end >>{log}')
+    lines = log.read_text().split()
+    running = [lines[:at].count('begin') - lines[:at].count('end') for at in range(len(lines))]
+    begun = [at for at, line in enumerate(lines) if line == 'begin']
+    assert result.rc == 0 and max(running) <= 2 and all(running[at] == 0 for at in begun[::2]), lines
+
+
+def test_who_is_not_reached_is_tried_again(hop, ssh, refusing):
+    result = run(hop, refusing, '--retries', '1', 'true')
+    assert result.rc == 255 and 'connection refused; trying again in 1s\n' in result.said, result
+    assert result.seconds > 0.5 and result.said.count('Connection refused') == 1, result
+    log = hop.scratch / 'log'
+    result = run(hop, 'local:', '--retries', '3', f'echo ran >>{log}; exit 7')
+    assert result.rc == 7 and log.read_text() == 'ran\n', result
+
+
+def test_input_is_there_for_each_attempt_and_each_batch(hop):
+    result = run(hop, 'local:c[1-3]', '--serial', '1', 'cat', stdin=b'hello\n')
+    assert result.lines == [f'local:c{number}: hello' for number in (1, 2, 3)], result
+
+
+# What would be done.
+
+def test_a_rehearsal_contacts_nobody_and_asks_nothing(hop):
+    result = run(hop, 'web[1-2]', '--via', 'ssh:bastion', '--become', 'sudo:', '-K', '--dry-run', 'reboot now')
+    assert result.lines == ['web1 (ssh:bastion/ssh:web1/sudo:root): run reboot now',
+                            'web2 (ssh:bastion/ssh:web2/sudo:root): run reboot now'] and result.rc == 0, result
+    result = hop('put', '-w', 'web1', '--dry-run', '--outdir', hop.scratch / 'out', hop.write('file', 'x'), '/srv/')
+    assert result.text == f'web1: put {hop.cwd}/file to /srv/file\n' and not (hop.scratch / 'out').exists(), result
+    assert hop('facts', '-w', 'web[1-3]', '--list-hosts').lines == ['web1', 'web2', 'web3']
+    assert hop('facts', '-w', 'web[3-1]', '--list-hosts').rc == 2
+
+
+# As it goes, on a terminal.
+
+def test_many_hosts_have_a_line_that_goes_when_they_are_done(hop, terminal, tmp_path):
+    gate = Fifo(tmp_path / 'gate')
+    typist = terminal('run', '-w', 'local:c[1-4]', '-f', '3', '--', f'read line <{gate}; echo done')
+    typist.until(b'0/4 done, 3 running, 1 to start; slowest: local:c1 ')
+    gate.write(b'go\n')
+    typist.until(b'1/4 done, 3 running')
+    lines = screen(typist)
+    assert 'done' in lines[0] and lines[0].startswith('local:c') and lines[-1].startswith('1/4 done, 3 running'), lines
+    assert len(lines) == 2, lines
+    gate.write(b'go\n' * 3)
+    assert typist.end() == 0 and sorted(screen(typist)) == [f'local:c{number}: done' for number in range(1, 5)]
+    gate.close()
+
+
+@pytest.mark.parametrize('columns', [200, 80, 40, 20])
+def test_no_line_is_wider_than_the_terminal(hop, terminal, fifo, columns):
+    gate = fifo('gate')
+    typist = terminal('run', '-w', 'local:c[1-4]', '--', f'read line <{gate}', size=(columns, 24))
+    typist.until(b'0/4 done')
+    typist.read()
+    assert [len(line) for line in screen(typist, columns) if len(line) >= columns] == []
+    assert len(screen(typist, columns)) == 1, screen(typist, columns)
+    gate.write(b'go\n' * 4)
+    assert typist.end() == 0 and screen(typist, columns) == []
+
+
+def test_the_names_of_hosts_have_their_colour_and_nothing_else_acts(hop, terminal):
+    typist = terminal('run', '-w', 'local:c[1-2]', '--', r"printf 'a\033[31mb\n'")
+    assert typist.end() == 0 and b'\x1b[36mlocal:c1\x1b[0m: a^[[31mb' in typist.shown, typist.shown
+
+
+@pytest.mark.parametrize('quiet', ['pipe', 'dumb', 'json', 'one host', 'short'])
+def test_nothing_is_drawn_where_nobody_looks(hop, terminal, fifo, quiet):
+    gate = fifo('gate')
+    words = ['run', '-w', 'local:' if quiet == 'one host' else 'local:c[1-2]', *(['--json'] if quiet == 'json' else [])]
+    if quiet == 'pipe':
+        read, write = os.pipe()
+        typist = terminal(*words, '--', f'read line <{gate}', outputs={2: write})
+        os.close(write)
+    else:
+        typist = terminal(*words, '--', 'true' if quiet == 'short' else f'read line <{gate}',
+                          env={'TERM': 'dumb'} if quiet == 'dumb' else {})
+        read = None
+    if quiet != 'short':
+        watching = Typist([hop.path, 'run', '-w', 'local:c[1-2]', '--', f'read line <{gate}'], {'TERM': 'xterm', **hop.env}, hop.cwd)
+        watching.until(b'0/2 done')  # by now the other would have drawn too
+        gate.write(b'go\n' * 4)
+        assert watching.end() == 0
+    assert typist.end() == 0 and b'done' not in typist.shown and b'\x1b' not in typist.shown, typist.shown
+    if read is not None:
+        assert os.read(read, 100) == b''
+        os.close(read)
+
+
+def test_a_transfer_has_a_bar_for_each_host_and_one_for_all(hop, terminal, slow):
+    source = hop.write('source', os.urandom(1 << 20) * 40)
+    typist = terminal('put', '-w', 'slow,local:', source, hop.scratch / 'x', size=(100, 24))
+    typist.until(b'1/2 done [')
+    lines = screen(typist, 100)
+    assert [line.split()[0] for line in lines[-2:]] == ['slow', '1/2'], lines
+    assert all('B/s' in line and '%' in line for line in lines[-2:]), lines
+    assert typist.end() == 0 and not [line for line in screen(typist, 100) if '%' in line], screen(typist, 100)
+    assert re.search(rb'slow [^\r]* [0-9.]+ MiB/s +eta [0-9]+s', typist.shown), typist.shown
+    assert sum('41943040' in line for line in screen(typist, 200)) == 2, screen(typist, 200)
+
+
+def test_a_tree_that_is_fetched_counts_its_files(hop, terminal, slow):
+    tree = hop.scratch / 'tree'
+    tree.mkdir()
+    for number in range(300):
+        (tree / f'file{number}').write_bytes(os.urandom(1000) * 60)
+    typist = terminal('fetch', '-r', '-w', 'slow', tree, hop.scratch / 'copy', size=(100, 24))
+    typist.until(b' files')
+    lines = screen(typist, 100)
+    assert len(lines) == 1 and lines[0].startswith('slow ') and lines[0].endswith(' files') and '%' not in lines[0], lines
+    assert typist.end() == 0 and len(os.listdir(hop.scratch / 'copy')) == 300
+
+
+def test_a_terminal_that_takes_nothing_holds_nobody_up(hop, terminal, fifo):
+    """Standard error is a terminal that nobody reads; results go to a pipe and are all there."""
+    gate = fifo('gate')
+    read, write = os.pipe()
+    script = f'read line <{gate}; head -c 4000 /dev/zero | tr "\\0" e >&2; echo result'
+    typist = terminal('run', '-w', 'local:c[1-4]', '--', script, outputs={1: write})
+    os.close(write)
+    typist.until(b'0/4 done')
+    gate.write(b'go\n' * 4)
+    results = b''
+    while results.count(b'\n') < 4:
+        assert select.select([read], [], [], 30)[0], results
+        results += os.read(read, 65536)
+    assert sorted(results.splitlines()) == [b'local:c%d: result' % number for number in range(1, 5)]
+    os.close(read)
+    assert typist.end() == 0
+
+
+# Once more.
+
+def test_what_failed_last_can_be_run_again(hop, counter):
+    assert run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true').rc == 2
+    first = run(hop, 'local:c[1-4]', '--json', f'{counter}[ $n -gt 2 ]').json
+    failed = {name for name, each in first.items() if not each['ok']}
+    assert len(failed) == 2
+    run(hop, 'local:', 'false')  # one host is no run over several
+    again = run(hop, 'local:c[1-4]', '--rerun', 'failed', '--json', f'mkdir {hop.scratch}/once')
+    assert set(again.json) == failed, again
+    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
+    assert result.rc == 0 and result.err == b'', result
+    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
+    assert result.rc == 2 and 'none of these hosts failed' in result.said, result
+
+
+def test_a_place_that_cannot_be_written_is_no_failure(hop):
+    result = hop('run', '-w', 'local:c[1-2]', '-v', '--', 'false', env={'XDG_STATE_HOME': '/proc/none'})
+    assert result.rc == 5 and 'what failed cannot be remembered' in result.said, result

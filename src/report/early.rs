@@ -1,0 +1,42 @@
+//! What is printed by itself: nothing else is under way, and to wait for the reader is fine.
+
+use super::terminal;
+use crate::error::UsageError;
+use std::io::{self, Write};
+
+/// Prints bytes of ours; a reader that has gone is no error.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub fn bytes(bytes: &[u8]) -> io::Result<()> {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Prints names, one on each line or as one JSON list.
+///
+/// # Errors
+///
+/// When standard output cannot be written.
+pub fn names<'a>(names: impl Iterator<Item = &'a str>, json: bool) -> io::Result<()> {
+    if json {
+        let list = serde_json::Value::from_iter(names);
+        return bytes(format!("{list}\n").as_bytes());
+    }
+    let lines: String = names.flat_map(|name| [name, "\n"]).collect();
+    bytes(lines.as_bytes())
+}
+
+/// Says what is wrong with the command line.
+pub fn usage(error: &UsageError) {
+    complain(&error.to_string());
+}
+
+/// Says something on standard error before anything has been started.
+pub fn complain(text: &str) {
+    // Where even standard error is closed, the exit status has to do.
+    writeln!(io::stderr(), "hopvine: {}", terminal::harmless_text(text)).ok();
+}

@@ -1,0 +1,96 @@
+//! Both outputs of the program, and the lines that come and go on the terminal below them.
+
+use super::live::Live;
+use super::outlet::{Outlet, Pressure};
+use crate::sys::stdio::{self, Stream};
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Page {
+    out: Outlet,
+    err: Outlet,
+    /// Both are the same terminal, and all goes there in the order in which it comes.
+    one: bool,
+    pub(super) live: Option<Live>,
+}
+
+impl Page {
+    pub(super) fn new() -> Self {
+        let one = stdio::is_one_terminal();
+        Self { out: Outlet::new(Stream::Out), err: Outlet::new(Stream::Err), one, live: None }
+    }
+
+    pub(super) fn is_terminal(&self, stream: Stream) -> bool {
+        match stream {
+            Stream::Out => self.out.is_terminal(),
+            Stream::Err => self.err.is_terminal(),
+        }
+    }
+
+    /// Queues text of ours.
+    pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        self.make_way(stream).push(bytes);
+    }
+
+    /// Queues what others wrote.
+    pub(super) fn push_remote(&mut self, stream: Stream, bytes: &[u8]) {
+        self.make_way(stream).push_remote(bytes);
+    }
+
+    /// Takes the lines away for good.
+    pub(super) fn end_live(&mut self) {
+        self.hide();
+        self.live = None;
+    }
+
+    /// Takes them away until there is news.
+    pub(super) fn pause_live(&mut self) {
+        self.hide();
+        self.live.iter_mut().for_each(Live::pause);
+    }
+
+    /// Whether all is written.
+    pub(super) fn is_written(&mut self, stream: Stream) -> bool {
+        !self.outlet(stream).waits()
+    }
+
+    /// Writes what goes without waiting, and then the lines below.
+    pub(super) fn flush(&mut self, now: Instant) -> Pressure {
+        let err = self.err.flush();
+        let pressure = self.out.flush().and(err);
+        if !self.is_written(Stream::Err) {
+            return pressure;
+        }
+        let Some(text) = self.live.as_mut().and_then(|live| live.frame(now)) else { return pressure };
+        self.outlet(Stream::Err).push(text.as_bytes());
+        let drawn = self.outlet(Stream::Err).flush();
+        pressure.and(drawn)
+    }
+
+    /// When there is something to draw. A terminal that has not taken the last picture gets no other.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let waits = if self.one { self.out.waits() } else { self.err.waits() };
+        self.live.as_ref().filter(|_| !waits).map(Live::poll_timeout)
+    }
+
+    /// Where something else can come now, with no lines in its way.
+    fn make_way(&mut self, stream: Stream) -> &mut Outlet {
+        if self.one || stream == Stream::Err {
+            self.hide();
+        }
+        self.outlet(stream)
+    }
+
+    fn hide(&mut self) {
+        if let Some(text) = self.live.as_mut().and_then(Live::erase) {
+            self.outlet(Stream::Err).push(text.as_bytes());
+        }
+    }
+
+    fn outlet(&mut self, stream: Stream) -> &mut Outlet {
+        match stream {
+            Stream::Err if !self.one => &mut self.err,
+            Stream::Out | Stream::Err => &mut self.out,
+        }
+    }
+}
