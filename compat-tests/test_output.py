@@ -167,6 +167,14 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_starts(hop):
     assert result.rc == 2 and str(hop.scratch / 'file/out') in result.said and result.out == b'', result
 
 
+def test_a_file_that_cannot_be_written_ends_it_and_is_told_once(hop):
+    folder = hop.scratch / 'out'
+    (folder / 'local:c1').mkdir(parents=True)
+    result = hop('run', '-w', 'local:c[1-2]', '--outdir', folder, '--', 'for i in 1 2 3; do echo $i; sleep 0.1; done; exec sleep 1000')
+    told = [line for line in result.said.splitlines() if str(folder) in line]
+    assert result.rc == 1 and len(told) == 1 and told[0].startswith(f'hopvine: {folder}/local:c1: '), result
+
+
 # How failures add up.
 
 def test_failures_of_several_hosts_are_summed_up_by_class(hop, refusing, counter):

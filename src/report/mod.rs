@@ -98,8 +98,10 @@ pub struct Reporter {
     gather: Gather,
     finale: Finale,
     folder: Option<Folder>,
-    /// Why we cannot go on.
+    /// Why we cannot go on, until that is told.
     trouble: Option<String>,
+    /// Nothing more is kept for the end, nor in files.
+    troubled: bool,
 }
 
 impl Reporter {
@@ -122,6 +124,7 @@ impl Reporter {
             finale: Finale::default(),
             folder: None,
             trouble: None,
+            troubled: false,
         }
     }
 
@@ -436,8 +439,11 @@ impl Reporter {
             .unwrap_or_else(|error| self.fail(format!("what is gathered cannot be kept: {error}")));
     }
 
+    /// Only the first trouble is told: the end begins with it.
     fn fail(&mut self, why: String) {
-        self.trouble.get_or_insert(why);
+        if !std::mem::replace(&mut self.troubled, true) {
+            self.trouble = Some(why);
+        }
     }
 
     /// A last line without its newline is a line.
