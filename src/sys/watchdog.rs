@@ -343,13 +343,18 @@ fn kill_all(roots: impl Fn(&[Process]) -> Vec<i32>) {
     let mut stopped = Vec::new();
     for _ in 0..LOOKS {
         let all = processes();
-        let mut line = lineage(&all, roots(&all));
-        line.retain(|pid| !stopped.contains(pid));
-        if line.is_empty() {
+        let line = lineage(&all, roots(&all));
+        let fresh: Vec<i32> = line.iter().filter(|pid| !stopped.contains(*pid)).copied().collect();
+        // The signal is not what stops it: until it has stopped, it may still fork.
+        let runs = |process: &&Process| process.runs && line.contains(&process.pid);
+        if fresh.is_empty() && all.iter().find(runs).is_none() {
             break;
         }
-        send_each(&line, Signal::SIGSTOP);
-        stopped.extend(line);
+        if fresh.is_empty() {
+            pause(Duration::from_millis(1));
+        }
+        send_each(&fresh, Signal::SIGSTOP);
+        stopped.extend(fresh);
     }
     // The last ones first: whoever loses its parent may be woken, as one whom nobody else would wake.
     stopped.reverse();
@@ -380,6 +385,8 @@ struct Process {
     parent: i32,
     /// After the system's own start.
     started: Duration,
+    /// Whether it is neither stopped nor traced.
+    runs: bool,
 }
 
 /// All that runs and has not ended.
@@ -399,8 +406,9 @@ fn process(pid: i32) -> Option<Process> {
     let ticks: u64 = fields.get(19)?.parse().ok()?;
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
     let started = Duration::from_millis(ticks * 1000 / u64::try_from(per_second).unwrap_or(100));
-    let alive = !matches!(*fields.first()?, "Z" | "X");
-    alive.then_some(Process { pid, parent: fields.get(1)?.parse().ok()?, started })
+    let (state, parent) = (*fields.first()?, fields.get(1)?.parse().ok()?);
+    let runs = !matches!(state, "T" | "t");
+    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, started, runs })
 }
 
 fn uptime() -> Duration {
