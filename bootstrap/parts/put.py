@@ -157,6 +157,8 @@ class Put(Transfer):
         elif kind == LINK:
             temp = self.temp(path)
             os.symlink(rest, temp)
+            if self.keep and os.utime in getattr(os, 'supports_follow_symlinks', ()):
+                os.utime(temp, **{'ns': (mtime, mtime), 'follow_symlinks': False})
             os.rename(temp, path)
         else:
             self.open(path, mode, mtime, size)

@@ -54,6 +54,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 UseDNS no
+Subsystem sftp internal-sftp
 LogLevel ERROR
 MaxStartups 1000
 MaxSessions 1000

@@ -31,6 +31,9 @@ pub enum Command {
     Run(Run),
     /// Call a Python function on each host and print what it returns
     Call(Call),
+    /// Print the hosts where a Python function returns something true, folded: made for $(...)
+    #[command(after_help = FILTER_HELP)]
+    Filter(Filter),
     /// Run a whole Python script on each host, as its __main__, without a file there
     Script(Script),
     /// Send a file, or a tree, to each host: whole and compared before it takes its place
@@ -55,6 +58,12 @@ pub enum Command {
     #[command(subcommand)]
     Bootstrap(Bootstrap),
 }
+
+const FILTER_HELP: &str = "\
+One line: the hosts as one expression, as they were typed; none, and nothing is printed, which as -w is an error and never all:
+hopvine run -w \"$(hopvine filter -w web[1-20] ./checks.py:needs_restart)\" -- systemctl restart app
+Where the function raises, or a host cannot be reached, that is told, the exit status says so, and the host is in neither
+list. --json prints what it returned as the `value` of each host's object.";
 
 const PUT_HELP: &str = "\
 One line for each host: REMOTE, its size and its SHA-1 sum; --json has them as the `value` of the host's object.
@@ -118,6 +127,15 @@ pub struct Call {
     /// Accepted for symmetry with run: a call never reads standard input
     #[arg(short = 'n')]
     pub no_input: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Filter {
+    #[command(flatten)]
+    pub call: Call,
+    /// Print the others: those where it returns something that is not true
+    #[arg(long)]
+    pub exclude: bool,
 }
 
 #[derive(Debug, Args)]
@@ -216,7 +234,7 @@ pub struct Hosts {
     #[arg(short = 'i', long, value_name = "FILE")]
     pub inventory: Option<PathBuf>,
     /// Without these; may be repeated
-    #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
+    #[arg(short = 'x', value_name = "HOSTS")]
     pub excluded: Vec<String>,
 }
 

@@ -85,7 +85,7 @@ pub struct Reach {
     #[arg(short = 'w', value_name = "HOSTS", required = true)]
     pub hosts: Vec<String>,
     /// Hosts to leave out, whatever -w says; may be repeated
-    #[arg(short = 'x', long = "exclude", value_name = "HOSTS")]
+    #[arg(short = 'x', value_name = "HOSTS")]
     pub excluded: Vec<String>,
     /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
     #[arg(long, value_name = "PATH")]

@@ -24,7 +24,7 @@ impl Controller {
                     }
                     match self.spawns.get(&key).copied() {
                         Some(child) => self.handle_spawned(key, child, &message, now),
-                        None => self.handle_message(Source { key, owed_bytes }, &message, opens, now),
+                        None => self.handle_message(Source { key, owed_bytes }, message, opens, now),
                     }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
@@ -54,9 +54,9 @@ impl Controller {
         }
     }
 
-    fn handle_message(&mut self, source: Source, message: &[u8], opens: bool, now: Instant) {
+    fn handle_message(&mut self, source: Source, message: Vec<u8>, opens: bool, now: Instant) {
         let key = source.key;
-        match (FromAgent::decode(message), self.by_stream.get(&key).copied()) {
+        match (FromAgent::take(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.

@@ -158,7 +158,10 @@ impl Incoming {
                 Err(LocalError("refused: a link in the place of a file".to_owned()))
             }
             EntryKind::Link { to } => {
-                let made = self.scratch.replace(&path, |name| symlink(OsStr::from_bytes(&to), name));
+                let made = self.scratch.replace(&path, |name| {
+                    symlink(OsStr::from_bytes(&to), name)?;
+                    if self.rules.keep { disk::set_link_time(name, entry.mtime_ns) } else { Ok(()) }
+                });
                 made.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&path, &error))
             }
             EntryKind::File { size } => {

@@ -162,6 +162,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
+            prop_assert_eq!(format!("{:?}", FromAgent::take(bytes.clone())), format!("{:?}", FromAgent::decode(&bytes)));
             prop_assert!(!read || (17..=36).contains(&bytes[0]));
             prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=24).contains(&bytes[0]));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);

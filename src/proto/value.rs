@@ -119,6 +119,22 @@ impl Value {
         *self.node(id) == Node::Bool(true)
     }
 
+    /// Whether Python takes it for true.
+    pub fn is_truthy(&self) -> bool {
+        match self.node(self.root()) {
+            Node::None => false,
+            Node::Bool(truth) => *truth,
+            Node::Int(number) => *number != 0,
+            Node::Float(number) => *number != 0.0,
+            Node::Bytes(bytes) | Node::Text(bytes) => !bytes.is_empty(),
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+                !items.is_empty()
+            }
+            Node::Dict(pairs) => !pairs.is_empty(),
+            Node::BigInt(_) | Node::Tagged(..) => true,
+        }
+    }
+
     /// Returns the text or bytes at `id`, with what is not UTF-8 replaced.
     pub fn text(&self, id: NodeId) -> Option<String> {
         match self.node(id) {

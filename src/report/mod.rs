@@ -9,6 +9,7 @@ mod folder;
 mod gather;
 mod lines;
 mod live;
+mod look;
 mod outlet;
 mod outline;
 mod page;
@@ -20,6 +21,7 @@ use crate::controller::Note;
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
 use crate::error::{HostError, HostErrorKind, Outcome};
+use crate::hosts::nodeset;
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
 use crate::sys::stdio::{self, Stream};
@@ -39,45 +41,11 @@ pub use finding::{Finding, Verdict};
 pub use folded::Fold;
 pub use folder::Folder;
 pub use live::{Moved, View};
+pub use look::{Color, Colors, Layout, ResultKind};
 pub use outlet::Pressure;
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
 const MAX_JSON_BYTES: usize = 256 * 1024 * 1024;
-
-/// How results look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// One host: nothing but what it said.
-    Plain,
-    /// Many: `host: line`.
-    Prefixed,
-    /// One JSON object for each result.
-    Json,
-}
-
-/// Where the output of user code goes: a command's is the result, a call's is beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResultKind {
-    Output,
-    Value,
-    /// A value, shown to people as one line for each leaf.
-    Outline,
-    /// What has become of files: a dict, shown to people as its values in one line.
-    Files,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    Always,
-    Never,
-}
-
-/// For each of our standard streams.
-#[derive(Clone, Copy, Debug)]
-pub struct Colors {
-    pub out: Color,
-    pub err: Color,
-}
 
 #[derive(Debug)]
 pub struct Reporter {
@@ -85,10 +53,14 @@ pub struct Reporter {
     result: ResultKind,
     colors: Colors,
     names: Vec<String>,
+    /// What leads to each, as it was typed.
+    typed: Vec<String>,
     page: Page,
     lines: HashMap<(Place, Stream), Lines>,
     collected: HashMap<Place, Collected>,
     outcomes: Vec<Outcome>,
+    /// Of a filter.
+    matching: Vec<Place>,
     tally: Tally,
     /// Whether the contents of a file are the result.
     contents: bool,
@@ -111,11 +83,13 @@ impl Reporter {
             layout,
             result,
             colors,
+            typed: names.clone(),
             names,
             page: Page::new(),
             lines: HashMap::new(),
             collected: HashMap::new(),
             outcomes: Vec::new(),
+            matching: Vec::new(),
             tally: Tally::default(),
             contents: false,
             fold: Fold::Nothing,
@@ -132,6 +106,12 @@ impl Reporter {
     #[must_use]
     pub fn folding(self, fold: Fold, diff: bool) -> Self {
         Self { fold, diff, ..self }
+    }
+
+    /// By what others would reach the same targets, where that is more than their names.
+    #[must_use]
+    pub fn typed_as(self, typed: Vec<String>) -> Self {
+        Self { typed, ..self }
     }
 
     /// What targets say goes to files too.
@@ -205,7 +185,9 @@ impl Reporter {
     fn shown_on(&self, stream: Stream) -> Stream {
         match self.result {
             ResultKind::Output => stream,
-            ResultKind::Value | ResultKind::Outline | ResultKind::Files => Stream::Err,
+            ResultKind::Value | ResultKind::Outline | ResultKind::Matches { .. } | ResultKind::Files => {
+                Stream::Err
+            }
         }
     }
 
@@ -262,6 +244,15 @@ impl Reporter {
             ended = Outcome::Failed;
             self.say_of(place, "the value is too large to be printed");
         }
+        if let ResultKind::Matches { wanted } = self.result {
+            let found = match outcome {
+                Ok(Answer::Value(value)) => value.is_truthy() == wanted,
+                // A generator is true.
+                Ok(Answer::Exhausted) => wanted,
+                Ok(Answer::Exit(_)) | Err(_) => false,
+            };
+            self.matching.extend(found.then_some(place));
+        }
         self.outcomes.push(ended);
         self.tally.add(place, ended, outcome.as_ref().err().map(Box::as_ref));
         if let Some(live) = &mut self.page.live {
@@ -298,6 +289,7 @@ impl Reporter {
         match self.result {
             ResultKind::Outline => Some(outline::outline(value)),
             ResultKind::Files if self.contents => Some(Vec::new()),
+            ResultKind::Matches { .. } => Some(Vec::new()),
             ResultKind::Files => Some(vec![outline::in_one_line(value, &["files"])]),
             ResultKind::Output | ResultKind::Value => Some(vec![json::to_json(value, MAX_JSON_BYTES)?]),
         }
@@ -349,6 +341,10 @@ impl Reporter {
         self.page.end_live();
         if !wanted {
             return;
+        }
+        if !self.matching.is_empty() && self.layout != Layout::Json {
+            let names = self.matching.iter().map(|place| self.typed[*place].as_str());
+            self.page.push(Stream::Out, format!("{}\n", nodeset::fold(names)).as_bytes());
         }
         for (place, stream) in self.gather.open() {
             self.gathered(|gather| gather.end(place, stream));

@@ -88,7 +88,8 @@ enum Ending {
 
 impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
-        let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets);
+        let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
+            .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
         let several = prepared.targets.len() > 1;
         let remembers = several || typed.rerun.is_some();

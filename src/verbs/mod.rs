@@ -30,6 +30,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
         Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
+        Command::Filter(filter) => drive::with(prepare::filter(&filter), &filter.call.fleet),
         Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
         Command::Put(put) => drive::with(prepare::put(&put), &put.fleet),
         Command::Fetch(fetch) => drive::with(prepare::fetch(&fetch), &fetch.fleet),

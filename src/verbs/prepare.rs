@@ -30,6 +30,8 @@ pub(super) use files::{fetch, file_names, put};
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub(super) targets: Vec<Target>,
+    /// What was typed for each.
+    pub(super) typed: Vec<String>,
     pub(super) request: Request,
     pub(super) settings: Settings,
     pub(super) result: ResultKind,
@@ -58,6 +60,12 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
     };
     let request = Request::Call { function, arguments: arguments(typed)?, own };
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
+}
+
+/// A call, of which only the hosts are of interest where it is true, or where it is not.
+pub(super) fn filter(typed: &cli::Filter) -> Result<Prepared, UsageError> {
+    let prepared = call(&typed.call)?;
+    Ok(Prepared { result: ResultKind::Matches { wanted: !typed.exclude }, ..prepared })
 }
 
 pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
@@ -119,13 +127,19 @@ fn prepare(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let mut names = Names::new(typed.reach.inventory.as_deref())?;
-    let targets = targets(&typed.reach, &mut names)?;
-    prepare_for(Reached { targets, beside: None, names }, typed, request, roots, result)
+    let chosen = targets(&typed.reach, &mut names)?;
+    prepare_for(Reached { chosen, beside: None, names }, typed, request, roots, result)
+}
+
+/// Targets, and what was typed for each.
+struct Chosen {
+    targets: Vec<Target>,
+    typed: Vec<String>,
 }
 
 /// Targets, and one more that is reached beside them.
 struct Reached {
-    targets: Vec<Target>,
+    chosen: Chosen,
     beside: Option<Target>,
     names: Names,
 }
@@ -137,30 +151,32 @@ fn prepare_for(
     mut roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
-    let Reached { targets, beside, names } = reached;
+    let Reached { chosen, beside, names } = reached;
     roots.extend(typed.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let targets = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(targets)? } else { targets };
+    let chosen = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(&chosen)? } else { chosen };
+    let Chosen { targets, typed: expressions } = chosen;
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
     let settings = settings(&typed.reach, &all, names, !typed.dry_run && !typed.list_hosts)?;
     let log_level = typed.log_level.unwrap_or(0);
     let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
-    Ok(Prepared { targets, request, settings, result, files: Plan::None })
+    Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None })
 }
 
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let mut names = Names::new(typed.inventory.as_deref())?;
-    let targets = targets(typed, &mut names)?;
+    let targets = targets(typed, &mut names)?.targets;
     let settings = settings(typed, &targets, names, true)?;
     Ok((targets, settings))
 }
 
 /// Those that did not end well in the last run over several.
-fn failed_before(mut targets: Vec<Target>) -> Result<Vec<Target>, UsageError> {
+fn failed_before(chosen: &Chosen) -> Result<Chosen, UsageError> {
     let failed = history::failed().map_err(UsageError::NoHistory)?;
-    targets.retain(|target| failed.contains(&target.name));
-    if targets.is_empty() { Err(UsageError::NoneFailed) } else { Ok(targets) }
+    let all = chosen.targets.iter().cloned().zip(chosen.typed.iter().cloned());
+    let (targets, typed): (Vec<_>, Vec<_>) = all.filter(|(target, _)| failed.contains(&target.name)).unzip();
+    if targets.is_empty() { Err(UsageError::NoneFailed) } else { Ok(Chosen { targets, typed }) }
 }
 
 /// What holds for the way to all of `targets`; passwords are for those that are to be contacted.
@@ -203,21 +219,25 @@ fn settings(
     Ok(settings)
 }
 
-fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Vec<Target>, UsageError> {
+fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Chosen, UsageError> {
     let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
     let said = said(typed);
     let left_out = excluded.iter().map(|name| names.target(name, said)).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
-    let mut targets = Vec::new();
+    let (mut targets, mut expressions) = (Vec::new(), Vec::new());
     for name in selected.iter() {
         let target = names.target(name, said)?;
         // `-x web1` also means what is shown as web1: the same host by another port, say.
         let unwanted = excluded.contains(&target.name) || left_out.contains(&target);
         if !unwanted && seen.insert(target.clone()) {
             targets.push(target);
+            expressions.push(name.to_owned());
         }
     }
-    if targets.is_empty() { Err(UsageError::AllExcluded) } else { extended(targets, typed, names) }
+    if targets.is_empty() {
+        return Err(UsageError::AllExcluded);
+    }
+    Ok(Chosen { targets: extended(targets, typed, names)?, typed: expressions })
 }
 
 /// What of a way is typed, and so not looked for in the inventory.

@@ -6,4 +6,5 @@ JOBS = {'connect': connect.JOB, 'connect_100ms': connect.JOB_100MS,
         'import61': imports.JOB, 'import61_100ms': imports.JOB_100MS, 'packages': imports.PACKAGES,
         'packages_100ms': imports.PACKAGES_100MS, 'local': local.JOB, 'calls': calls.JOB,
         'locals200': contexts.JOB, 'memory': memory.JOB, 'sizes': sizes.JOB, 'fanout': fanout.JOB, 'hops_100ms': hops.HOPS, 'bastion': hops.BASTION, 'latency': hops.LATENCY,
-        'put': files.PUT, 'fetch': files.FETCH, 'tree': files.TREE}
+        'put': files.PUT, 'fetch': files.FETCH, 'tree': files.TREE,
+        'multicast': files.MULTICAST, 'files_memory': files.FILES_MEMORY}

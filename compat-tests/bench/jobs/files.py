@@ -1,12 +1,19 @@
 """Files over ssh: one that is large, and many that are small."""
 
 import itertools
+import contextlib
 import os
+import pathlib
 import random
+import time
 
+from harness.leaks import all_pids
+from harness.process import exits, peak_bytes
 from rounds import Contestant, Job
 
 HOST = 'files'
+TITLE = 'bench-of-files'
+MANY = 8
 
 
 class Ground:
@@ -35,6 +42,9 @@ class Ground:
 
     def hopvine(self, *words):
         return self.measured(lambda copy: self.bench.hopvine(*(self.filled(word, copy) for word in words)))
+
+    def peer(self, name, verb):
+        return self.measured(lambda copy: self.bench.peer(name, verb, HOST, str(self.file), str(copy)))
 
     def filled(self, text, copy):
         for name, path in ('FILE', self.file), ('TREE', self.tree), ('COPY', copy):
@@ -68,7 +78,8 @@ def puts(bench):
             Contestant('scp', ground.shell('scp -S "$(command -v ssh)" -q FILE HOST:COPY')),
             Contestant('sftp', ground.shell("echo put FILE COPY | sftp -S \"$(command -v ssh)\" -q -b - HOST >/dev/null")),
             Contestant('rsync -W', ground.shell('rsync -W FILE HOST:COPY')),
-            Contestant('hopvine put', ground.hopvine('put', '-w', HOST, 'FILE', 'COPY'), required=True)]
+            Contestant('hopvine put', ground.hopvine('put', '-w', HOST, 'FILE', 'COPY'), required=True),
+            Contestant('mitogen', ground.peer('mitogen', 'put')), Contestant('chopsticks', ground.peer('chopsticks', 'put'))]
 
 
 def fetches(bench):
@@ -77,7 +88,8 @@ def fetches(bench):
             Contestant('scp', ground.shell('scp -S "$(command -v ssh)" -q HOST:FILE COPY')),
             Contestant('sftp', ground.shell("echo get FILE COPY | sftp -S \"$(command -v ssh)\" -q -b - HOST >/dev/null")),
             Contestant('rsync -W', ground.shell('rsync -W HOST:FILE COPY')),
-            Contestant('hopvine fetch', ground.hopvine('fetch', '-w', HOST, 'FILE', 'COPY'), required=True)]
+            Contestant('hopvine fetch', ground.hopvine('fetch', '-w', HOST, 'FILE', 'COPY'), required=True),
+            Contestant('chopsticks', ground.peer('chopsticks', 'fetch'))]
 
 
 def trees(bench):
@@ -90,6 +102,54 @@ def trees(bench):
             Contestant('hopvine fetch -r', ground.hopvine('fetch', '-w', HOST, '-r', 'TREE', 'COPY'), required=True)]
 
 
+def to_many(bench):
+    ground = Ground(bench)
+    behind = f'{HOST}/local:c[1-{MANY}]'
+    copies = ' '.join(str(number) for number in range(1, MANY + 1))
+
+    def scp(folder):
+        # Into the place of one copy, so that as much is written.
+        line = f'printf "%s\\n" {copies} | xargs -P{MANY} -I{{}} scp -S "$(command -v ssh)" -q FILE HOST:COPY.{{}} && mv COPY.1 COPY && rm COPY.*'
+        return bench.start('sh', '-c', ground.filled(line, folder))
+    return [Contestant(f'{MANY} scp at once', ground.measured(scp), required=True),
+            Contestant('hopvine put, Python relay', ground.hopvine('put', '-w', behind, '--relay', 'python', 'FILE', 'COPY'), required=True),
+            Contestant('hopvine put, native relay', ground.hopvine('put', '-w', behind, '--relay', 'native', 'FILE', 'COPY'), required=True)]
+
+
+def memories(bench):
+    ground = Ground(bench)
+
+    def run(*words):
+        def measured():
+            copy = ground.copies / 'copy'
+            process = bench.hopvine(*(ground.filled(word, copy) for word in words), '--name', TITLE)
+            peaks = {}
+            while process.popen.poll() is None:
+                exits(process.pid, time.monotonic() + 0.01)
+                peaks.update(peaks_of(process.pid))
+            process.well_done()
+            bench.start('rm', '-rf', copy).well_done()
+            controller = peaks.pop(process.pid)
+            others = sorted((peak for peak in peaks.values()), reverse=True)
+            return {'controller_mb': controller, 'relay_mb': others[1] if len(others) > 1 else 0, 'agent_mb': others[0]}
+        return measured
+    way = ['-w', 'local:r/local:c']
+    return [Contestant('put, Python relay', run('put', *way, '--relay', 'python', 'FILE', 'COPY'), required=True),
+            Contestant('fetch, Python relay', run('fetch', *way, '--relay', 'python', 'FILE', 'COPY'), required=True),
+            Contestant('put, native relay', run('put', *way, '--relay', 'native', 'FILE', 'COPY'), required=True),
+            Contestant('fetch, native relay', run('fetch', *way, '--relay', 'native', 'FILE', 'COPY'), required=True)]
+
+
+def peaks_of(controller):
+    """The most that each of its processes has held so far, in MiB; watchdogs, which hold little, count too."""
+    peaks = {}
+    for pid in [controller, *all_pids()]:
+        with contextlib.suppress(OSError, ValueError, LookupError, StopIteration):
+            if pid == controller or TITLE.encode() in pathlib.Path(f'/proc/{pid}/cmdline').read_bytes():
+                peaks[pid] = peak_bytes(pid) / (1 << 20)
+    return peaks
+
+
 COLUMNS = [('seconds', 'whole process, s')]
 PUT = Job('one file of {mebibytes} MiB to a host over ssh', COLUMNS, puts,
           'What cannot be compressed, from the connection on. hopvine compares SHA-1 sums and brings the file to the '
@@ -98,3 +158,9 @@ FETCH = Job('one file of {mebibytes} MiB from a host over ssh', COLUMNS, fetches
             'As above, the other way.', needs_ssh=True)
 TREE = Job('{small_files} files of 1 KiB over ssh', COLUMNS, trees,
            'In folders of 100; from the connection on. hopvine compares a SHA-1 sum for each file.', needs_ssh=True)
+MULTICAST = Job(f'one file of {{mebibytes}} MiB to {MANY} contexts behind one relay over ssh', COLUMNS, to_many,
+                'Each writes it to the disk. scp has a connection for each; hopvine has one, which the file crosses once.',
+                rounds=3, needs_ssh=True)
+FILES_MEMORY = Job('the most that a file of {mebibytes} MiB takes of memory on its way',
+                   [('controller_mb', 'controller, MiB'), ('relay_mb', 'relay or agent, the smaller, MiB'), ('agent_mb', 'the larger, MiB')],
+                   memories, 'VmHWM, looked at each 10 ms; what a program and Python are themselves is in it.', rounds=3)

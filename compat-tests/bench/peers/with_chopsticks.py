@@ -31,6 +31,18 @@ def first_call(python, target, folder, named):
     there.close()
 
 
+def put(python, target, source, copy):
+    there = tunnel(python, target)
+    measure.say(bytes=there.put(source, copy)['size'])
+    there.close()
+
+
+def fetch(python, target, source, copy):
+    there = tunnel(python, target)
+    measure.say(bytes=there.fetch(source, copy)['size'])
+    there.close()
+
+
 def calls(python):
     there = tunnel(python, 'local')
 
@@ -64,4 +76,4 @@ def shell(python, command):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell)
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell, put=put, fetch=fetch)

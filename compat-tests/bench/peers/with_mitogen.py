@@ -3,7 +3,9 @@
 import os
 import time
 
+import mitogen.core
 import mitogen.master
+import mitogen.service
 
 import measure
 
@@ -72,6 +74,20 @@ def shell(python, command):
         measure.say(status=session.context('local').call(os.system, command))
 
 
+def receive(context, source, copy):
+    with open(copy, 'wb') as file:
+        whole, _ = mitogen.service.FileService.get(context=context, path=source, out_fp=file)
+    return whole
+
+
+def put(python, target, source, copy):
+    with Session(python) as session:
+        service = mitogen.service.FileService(router=session.router)
+        mitogen.service.Pool(router=session.router, services=[service])
+        service.register(source)
+        measure.say(whole=int(session.context(target).call(receive, session.router.myself(), source, copy)))
+
+
 def connect_through(python, user, key, *ports):
     with Session(python) as session:
         there = None
@@ -91,4 +107,4 @@ def fan_out_behind(python, user, key, port, count):
 
 if __name__ == '__main__':
     measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell,
-                 connect_through=connect_through, fan_out_behind=fan_out_behind)
+                 connect_through=connect_through, put=put, fan_out_behind=fan_out_behind)

@@ -95,6 +95,18 @@ impl FromAgent {
         out
     }
 
+    /// As [`Self::decode`], for whom the message is not needed any more: what is much is not copied.
+    pub fn take(mut message: Vec<u8>) -> Result<Self, MessageError> {
+        let wrap = match message.first() {
+            Some(17) => Self::Output,
+            Some(18) => Self::Errors,
+            Some(32) => |bytes| Self::File(Piece::Content(bytes)),
+            Some(_) | None => return Self::decode(&message),
+        };
+        message.remove(0);
+        Ok(wrap(message))
+    }
+
     pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
         let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
         Ok(match tag {

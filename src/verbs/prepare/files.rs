@@ -50,15 +50,15 @@ fn put_from(
 ) -> Result<Prepared, UsageError> {
     let reach = &typed.fleet.reach;
     let mut names = Names::new(reach.inventory.as_deref())?;
-    let mut targets = targets(reach, &mut names)?;
+    let mut chosen = targets(reach, &mut names)?;
     let origin = names.parse("--from", from)?;
     let origin: Vec<_> =
         origin.iter().map(|name| names.target(name, said(reach))).collect::<Result<_, _>>()?;
     let [mut source] =
         <[Target; 1]>::try_from(extended(origin, reach, &names)?).map_err(|_| UsageError::Origin)?;
-    set_apart(&mut source, &mut targets);
+    set_apart(&mut source, &mut chosen.targets);
     let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, transfer });
-    let reached = Reached { targets, beside: Some(source.clone()), names };
+    let reached = Reached { chosen, beside: Some(source.clone()), names };
     let prepared = prepare_for(reached, &typed.fleet, put, Vec::new(), ResultKind::Files)?;
     let fetch = Fetch { path: path_there(typed.local.as_os_str())?, transfer };
     let origin = Origin { target: source, fetch };
