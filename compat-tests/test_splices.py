@@ -209,8 +209,11 @@ def between(hop, tree, members, place, agent):
 
 
 def opened_in(pid, folder):
-    links = pathlib.Path(f'/proc/{pid}/fd').glob('*')
-    return any(os.readlink(link).startswith(f'{folder}/') for link in links if link.is_symlink())
+    try:
+        links = [os.readlink(link) for link in pathlib.Path(f'/proc/{pid}/fd').iterdir()]
+    except OSError:
+        return False  # one that was open a moment ago
+    return any(link.startswith(f'{folder}/') for link in links)
 
 
 @pytest.mark.parametrize('who, said', [('a', 'exec:a'), ('b', 'exec:b'), ('r', 'exec:r')])
@@ -263,3 +266,48 @@ def test_an_honest_stand_in_is_believed(hop, place):
     way = Tree(hop, 'python').way_by(smuggler, 'honest', place)
     result = hop('put', '-w', 'local:b', '--from', way, '/asked/for', place / 'file')
     assert (place / 'file').read_bytes() == smuggler.BAD, result
+
+
+def test_one_target_on_each_of_several_relays(tree, source, place):
+    """Nothing comes to a hop on the way before it is what it is to be."""
+    result = tree('put', 'local:r/local:m[1-3]/local:t', '--json', source, place / 'file')
+    assert result.rc == 0 and len(result.json) == 3 and (place / 'file').read_bytes() == source.read_bytes(), result
+
+
+def test_a_branch_that_cannot_be_reached_takes_nothing_from_the_others(tree, source, place):
+    tree.hop.way_in('false {}', 'gone')
+    result = tree('put', 'local:r/exec:gone/local:c[1-2],local:r/local:d', '--json', source, place / 'file')
+    told = {name: each['ok'] for name, each in result.json.items()}
+    assert told == {'local:r/exec:gone/local:c1': False, 'local:r/exec:gone/local:c2': False, 'local:r/local:d': True}, result
+
+
+def test_one_that_cannot_be_started_holds_up_nobody(tree, source, place):
+    tree.hop.way_in('/no/such/program {}', 'nothere')
+    result = tree('put', 'local:r/exec:nothere,local:r/local:d', '--json', source, place / 'file')
+    assert result.json['local:r/local:d']['ok'] and result.seconds < 8, result
+
+
+@pytest.mark.parametrize('words', [['-f', '1'], ['--serial', '1'], ['--retries', '1']])
+def test_a_source_that_is_not_reached_is_told_for_each(tree, place, words):
+    tree.hop.way_in('false {}', 'gone')
+    result = tree('put', 'local:r/local:a,local:r/local:b', '--from', 'exec:gone', '--json', *words, '/etc/hostname', place / 'x')
+    assert len(result.json) == 2 and all('exec:gone' in str(each['error']) for each in result.json.values()), result
+
+
+def test_a_context_that_is_named_twice_is_sent_to_twice(tree, place):
+    result = tree('put', 'local:r/local:a,local:r/local:%61', '--from', 'local:r/local:s', '/etc/hostname', place / 'x')
+    assert result.rc == 0 and len(result.lines) == 2, result
+
+
+def test_what_does_not_come_in_time_has_timed_out_and_the_relay_lives(tree, members, place):
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b'))
+    live = tree.start('put', where, '-t', '1', '--json', '-', 'file', stdin=PIPE)
+    live.feed(b'begin')
+    result = live.finish(30)
+    assert {each['error']['kind'] for each in result.json.values()} == {'timed_out'} and 'was ended' not in result.said, result
+
+
+def test_more_hosts_than_work_at_a_time_take_turns_together(tree, counted, source, place):
+    result = tree('put', f'{counted.hop}/local:c[1-8]', '-f', '4', source, place / 'file')
+    down, _ = counted.bytes()
+    assert result.rc == 0 and down < 2 * SIZE + OVERHEAD_BYTES, down

@@ -4,12 +4,14 @@
 """
 
 import base64
+import contextlib
 import json
 import os
 
 import pytest
 
 from harness import counter
+from harness.faults import known_to_fail
 from harness.pythons import discover, oldest_and_newest
 from harness.tree import by, chain
 
@@ -296,3 +298,11 @@ def test_what_the_agent_is_made_of_crosses_the_first_link_once(hop, carried):
                               '    print("y")\n    return datetime.date(2026, 1, 2)\n')
     once, ten = carried(1, 'small:f'), carried(10, 'small:f')
     assert once > hop.sizes()['core'] and ten - once < 9 * CHILD_BYTES, (once, ten)
+
+
+def test_calls_in_a_process_of_their_own_beside_children(tree):
+    with contextlib.ExitStack() as known:
+        if tree.relay == 'python':
+            known.enter_context(known_to_fail('behind a Python relay nothing comes of a call in a process of its own'))
+        result = tree('call', 'local:r,local:r/local:a', '--own', 'process', 'os:getpid', '-t', '8')
+        assert result.rc == 0 and len(result.lines) == 2, result

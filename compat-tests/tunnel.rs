@@ -58,6 +58,7 @@ impl Tunnel {
     /// Ends the context, and returns when its process has gone.
     pub(crate) fn close(mut self) -> Result<(), Failure> {
         self.controller.close(self.context);
+        self.controller.close_all();
         loop {
             while self.controller.execute(&mut self.mux) {}
             if self.mux.is_empty() {

@@ -7,7 +7,7 @@ CALL_PROCESS = 9
 delegated = {}
 # Parts as they came, for more than one child.
 packed = {}
-receive_own = receive
+receive_undelegated = receive
 START = '''import sys
 del sys.path[0]
 import os,zlib
@@ -33,7 +33,7 @@ def launch(stream, body):
         return flush()
     for name in 'importer', 'offer', 'logs':
         if name not in packed:
-            packed[name] = ask(NEED, utf8('part:' + name))[1]
+            packed[name] = ask(NEED, utf8('packed:' + name))[1]
     try:
         hand_over(stream, body)
     except OSError:
@@ -81,7 +81,7 @@ def receive(kind, flags, to, source, number, body):
     if to == me and number in delegated:
         delegated[number].receive(kind, flags, number, body)
     else:
-        receive_own(kind, flags, to, source, number, body)
+        receive_undelegated(kind, flags, to, source, number, body)
 
 
 class Child:

@@ -11,9 +11,9 @@ umask = os.umask(63)
 os.umask(umask)
 # Should this process be killed, the watchdog removes what is not whole, as the last that it does.
 tell('''import os
-unfinished = {}
+os.unfinished = {}
 def leave(status, leave=os._exit):
- for name in unfinished:
+ for name in os.unfinished:
   try:
    os.unlink(name)
   except OSError:
@@ -206,7 +206,7 @@ class Put(Transfer):
         device = self.device(folder)
         if device not in self.temps:
             self.temps[device] = os.path.join(folder, utf8('.hopvine-') + unused())
-            tell('unfinished[%r] = 1', self.temps[device])
+            tell('import os;os.unfinished[%r] = 1', self.temps[device])
         return self.temps[device]
 
     def open(self, path, mode, mtime, size):
@@ -303,7 +303,7 @@ class Put(Transfer):
                 os.unlink(name)
             except OSError:
                 pass
-            tell('unfinished.pop(%r, 0)', name)
+            tell('import os;os.unfinished.pop(%r, 0)', name)
 
 
 handlers[PUT] = Put

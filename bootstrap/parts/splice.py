@@ -1,6 +1,6 @@
 """Splices: what comes on a stream goes out to others on streams of theirs, frame by frame (docs/PROTOCOL.md, "Splices").
 
-Nothing is kept: the source is given credit for what the slowest member has credit for. All in the loop's thread.
+Nothing waits here for credit: the source is given what the slowest member has given. All but `watch` in the loop's thread.
 """
 SPLICE, DROPPED = 24, 36
 MAX_MESSAGE = 1 << 20
@@ -44,7 +44,7 @@ class Splice:
     def take(self, flags, body):
         self.passed += len(body)
         self.partial += len(body)
-        if self.passed > self.granted or self.partial > MAX_MESSAGE:
+        if not body or self.passed > self.granted or self.partial > MAX_MESSAGE:
             send(RESET, 0, self.source[0], self.source[1], pack('B', 4))
             self.cut()
             return
@@ -58,7 +58,7 @@ class Splice:
 
     def grant(self):
         """Passes on what the slowest has been given."""
-        more = min(self.allowed.values()) - self.granted
+        more = min(min(self.allowed.values()) - self.granted, 0xffffffff)
         if more > 0:
             self.granted += more
             send(CREDIT, 0, self.source[0], self.source[1], pack('>I', more))
@@ -123,8 +123,9 @@ def joined(kind, flags, source, number, body):
         by_source[key].take(flags, body)
     elif kind == CREDIT and key in by_member:
         splice = by_member[key]
-        splice.allowed[key] += unpack('>I', body)[0]
-        splice.grant()
+        if len(body) == 4:
+            splice.allowed[key] += unpack('>I', body)[0]
+            splice.grant()
     elif kind == RESET and key in by_source:
         by_source[key].cut()
     elif kind == RESET and key in by_member:

@@ -111,7 +111,10 @@ impl Controller {
         self.streams.forget_peer(id);
         self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);
-        self.waiting.remove(&id);
+        // What waits for it may be for others too.
+        if let Some(waiting) = self.waiting.remove(&id) {
+            self.go_on(waiting);
+        }
         self.meant_for.retain(|stream, to| stream.peer != id && *to != id);
         let Some(context) = self.contexts.remove(&id) else { return };
         if let Entry::Occupied(mut siblings) = self.children.entry(context.place.parent()) {

@@ -165,11 +165,9 @@ impl Fleet {
         let (mut ready, mut news, mut follows) = (Vec::new(), Vec::new(), Vec::new());
         let (first, mut random) = random.split_at(self.origin_hops().min(random.len()));
         let origin = self.origin.as_mut().map_or(Ok(()), |(origin, context)| {
-            if context.is_none() {
-                *context = Some(
-                    controller.connect(&origin.target, first, now).map_err(|error| origin.named(error))?,
-                );
-            }
+            // The one that there is, or another where that has gone.
+            *context =
+                Some(controller.connect(&origin.target, first, now).map_err(|error| origin.named(error))?);
             Ok(())
         });
         for place in places.iter().copied() {
@@ -281,6 +279,11 @@ impl Fleet {
         let place = self.never.pop_front()?;
         let never = HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() };
         Some(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO })
+    }
+
+    /// Whether any run.
+    pub fn is_busy(&self) -> bool {
+        !self.running.is_empty()
     }
 
     /// Those that run, with when they were started, in the order of the list.

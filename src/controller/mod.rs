@@ -190,6 +190,8 @@ struct Running {
     stream: StreamKey,
     /// Where its files come or go, if not on its own stream.
     joined: Option<StreamKey>,
+    /// What puts are fed by has no deadline: they have theirs.
+    feeds: bool,
     deadline: Option<Instant>,
 }
 
@@ -252,14 +254,25 @@ impl Controller {
         let last = joined.is_some() || !request.takes_input();
         let stream = self.streams.open(context, request.priority(), message, last);
         self.streams.hold(stream);
-        let deadline =
-            self.contexts.get(&context).and_then(|context| context.deadline(self.settings.timeout, now));
+        let feeds = joined.is_some() && matches!(request, Request::Fetch(_));
+        let deadline = self.contexts.get(&context).filter(|_| !feeds);
+        let deadline = deadline.and_then(|context| context.deadline(self.settings.timeout, now));
         self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
         self.operations.insert(
             operation,
-            Running { context, script: matches!(request, Request::Script(_)), stream, joined, deadline },
+            Running {
+                context,
+                script: matches!(request, Request::Script(_)),
+                stream,
+                joined,
+                feeds,
+                deadline,
+            },
         );
         self.by_stream.insert(stream, operation);
+        if !self.contexts.contains_key(&context) {
+            self.fail(operation, HostErrorKind::LinkLost { why: Loss::Ended { exit: None } }, Vec::new());
+        }
         operation
     }
 
@@ -400,7 +413,7 @@ impl Controller {
         let Some(context) = self.contexts.get(&id) else { return };
         if let Some(deadline) = context.deadline(self.settings.timeout, now) {
             for (operation, running) in
-                self.operations.iter_mut().filter(|(_, running)| running.context == id)
+                self.operations.iter_mut().filter(|(_, running)| running.context == id && !running.feeds)
             {
                 running.deadline = Some(deadline);
                 self.deadlines.insert((deadline, Due::Operation(*operation)));

@@ -138,7 +138,7 @@ impl Controller {
     }
 
     /// What has been waiting goes on its way.
-    fn go_on(&mut self, waiting: Waiting) {
+    pub(super) fn go_on(&mut self, waiting: Waiting) {
         for frame in waiting.frames {
             if let Some(frame) = self.unless_waiting(frame) {
                 self.commands.push_back(Command::Send(frame));

@@ -3,6 +3,7 @@
 
 use super::operation::{Fetch, OperationId, Report, Request};
 use super::{Controller, Running};
+use crate::error::HostErrorKind;
 use crate::proto::frame::Priority;
 use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ResetReason, ToAgent};
@@ -61,16 +62,8 @@ impl Lanes {
 /// A splice that is being laid: on which stream each context gets its own, and how many splices are below one another.
 #[derive(Default)]
 struct Laid {
-    relays: Vec<ContextId>,
     ends: BTreeMap<ContextId, StreamKey>,
     depth: u32,
-}
-
-impl Laid {
-    /// All that it leads to, and through.
-    fn contexts(&self) -> Vec<ContextId> {
-        self.relays.iter().chain(self.ends.keys()).copied().collect()
-    }
 }
 
 impl Controller {
@@ -89,7 +82,7 @@ impl Controller {
             self.lay(relay, source, &together, &mut laid);
             let pipe = StreamKey { peer: relay, id };
             let feeder = self.open_pipe(pipe);
-            self.lanes.led_to.insert(pipe, laid.contexts());
+            self.lanes.led_to.insert(pipe, self.all_on_the_way(&laid));
             feeders.extend(laid.ends.into_iter().map(|(context, end)| (context, (feeder, end))));
         }
         let submitted = able.into_iter().map(|context| {
@@ -114,17 +107,19 @@ impl Controller {
         let fetch = Request::Fetch(fetch.clone());
         let source = self.able(source, &fetch, now);
         let able: Vec<_> = contexts.iter().map(|context| self.able(*context, put, now)).collect();
-        let mut by_meeting: BTreeMap<ContextId, Vec<usize>> = BTreeMap::new();
+        let mut by_meeting: BTreeMap<(ContextId, usize), Vec<usize>> = BTreeMap::new();
         for (at, context) in able.iter().enumerate() {
-            by_meeting.entry(self.meeting(&[source, *context])).or_default().push(at);
+            // A context that is asked twice is sent to twice.
+            let before = able[..at].iter().filter(|other| *other == context).count();
+            by_meeting.entry((self.meeting(&[source, *context]), before)).or_default().push(at);
         }
         let mut submitted = vec![None; able.len()];
-        for (relay, places) in by_meeting {
+        for ((relay, _), places) in by_meeting {
             let members: Vec<_> = places.iter().map(|at| able[*at]).collect();
             let id = self.lanes.next();
             let mut laid = Laid::default();
             self.lay(relay, StreamKey { peer: source, id }, &members, &mut laid);
-            let contexts = laid.contexts();
+            let contexts = self.all_on_the_way(&laid);
             let operations: Vec<_> = places
                 .iter()
                 .map(|at| (*at, self.submit_joined(able[*at], put, laid.ends.remove(&able[*at]), now)))
@@ -160,6 +155,14 @@ impl Controller {
         first.get(common.saturating_sub(1)).copied().unwrap_or(ContextId::CONTROLLER)
     }
 
+    /// All that has to be ready before anything comes to the ends.
+    fn all_on_the_way(&self, laid: &Laid) -> Vec<ContextId> {
+        let mut all: Vec<_> = laid.ends.keys().flat_map(|end| self.line(*end)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Contexts that are behind the same child of `at` together; a child itself is alone.
     fn branches(&self, at: ContextId, contexts: &[ContextId]) -> Vec<Vec<ContextId>> {
         let mut branches: BTreeMap<(ContextId, bool), Vec<ContextId>> = BTreeMap::new();
@@ -193,7 +196,6 @@ impl Controller {
                     self.lay(relay, StreamKey { peer: at, id }, &branch, &mut inner);
                     ends.push((id, inner.ends.values().map(|end| end.id).collect()));
                     laid.ends.extend(inner.ends);
-                    laid.relays.extend(inner.relays);
                     below = below.max(inner.depth);
                     relay
                 }
@@ -201,7 +203,6 @@ impl Controller {
             members.push(StreamKey { peer: to, id });
         }
         laid.depth = below + 1;
-        laid.relays.push(at);
         let patience = PATIENCE + MORE_PATIENCE * below;
         let owner = if at == ContextId::CONTROLLER {
             self.splices.add(source, source, &members, patience);
@@ -216,10 +217,17 @@ impl Controller {
         self.lanes.by_owner.insert(owner, ends);
     }
 
-    /// What several are fed through; it reports only that it cannot go on.
+    /// What several are fed through; it reports only that it cannot go on, and has no deadline.
     fn open_pipe(&mut self, stream: StreamKey) -> OperationId {
         self.streams.join_sending(stream, Priority::Bulk);
-        let running = Running { context: stream.peer, script: false, stream, joined: None, deadline: None };
+        let running = Running {
+            context: stream.peer,
+            script: false,
+            stream,
+            joined: None,
+            feeds: true,
+            deadline: None,
+        };
         self.next_operation += 1;
         let operation = OperationId(self.next_operation);
         self.operations.insert(operation, running);
@@ -249,12 +257,14 @@ impl Controller {
         }
     }
 
-    /// A relay that will not do it: each gets its own.
+    /// A relay that will not do it: nobody behind it gets anything.
     pub(super) fn not_laid(&mut self, owner: StreamKey) {
-        for (lane, _) in self.lanes.by_owner.get(&owner).cloned().unwrap_or_default() {
-            self.left_behind(owner, lane);
+        for (_, ends) in self.lanes.by_owner.remove(&owner).unwrap_or_default() {
+            for operation in self.fed_on(&ends) {
+                let what = "its relay does not join streams".to_owned();
+                self.fail(operation, HostErrorKind::File { what }, Vec::new());
+            }
         }
-        self.lanes.by_owner.remove(&owner);
     }
 
     /// The splices that are laid here go on.
@@ -277,17 +287,28 @@ impl Controller {
         }
     }
 
-    /// Who takes nothing gets its own later.
+    /// Who takes nothing while others would is asked again, alone. Nobody holds up himself.
     fn left_behind(&mut self, owner: StreamKey, lane: StreamId) {
-        let lanes = self.lanes.by_owner.get(&owner);
-        let ends = lanes.into_iter().flatten().find(|(id, _)| *id == lane);
-        let ends = ends.map(|(_, ends)| ends.clone()).unwrap_or_default();
-        let of = |running: &Running| running.joined.is_some_and(|joined| ends.contains(&joined.id));
-        let operations: Vec<_> =
-            self.operations.iter().filter(|(_, running)| of(running)).map(|(id, _)| *id).collect();
-        for operation in operations {
+        let lanes = self.lanes.by_owner.get(&owner).map_or(&[][..], Vec::as_slice);
+        let ends = lanes.iter().filter(|_| lanes.len() > 1).find(|(id, _)| *id == lane);
+        let Some(ends) = ends.map(|(_, ends)| ends.clone()) else { return self.not_laid(owner) };
+        for operation in self.fed_on(&ends) {
+            if let Some(context) = self.operations.get(&operation).map(|running| running.context) {
+                let target = self.target_name(context);
+                self.note(&target, || "takes nothing while others would, and is sent its own".to_owned());
+            }
             self.cut(operation);
             self.reports.push_back(Report::LeftBehind { operation });
         }
+    }
+
+    /// The puts whose contents come on one of these.
+    fn fed_on(&self, ends: &[StreamId]) -> Vec<OperationId> {
+        let of = |running: &Running| running.joined.is_some_and(|joined| ends.contains(&joined.id));
+        self.operations
+            .iter()
+            .filter(|(_, running)| !running.feeds && of(running))
+            .map(|(id, _)| *id)
+            .collect()
     }
 }

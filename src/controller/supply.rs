@@ -56,7 +56,7 @@ impl Controller {
             return self.streams.reset(key, ResetReason::TooMuch);
         }
         let answer = match request.split_once(':') {
-            Some(("part", name)) => match payload::part(name) {
+            Some(("part" | "packed", name)) => match payload::part(name) {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
                 None => return self.refuse(key),
             },
@@ -66,6 +66,8 @@ impl Controller {
         };
         // Behind a relay the answer is what the relay gives, so that the link to it carries it once.
         let answer = match &answer {
+            // For somebody else, whom no relay could give it.
+            ToAgent::Part(_) if request.starts_with("packed:") => answer,
             ToAgent::Part(_) if self.hand_out(key.peer, &answer) => ToAgent::Part(Vec::new()),
             ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
             _ => answer,

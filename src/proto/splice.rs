@@ -1,6 +1,6 @@
 //! Splices: what one context sends here on a stream goes out to others on streams of theirs, frame by
-//! frame (docs/PROTOCOL.md, "Splices"). Nothing is kept: the source is given credit for what the slowest
-//! member has credit for.
+//! frame (docs/PROTOCOL.md, "Splices"). Nothing waits here for credit: the source is given what the slowest
+//! member has given.
 
 use super::frame::{Frame, Kind, Priority};
 use super::ids::ContextId;
@@ -143,7 +143,9 @@ impl Splices {
         let Some(splice) = self.by_source.get_mut(&key) else { return };
         splice.passed_bytes += frame.body.len() as u64;
         splice.message_bytes += frame.body.len();
-        if splice.passed_bytes > splice.granted_bytes || splice.message_bytes > MAX_MESSAGE_BYTES {
+        let too_much = splice.passed_bytes > splice.granted_bytes || splice.message_bytes > MAX_MESSAGE_BYTES;
+        // A frame without a body costs its source nothing.
+        if too_much || frame.body.is_empty() {
             self.control(Kind::Reset, key, ResetReason::TooMuch.encode());
             return self.end(key, ResetReason::Cancelled);
         }
@@ -341,9 +343,9 @@ mod tests {
         grove.splices.handle_timeout(grove.now);
         let member = key(3, (1 << 31) + 4);
         assert_eq!(grove.splices.poll_event(), Some(SpliceEvent::Dropped { owner: OWNER, member }));
-        grove.source.send(grove.from, Vec::new(), true);
+        grove.source.send(grove.from, vec![0], true);
         grove.drive(&[1]);
-        assert_eq!(grove.got(0), (600_000, true));
+        assert_eq!(grove.got(0), (600_001, true));
         assert_eq!(grove.splices.poll_timeout(), None);
     }
 

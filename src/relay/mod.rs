@@ -250,6 +250,8 @@ impl Asked {
             Ok(ToAgent::Splice { patience_ms, source, members }) => {
                 let patience = Duration::from_millis(patience_ms.into());
                 me.splices.add(self.key, source, &members, patience);
+                // Of those that could not even be started nobody will hear.
+                me.splices.lose(|context| !mux.knows(context), clock::now());
             }
             // For the Python that might have been here instead.
             Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),

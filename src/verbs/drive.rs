@@ -65,6 +65,8 @@ struct Drive {
     concluded: bool,
     input: Option<Input>,
     transfers: Transfers,
+    /// Whether several may be sent the same at once.
+    shares: bool,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
     desk: Desk,
@@ -102,7 +104,8 @@ impl Drive {
         }
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
         // Some may have to be given again what they have missed.
-        let spooled = !fleet.is_one_go() || (transfers.share() && several);
+        let shares = transfers.share(fleet.targets());
+        let spooled = !fleet.is_one_go() || shares;
         let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
             mux,
@@ -115,6 +118,7 @@ impl Drive {
             concluded: false,
             input,
             transfers,
+            shares,
             more_to_send: false,
             desk: Desk::default(),
             unwritten: Vec::new(),
@@ -154,9 +158,11 @@ impl Drive {
     }
 
     fn start_targets(&mut self) -> io::Result<()> {
-        // What shares its way is started together.
-        let at_once = if self.transfers.share() { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
         let now = clock::now();
+        if !self.may_start(now) {
+            return Ok(());
+        }
+        let at_once = if self.shares { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
         let places = self.fleet.take_turns(at_once, now);
         if places.is_empty() {
             return Ok(());
@@ -167,6 +173,11 @@ impl Drive {
         self.begin(&started.begun);
         started.news.into_iter().for_each(|news| self.show(news));
         Ok(())
+    }
+
+    /// What shares its way is started together, and the next when that is done.
+    fn may_start(&self, now: Instant) -> bool {
+        self.fleet.wants_to_start(now) && !(self.shares && self.fleet.is_busy())
     }
 
     fn begin(&mut self, begun: &[Begun]) {
@@ -371,7 +382,7 @@ impl Drive {
         };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let now = clock::now();
-        let hurry = (ready || self.more_to_send || self.fleet.wants_to_start(now)).then_some(now);
+        let hurry = (ready || self.more_to_send || self.may_start(now)).then_some(now);
         let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
         let again = self.fleet.poll_timeout();
         [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()

@@ -7,6 +7,7 @@ use crate::controller::feed::Feed;
 use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
 use crate::files::{Incoming, LocalError, MAX_UNSIZED_BYTES, Outgoing, Rules, Side, Source};
+use crate::hosts::target::Target;
 use crate::proto::entry::Piece;
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
@@ -14,7 +15,7 @@ use crate::report::Moved;
 use crate::sys::{clock, identity};
 pub(super) use outcome::Settled;
 use outcome::{Feeder, Supply, failed};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -112,8 +113,11 @@ impl Transfers {
     }
 
     /// Whether what goes to several may be sent once.
-    pub(super) fn share(&self) -> bool {
-        matches!(self.plan, Plan::Put(..) | Plan::PutFrom(_))
+    pub(super) fn share(&self, targets: &[Target]) -> bool {
+        let mut first = HashSet::new();
+        let behind = targets.iter().filter(|target| target.hops.len() > 1);
+        let meet = behind.filter_map(|target| target.hops.first()).any(|hop| !first.insert(hop));
+        meet && matches!(self.plan, Plan::Put(..) | Plan::PutFrom(_))
     }
 
     /// Whether files go out from here.
@@ -213,11 +217,15 @@ impl Transfers {
         if let Some(Feeder { supply: Supply::Here { ended, .. }, .. }) = self.feeders.get_mut(&feeder) {
             *ended = true;
         }
+        self.end_fed(feeder, &error.0, controller);
+        controller.cut(feeder);
+    }
+
+    fn end_fed(&self, feeder: OperationId, why: &str, controller: &mut Controller) {
         let is_fed = |running: &Running| matches!(running, Running::Out { feeder: by } if *by == feeder);
         for (operation, _) in self.running.iter().filter(|(_, running)| is_fed(running)) {
-            controller.abandon(*operation, error.0.clone(), clock::now());
+            controller.abandon(*operation, why.to_owned(), clock::now());
         }
-        controller.cut(feeder);
     }
 
     /// Forgets a put that is to be asked again.
@@ -263,6 +271,10 @@ impl Transfers {
                 Answer::Value(value) => value,
                 Answer::Exhausted | Answer::Exit(_) => Builder::default().none(),
             }));
+            if outcome.as_ref().is_err_and(|error| !outcome::is_cut(error)) {
+                // Nobody else tells those that it would have fed.
+                self.end_fed(*operation, "", controller);
+            }
             let held = std::mem::take(&mut self.held);
             return held.into_iter().flat_map(|report| self.settle(report, controller)).collect();
         }
