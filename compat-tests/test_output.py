@@ -115,6 +115,31 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(hop):
     assert result.lines[:4] == group('local:c[1-2]', '1') and result.err == b'', result
 
 
+def test_a_line_without_end_is_told_as_quickly_as_many(hop):
+    result = run(hop, 'local:c[1-2]', '-b', 'head -c 16000000 /dev/zero')
+    assert len(result.out) > 16_000_000 and result.rc == 0 and result.seconds < 5, (len(result.out), result.seconds)
+
+
+def test_an_interrupt_is_seen_while_much_is_told(hop):
+    told = hop.scratch / 'told'
+    with open(told, 'wb') as out:
+        live = hop.start('run', '-w', 'local:', '-b', '--', 'head -c 100000000 /dev/zero', stdout=out)
+        while not told.stat().st_size:
+            assert live.popen.poll() is None
+        live.signal(signal.SIGINT)
+        assert live.finish(10).rc == 130
+
+
+def test_characters_stay_whole_on_a_terminal(hop, terminal):
+    text = 'é' * 30_000
+    typist = terminal('run', '-w', 'local:', '--', f"printf x; printf '{text[:20]}'; printf '\303'; sleep 0.1; printf '\251\n\303'")
+    assert typist.end() == 0 and typist.shown.decode() == 'x' + 'é' * 21 + '\r\n\\xc3', typist.shown
+    source = hop.write('source', text)
+    for fold in ([], ['-b']):
+        typist = terminal('run', '-w', 'local:', *fold, '--', f'cat {source}; echo')
+        assert typist.end() == 0 and typist.shown.decode().count('é') == 30_000, typist.shown
+
+
 # Compared.
 
 def test_each_group_is_compared_with_the_largest(hop, counter):

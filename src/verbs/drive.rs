@@ -344,20 +344,24 @@ impl Drive {
 
     fn over(&mut self) -> Option<ExitCode> {
         let written = self.watched_outputs.is_empty();
+        let told = !self.reporter.has_more();
         match self.ending {
             Ending::At { deadline, .. } if !self.concluded && clock::now() >= deadline => {
                 // Those that do not end are not waited for; what others have said is not lost.
                 self.conclude();
                 self.reporter.flush(clock::now());
+                while self.reporter.can_tell_more() && clock::now() < deadline + LAST_WAIT {
+                    self.reporter.flush(clock::now());
+                }
                 self.over()
             }
             Ending::At { deadline, code } => {
                 let gone = self.mux.is_empty() && self.fleet.is_done();
-                let enough = written || (code != ExitCode::Success && !self.reporter.has_more());
+                let enough = told && (written || code != ExitCode::Success);
                 ((gone && enough) || clock::now() >= deadline).then_some(code)
             }
             Ending::Natural | Ending::AskedOnce => {
-                let done = self.fleet.is_done() && self.mux.is_empty() && written;
+                let done = self.fleet.is_done() && self.mux.is_empty() && written && told;
                 let code = if self.largest { ExitCode::largest } else { ExitCode::of };
                 done.then(|| code(self.reporter.outcomes()))
             }
@@ -371,7 +375,8 @@ impl Drive {
         };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let now = clock::now();
-        let hurry = (ready || self.more_to_send || self.fleet.wants_to_start(now)).then_some(now);
+        let begins = self.fleet.wants_to_start(now);
+        let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
         let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
         let again = self.fleet.poll_timeout();
         [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()
