@@ -221,6 +221,7 @@ def test_the_exit_status_may_be_the_largest(hop, refusing, counter):
     assert run(hop, 'local:c[1-3]', '-S', script).rc == 9
     assert run(hop, f'local:,{refusing}', '-S', 'true').rc == 255
     assert run(hop, 'local:c[1-2]', '-S', 'true').rc == 0
+    assert run(hop, 'local:c[1-3]', '-f', '1', '--max-failures', '0', '-S', 'exit 7').rc == 7
 
 
 def test_after_too_many_failures_nothing_more_is_started(hop):
