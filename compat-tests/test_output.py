@@ -107,7 +107,8 @@ def test_what_was_gathered_is_not_lost_by_an_interrupt(hop, fifo):
     live.signal(signal.SIGINT)
     result = live.finish(10)
     assert result.rc == 130 and result.lines[0] == RULE and result.lines[-1] == 'said', result
-    assert result.said.splitlines()[-1] == 'hopvine: 2 interrupted: local:c[2-3]', result
+    assert result.said.splitlines() == ['hopvine: local:c2: interrupted', 'hopvine: 1 interrupted: local:c2',
+                                        'hopvine: 1 not started: local:c3'], result
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(hop):
@@ -132,7 +133,7 @@ def test_an_interrupt_is_seen_while_much_is_told(hop):
 
 def test_characters_stay_whole_on_a_terminal(hop, terminal):
     text = 'é' * 30_000
-    typist = terminal('run', '-w', 'local:', '--', f"printf x; printf '{text[:20]}'; printf '\303'; sleep 0.1; printf '\251\n\303'")
+    typist = terminal('run', '-w', 'local:', '--', f"printf x; printf '{text[:20]}'; printf '\\303'; sleep 0.1; printf '\\251\\n\\303'")
     assert typist.end() == 0 and typist.shown.decode() == 'x' + 'é' * 21 + '\r\n\\xc3', typist.shown
     source = hop.write('source', text)
     for fold in ([], ['-b']):
@@ -258,6 +259,27 @@ def test_who_is_not_reached_is_tried_again(hop, ssh, refusing):
     log = hop.scratch / 'log'
     result = run(hop, 'local:', '--retries', '3', f'echo ran >>{log}; exit 7')
     assert result.rc == 7 and log.read_text() == 'ran\n', result
+
+
+def test_who_was_refused_last_is_unreachable_when_all_is_stopped(hop, ssh, refusing, fifo):
+    gate = fifo('gate')
+    live = hop.start('run', '-w', f'local:,{refusing}', '--retries', '9', '--fail-fast', '--', f'read line <{gate}; exit 7')
+    live.until(b'trying again', 'err')
+    gate.write(b'go\n')
+    result = live.finish()
+    assert result.said.splitlines()[-2:] == [f'hopvine: 1 unreachable: {refusing}', 'hopvine: 1 exit status 7: local'], result
+    assert result.rc == 4 and f'hopvine: {refusing}: connection refused\n' in result.said, result
+
+
+def test_an_interrupt_tells_who_waits_for_another_attempt(ssh, refusing, terminal):
+    typist = terminal('run', '-w', f'{refusing},other@{refusing}', '--retries', '30', '--', 'true')
+    while typist.shown.count(b'trying again') < 2:
+        assert typist.read()
+    typist.type('\x03')
+    typist.until(b'; interrupt again to stop')
+    assert b'hopvine: 2 to try again; interrupt' in typist.shown, typist.shown
+    typist.type('\x03')
+    assert typist.end() == 130
 
 
 def test_input_is_there_for_each_attempt_and_each_batch(hop):

@@ -11,7 +11,7 @@ use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Controller, Note, Weight};
-use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::error::{ExitCode, UsageError};
 use crate::hosts::nodeset;
 use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
@@ -405,7 +405,7 @@ impl Drive {
     /// Many hosts on a terminal: first tells who still runs.
     fn interrupt(&mut self) {
         let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
-        if watched && self.ending == Ending::Natural {
+        if watched && self.ending == Ending::Natural && !self.fleet.is_done() {
             let running = self.fleet.running();
             let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
             let mut names = nodeset::fold(names);
@@ -413,11 +413,15 @@ impl Drive {
                 names.truncate(end);
                 names += "...";
             }
-            self.reporter.say(&format!(
-                "{} running: {names}; {} to start; interrupt again to stop",
-                running.len(),
-                self.fleet.waiting()
-            ));
+            let again = self.fleet.to_try_again();
+            let counts = [
+                (running.len(), format!("running: {names}")),
+                (self.fleet.waiting() - again, "to start".to_owned()),
+                (again, "to try again".to_owned()),
+            ];
+            let told = counts.into_iter().filter(|(count, _)| *count > 0);
+            let told: String = told.map(|(count, what)| format!("{count} {what}; ")).collect();
+            self.reporter.say(&format!("{told}interrupt again to stop"));
             self.ending = Ending::AskedOnce;
         } else {
             self.stop(ExitCode::Interrupted);
@@ -427,9 +431,9 @@ impl Drive {
     fn stop(&mut self, code: ExitCode) {
         if !matches!(self.ending, Ending::At { .. }) {
             self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
-            for place in self.fleet.stop(&mut self.controller, clock::now()) {
-                let never = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
-                self.show(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO });
+            self.fleet.stop(&mut self.controller, clock::now());
+            while let Some(never) = self.fleet.poll_never() {
+                self.show(never);
             }
         }
     }
