@@ -413,6 +413,18 @@ def test_what_failed_last_can_be_run_again(hop, counter):
     assert result.rc == 2 and 'none of these hosts failed' in result.said, result
 
 
-def test_a_place_that_cannot_be_written_is_no_failure(hop):
-    result = hop('run', '-w', 'local:c[1-2]', '-v', '--', 'false', env={'XDG_STATE_HOME': '/proc/none'})
-    assert result.rc == 5 and 'what failed cannot be remembered' in result.said, result
+def test_who_is_not_run_again_is_still_remembered(hop):
+    run(hop, 'local:c[1-3]', 'false')
+    assert run(hop, 'local:c[1-3]', '-x', 'local:c[2-3]', '--rerun', 'failed', 'true').rc == 0
+    result = run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true')
+    assert result.lines == ['local:c2', 'local:c3'], result
+    run(hop, 'local:c[1-2]', 'exit $(( $PPID > 0 ))')  # another run knows nothing of c3
+    assert run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true').lines == ['local:c1', 'local:c2']
+
+
+def test_a_place_that_cannot_be_written_is_told_and_no_failure(hop):
+    for place in ({'XDG_STATE_HOME': '/proc/none'}, {'XDG_STATE_HOME': '', 'HOME': ''}):
+        result = hop('run', '-w', 'local:c[1-2]', '--', 'false', env=place)
+        assert result.rc == 5 and 'what failed cannot be remembered: ' in result.said, result
+        assert '; --rerun failed would take an older run\n' in result.said, result
+        assert hop('run', '-w', 'local:c[1-2]', '--', 'true', env=place).err == b''

@@ -5,22 +5,21 @@ use super::desk::Desk;
 use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
-use super::prepare::{self, Prepared};
-use super::rehearsal;
+use super::prepare::Prepared;
+use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, UsageError};
 use crate::hosts::nodeset;
-use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::report::{Color, Colors, Fold, Folder, Layout, Reporter, ResultKind, View};
+use crate::report::{Folder, Reporter, View};
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use crate::sys::{clock, random};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,7 @@ const MAX_NAMES_CHARS: usize = 300;
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
     match prepared {
         Ok(prepared) if typed.dry_run || typed.list_hosts => rehearsal::tell(&prepared, typed),
-        Ok(prepared) => match folder(typed, &prepared.targets) {
+        Ok(prepared) => match output::folder(typed, &prepared.targets) {
             Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
             Err(error) => Ok(refused(&error)),
         },
@@ -59,8 +58,8 @@ struct Drive {
     verbose: bool,
     /// Whether the exit status is the largest of all.
     largest: bool,
-    /// Whether others may want to know who failed.
-    remembers: bool,
+    /// Where others may want to know who failed.
+    remembering: Option<Remembering>,
     /// Whether the end has been told.
     concluded: bool,
     input: Option<Input>,
@@ -86,13 +85,25 @@ enum Ending {
     },
 }
 
+/// Who is remembered beside those that have failed now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remembering {
+    /// Nobody: it is another run.
+    Run,
+    /// Those of the same run that had no part in this one.
+    Rest,
+}
+
 impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
-        let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
+        let reporter = output::reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
         let several = prepared.targets.len() > 1;
-        let remembers = several || typed.rerun.is_some();
+        let remembering = match typed.rerun {
+            Some(cli::Rerun::Failed) => Some(Remembering::Rest),
+            None => several.then_some(Remembering::Run),
+        };
         let transfers = Transfers::new(prepared.files);
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
@@ -111,7 +122,7 @@ impl Drive {
             reporter,
             verbose: typed.reach.verbose,
             largest: typed.shown.largest_status,
-            remembers,
+            remembering,
             concluded: false,
             input,
             transfers,
@@ -332,12 +343,14 @@ impl Drive {
             return;
         }
         let wanted = !matches!(self.ending, Ending::At { code: ExitCode::Success, .. });
-        if wanted
-            && self.remembers
-            && let Err(error) = history::remember(self.reporter.failed())
-            && self.verbose
-        {
-            self.reporter.say(&format!("what failed cannot be remembered: {error}"));
+        if wanted && let Some(remembering) = self.remembering {
+            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
+            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
+            if let Err(error) = history::remember(self.reporter.failed(), stays) {
+                self.reporter.say(&format!(
+                    "what failed cannot be remembered: {error}; --rerun failed would take an older run"
+                ));
+            }
         }
         self.reporter.conclude(wanted);
     }
@@ -439,28 +452,6 @@ impl Drive {
     }
 }
 
-/// `shown`: for verbs that have results.
-pub(super) fn reporter(
-    typed: &cli::Reach,
-    shown: Option<&cli::Shown>,
-    result: ResultKind,
-    targets: &[Target],
-) -> Reporter {
-    let fold = match shown {
-        Some(shown) if shown.fold_all => Fold::Both,
-        Some(shown) if shown.fold || shown.diff => Fold::Output,
-        Some(_) | None => Fold::Nothing,
-    };
-    let layout = match (typed.json, targets.len() > 1 || fold != Fold::Nothing) {
-        (true, _) => Layout::Json,
-        (false, true) => Layout::Prefixed,
-        (false, false) => Layout::Plain,
-    };
-    let names = targets.iter().map(|target| target.name.clone()).collect();
-    let diff = shown.is_some_and(|shown| shown.diff);
-    Reporter::new(layout, result, colors(typed.color), names).folding(fold, diff)
-}
-
 fn rules(typed: &cli::Fleet) -> Rules {
     let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
     Rules {
@@ -473,23 +464,4 @@ fn rules(typed: &cli::Fleet) -> Rules {
         fail_fast: typed.fail_fast,
         retries: typed.retries,
     }
-}
-
-/// Where outputs are to be kept, if anywhere.
-fn folder(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Folder>, UsageError> {
-    let Some(path) = &typed.shown.outdir else { return Ok(None) };
-    let names = prepare::file_names(path, targets)?;
-    Folder::create(path.clone(), names)
-        .map(Some)
-        .map_err(|error| UsageError::Local { path: path.clone(), wrong: error.to_string() })
-}
-
-fn colors(when: cli::Color) -> Colors {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let color = |stream| match when {
-        cli::Color::Always => Color::Always,
-        cli::Color::Auto if stdio::is_terminal(stream) && !plain => Color::Always,
-        cli::Color::Auto | cli::Color::Never => Color::Never,
-    };
-    Colors { out: color(Stream::Out), err: color(Stream::Err) }
 }
