@@ -201,6 +201,16 @@ def test_a_file_that_cannot_be_written_ends_it_and_is_told_once(hop):
     assert result.rc == 1 and len(told) == 1 and told[0].startswith(f'hopvine: {folder}/local:c1: '), result
 
 
+def test_two_ways_to_one_name_are_told_apart(hop):
+    folder = hop.scratch / 'out'
+    hosts = ['local:a?python=python3', 'local:a']
+    result = run(hop, ','.join(hosts), '--outdir', folder, 'echo hi; exit 3')
+    assert sorted(result.lines) == sorted(f'{host}: hi' for host in hosts), result
+    assert result.said.splitlines()[-1].startswith('hopvine: 2 exit status 3: ') and hosts[0] in result.said.splitlines()[-1], result
+    assert sorted(os.listdir(folder)) == sorted(name for host in hosts for name in (host, f'{host}.err'))
+    assert set(run(hop, ','.join(hosts), '--json', 'true').json) == set(hosts)
+
+
 # How failures add up.
 
 def test_failures_of_several_hosts_are_summed_up_by_class(hop, refusing, counter):
@@ -395,6 +405,14 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(hop, terminal, fifo):
     assert sorted(results.splitlines()) == [b'local:c%d: result' % number for number in range(1, 5)]
     os.close(read)
     assert typist.end() == 0
+
+
+def test_a_dumb_terminal_gets_no_colours(hop, terminal):
+    for name, wanted in (('xterm', True), ('dumb', False)):
+        typist = terminal('run', '-w', 'local:c[1-2]', '--', 'echo hi', env={'TERM': name})
+        assert typist.end() == 0 and (b'\x1b[36m' in typist.shown) is wanted, typist.shown
+    typist = terminal('run', '-w', 'local:c[1-2]', '--color', 'always', '--', 'echo hi', env={'TERM': 'dumb'})
+    assert typist.end() == 0 and b'\x1b[36m' in typist.shown, typist.shown
 
 
 # Once more.
