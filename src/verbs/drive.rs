@@ -107,8 +107,7 @@ impl Drive {
         let transfers = Transfers::new(prepared.files);
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
-        // A dumb terminal cannot take back what it shows.
-        if std::env::var_os("TERM").is_none_or(|name| name != "dumb") {
+        if !output::is_dumb() {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
         let mut mux = Mux::new(ContextId::CONTROLLER)?;

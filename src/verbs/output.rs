@@ -38,8 +38,13 @@ pub(super) fn folder(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Fo
         .map_err(|error| UsageError::Local { path: path.clone(), wrong: error.to_string() })
 }
 
+/// Whether our terminal has neither colours nor a way to take back what it shows.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
+}
+
 fn colors(when: cli::Color) -> Colors {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let plain = is_dumb() || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let color = |stream| match when {
         cli::Color::Always => Color::Always,
         cli::Color::Auto if stdio::is_terminal(stream) && !plain => Color::Always,
