@@ -342,6 +342,22 @@ def test_the_names_of_hosts_have_their_colour_and_nothing_else_acts(hop, termina
     assert typist.end() == 0 and b'\x1b[36mlocal:c1\x1b[0m: a^[[31mb' in typist.shown, typist.shown
 
 
+def test_what_others_wrote_while_it_was_stopped_is_not_overwritten(terminal, fifo):
+    gate = fifo('gate')
+    typist = terminal('run', '-w', 'local:c[1-2]', '--', f'read line <{gate}')
+    typist.until(b'0/2 done')
+    os.kill(typist.pid, signal.SIGSTOP)
+    os.waitpid(typist.pid, os.WUNTRACED)
+    while select.select([typist.tty], [], [], 0)[0]:
+        typist.read()
+    typist.shown = b''
+    os.kill(typist.pid, signal.SIGCONT)
+    typist.until(b'0/2 done')
+    assert typist.shown.startswith(b'0/2 done'), typist.shown
+    gate.write(b'go\n' * 2)
+    assert typist.end() == 0
+
+
 @pytest.mark.parametrize('quiet', ['pipe', 'dumb', 'json', 'one host', 'short'])
 def test_nothing_is_drawn_where_nobody_looks(hop, terminal, fifo, quiet):
     gate = fifo('gate')

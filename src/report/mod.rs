@@ -74,7 +74,7 @@ pub struct Reporter {
     folder: Option<Folder>,
     /// Why we cannot go on, until that is told.
     trouble: Option<String>,
-    /// Nothing more is kept for the end, nor in files.
+    /// Whether there has been any: only the first is told.
     troubled: bool,
 }
 
@@ -151,6 +151,11 @@ impl Reporter {
     pub fn hide_progress(&mut self, now: Instant) {
         self.page.pause_live();
         self.page.flush(now);
+    }
+
+    /// What is drawn stays where it is: others have written behind it.
+    pub fn leave_drawn(&mut self) {
+        self.page.live.iter_mut().for_each(Live::leave);
     }
 
     /// When there is something to draw.

@@ -408,6 +408,7 @@ impl Drive {
             Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
             Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
+            Event::Signal(Signal::Continue) => self.reporter.leave_drawn(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
         }
