@@ -36,7 +36,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-pub use early::{bytes, complain, names, usage};
+pub use early::{bytes, complain, help, names, usage};
 pub use finding::{Finding, Verdict};
 pub use folded::Fold;
 pub use folder::Folder;
