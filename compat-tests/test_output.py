@@ -193,10 +193,22 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_starts(hop):
     assert result.rc == 2 and str(hop.scratch / 'file/out') in result.said and result.out == b'', result
 
 
+def test_an_output_that_cannot_have_its_file_is_refused_before_anything_starts(hop):
+    folder, ran = hop.scratch / 'out', hop.scratch / 'ran'
+    (folder / 'local:c1.err').mkdir(parents=True)
+    for words in ((), ('--dry-run',)):
+        result = run(hop, 'local:c[1-2]', '--outdir', folder, *words, f'touch {ran}')
+        assert result.rc == 2 and f'{folder}/local:c1.err is a folder' in result.said and not ran.exists(), result
+        name = 'local:' + 'x' * 246  # 256 bytes with .err
+        result = run(hop, name, '--outdir', folder, *words, f'touch {ran}')
+        assert result.rc == 2 and f'as long as {name}' in result.said and not ran.exists(), result
+    assert os.listdir(folder) == ['local:c1.err']
+    assert run(hop, name[:-1], '--outdir', folder, 'true').rc == 0
+
+
 def test_a_file_that_cannot_be_written_ends_it_and_is_told_once(hop):
     folder = hop.scratch / 'out'
-    (folder / 'local:c1').mkdir(parents=True)
-    result = hop('run', '-w', 'local:c[1-2]', '--outdir', folder, '--', 'for i in 1 2 3; do echo $i; sleep 0.1; done; exec sleep 1000')
+    result = hop('run', '-w', 'local:c[1-2]', '--outdir', folder, '--', f'mkdir -p {folder}/local:c1; for i in 1 2 3; do echo $i; sleep 0.1; done; exec sleep 1000')
     told = [line for line in result.said.splitlines() if str(folder) in line]
     assert result.rc == 1 and len(told) == 1 and told[0].startswith(f'hopvine: {folder}/local:c1: '), result
 
