@@ -321,6 +321,24 @@ def test_a_rehearsal_contacts_nobody_and_asks_nothing(hop):
     assert hop('facts', '-w', 'web[3-1]', '--list-hosts').rc == 2
 
 
+def test_a_rehearsal_shows_all_that_counts(hop):
+    result = hop('call', '-w', 'web1?python=/opt/py&opt=ProxyCommand=x', '--dry-run', 'os:f', 'a', '7', '--kw', 'x=[1]')
+    assert result.lines == ['web1 (ssh:web1 opt=ProxyCommand=x python=/opt/py): call os:f("a", 7, x=[1])'], result
+    result = hop('relay', 'install', '-w', 'web1', '--dry-run', '/opt/hopvine')
+    assert result.lines == ['web1: install this program as /opt/hopvine'], result
+    assert hop('relay', 'install', '-w', 'web1', '--dry-run').lines == ['web1: install this program in its usual place']
+
+
+def test_a_rehearsal_finds_what_can_be_known_before(hop):
+    result = run(hop, 'a,b/c/d', '--max-hops', '2', '--dry-run', 'true')
+    assert result.lines == ['a: run true'] and 'hopvine: b/c/d: 3 hops, and the limit is 2: ' in result.said, result
+    assert result.rc == 4 and '--max-hops' in result.said, result
+    result = run(hop, 'a,b/c/d', '--max-hops', '2', '--dry-run', '--json', 'true')
+    assert result.json['b/c/d']['error']['kind'] == 'too_many_hops' and result.json['a']['what'] == 'run true', result
+    result = run(hop, 'local:a,local:a.err', '--outdir', hop.scratch / 'out', '--dry-run', 'true')
+    assert result.rc == 2 and 'local:a.err' in result.said and not (hop.scratch / 'out').exists(), result
+
+
 # As it goes, on a terminal.
 
 def test_many_hosts_have_a_line_that_goes_when_they_are_done(hop, terminal, tmp_path):

@@ -36,7 +36,12 @@ const MAX_NAMES_CHARS: usize = 300;
 /// Runs what has been prepared, or says what is wrong with the command line.
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
     match prepared {
-        Ok(prepared) if typed.dry_run || typed.list_hosts => rehearsal::tell(&prepared, typed),
+        Ok(prepared) if typed.dry_run || typed.list_hosts => {
+            match output::file_names(typed, &prepared.targets) {
+                Ok(_) => rehearsal::tell(&prepared, typed),
+                Err(error) => Ok(refused(&error)),
+            }
+        }
         Ok(prepared) => match output::folder(typed, &prepared.targets) {
             Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
             Err(error) => Ok(refused(&error)),

@@ -31,11 +31,17 @@ pub(super) fn reporter(
 
 /// Where outputs are to be kept, if anywhere.
 pub(super) fn folder(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Folder>, UsageError> {
-    let Some(path) = &typed.shown.outdir else { return Ok(None) };
-    let names = prepare::file_names(path, targets)?;
+    let (Some(path), Some(names)) = (&typed.shown.outdir, file_names(typed, targets)?) else {
+        return Ok(None);
+    };
     Folder::create(path.clone(), names)
         .map(Some)
         .map_err(|error| UsageError::Local { path: path.clone(), wrong: error.to_string() })
+}
+
+/// What the files there would be called.
+pub(super) fn file_names(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Vec<String>>, UsageError> {
+    typed.shown.outdir.as_ref().map(|path| prepare::file_names(path, targets)).transpose()
 }
 
 /// Whether our terminal has neither colours nor a way to take back what it shows.
