@@ -75,3 +75,9 @@ def test_a_login_that_prints_control_characters_is_quoted_harmlessly(on_a_termin
     target = hop.way_through(r"printf '\033]0;owned\007 words\n' >&2; exit 3")
     shown = on_a_terminal('call', '-w', target, 'time:time')
     assert b'words' in shown and b'\x1b]0;' not in shown, shown
+
+
+def test_the_bare_program_prints_its_help(hop):
+    result = hop()
+    assert result.rc == 2 and result.out == b'' and 'Usage: hopvine' in result.said, result
+    assert result.err == hop('-h').out, result

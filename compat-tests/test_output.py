@@ -107,12 +107,38 @@ def test_what_was_gathered_is_not_lost_by_an_interrupt(hop, fifo):
     live.signal(signal.SIGINT)
     result = live.finish(10)
     assert result.rc == 130 and result.lines[0] == RULE and result.lines[-1] == 'said', result
-    assert result.said.splitlines()[-1] == 'hopvine: 2 interrupted: local:c[2-3]', result
+    assert result.said.splitlines() == ['hopvine: local:c2: interrupted', 'hopvine: 1 interrupted: local:c2',
+                                        'hopvine: 1 not started: local:c3'], result
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(hop):
     result = hop('run', '-w', 'local:', '--', f'{hop.path} run -b -w local:c[1-2] -- seq 1000000 | head -n 4; echo "${{PIPESTATUS}}"')
     assert result.lines[:4] == group('local:c[1-2]', '1') and result.err == b'', result
+
+
+def test_a_line_without_end_is_told_as_quickly_as_many(hop):
+    result = run(hop, 'local:c[1-2]', '-b', 'head -c 16000000 /dev/zero')
+    assert len(result.out) > 16_000_000 and result.rc == 0 and result.seconds < 5, (len(result.out), result.seconds)
+
+
+def test_an_interrupt_is_seen_while_much_is_told(hop):
+    told = hop.scratch / 'told'
+    with open(told, 'wb') as out:
+        live = hop.start('run', '-w', 'local:', '-b', '--', 'head -c 100000000 /dev/zero', stdout=out)
+        while not told.stat().st_size:
+            assert live.popen.poll() is None
+        live.signal(signal.SIGINT)
+        assert live.finish(10).rc == 130
+
+
+def test_characters_stay_whole_on_a_terminal(hop, terminal):
+    text = 'é' * 30_000
+    typist = terminal('run', '-w', 'local:', '--', f"printf x; printf '{text[:20]}'; printf '\\303'; sleep 0.1; printf '\\251\\n\\303'")
+    assert typist.end() == 0 and typist.shown.decode() == 'x' + 'é' * 21 + '\r\n\\xc3', typist.shown
+    source = hop.write('source', text)
+    for fold in ([], ['-b']):
+        typist = terminal('run', '-w', 'local:', *fold, '--', f'cat {source}; echo')
+        assert typist.end() == 0 and typist.shown.decode().count('é') == 30_000, typist.shown
 
 
 # Compared.
@@ -167,12 +193,34 @@ def test_a_folder_that_cannot_be_is_refused_before_anything_starts(hop):
     assert result.rc == 2 and str(hop.scratch / 'file/out') in result.said and result.out == b'', result
 
 
+def test_an_output_that_cannot_have_its_file_is_refused_before_anything_starts(hop):
+    folder, ran = hop.scratch / 'out', hop.scratch / 'ran'
+    (folder / 'local:c1.err').mkdir(parents=True)
+    for words in ((), ('--dry-run',)):
+        result = run(hop, 'local:c[1-2]', '--outdir', folder, *words, f'touch {ran}')
+        assert result.rc == 2 and f'{folder}/local:c1.err is a folder' in result.said and not ran.exists(), result
+        name = 'local:' + 'x' * 246  # 256 bytes with .err
+        result = run(hop, name, '--outdir', folder, *words, f'touch {ran}')
+        assert result.rc == 2 and f'as long as {name}' in result.said and not ran.exists(), result
+    assert os.listdir(folder) == ['local:c1.err']
+    assert run(hop, name[:-1], '--outdir', folder, 'true').rc == 0
+
+
 def test_a_file_that_cannot_be_written_ends_it_and_is_told_once(hop):
     folder = hop.scratch / 'out'
-    (folder / 'local:c1').mkdir(parents=True)
-    result = hop('run', '-w', 'local:c[1-2]', '--outdir', folder, '--', 'for i in 1 2 3; do echo $i; sleep 0.1; done; exec sleep 1000')
+    result = hop('run', '-w', 'local:c[1-2]', '--outdir', folder, '--', f'mkdir -p {folder}/local:c1; for i in 1 2 3; do echo $i; sleep 0.1; done; exec sleep 1000')
     told = [line for line in result.said.splitlines() if str(folder) in line]
     assert result.rc == 1 and len(told) == 1 and told[0].startswith(f'hopvine: {folder}/local:c1: '), result
+
+
+def test_two_ways_to_one_name_are_told_apart(hop):
+    folder = hop.scratch / 'out'
+    hosts = ['local:a?python=python3', 'local:a']
+    result = run(hop, ','.join(hosts), '--outdir', folder, 'echo hi; exit 3')
+    assert sorted(result.lines) == sorted(f'{host}: hi' for host in hosts), result
+    assert result.said.splitlines()[-1].startswith('hopvine: 2 exit status 3: ') and hosts[0] in result.said.splitlines()[-1], result
+    assert sorted(os.listdir(folder)) == sorted(name for host in hosts for name in (host, f'{host}.err'))
+    assert set(run(hop, ','.join(hosts), '--json', 'true').json) == set(hosts)
 
 
 # How failures add up.
@@ -196,6 +244,7 @@ def test_the_exit_status_may_be_the_largest(hop, refusing, counter):
     assert run(hop, 'local:c[1-3]', '-S', script).rc == 9
     assert run(hop, f'local:,{refusing}', '-S', 'true').rc == 255
     assert run(hop, 'local:c[1-2]', '-S', 'true').rc == 0
+    assert run(hop, 'local:c[1-3]', '-f', '1', '--max-failures', '0', '-S', 'exit 7').rc == 7
 
 
 def test_after_too_many_failures_nothing_more_is_started(hop):
@@ -234,6 +283,27 @@ def test_who_is_not_reached_is_tried_again(hop, ssh, refusing):
     assert result.rc == 7 and log.read_text() == 'ran\n', result
 
 
+def test_who_was_refused_last_is_unreachable_when_all_is_stopped(hop, ssh, refusing, fifo):
+    gate = fifo('gate')
+    live = hop.start('run', '-w', f'local:,{refusing}', '--retries', '9', '--fail-fast', '--', f'read line <{gate}; exit 7')
+    live.until(b'trying again', 'err')
+    gate.write(b'go\n')
+    result = live.finish()
+    assert result.said.splitlines()[-2:] == [f'hopvine: 1 unreachable: {refusing}', 'hopvine: 1 exit status 7: local'], result
+    assert result.rc == 4 and f'hopvine: {refusing}: connection refused\n' in result.said, result
+
+
+def test_an_interrupt_tells_who_waits_for_another_attempt(ssh, refusing, terminal):
+    typist = terminal('run', '-w', f'{refusing},other@{refusing}', '--retries', '30', '--', 'true')
+    while typist.shown.count(b'trying again') < 2:
+        assert typist.read()
+    typist.type('\x03')
+    typist.until(b'; interrupt again to stop')
+    assert b'hopvine: 2 to try again; interrupt' in typist.shown, typist.shown
+    typist.type('\x03')
+    assert typist.end() == 130
+
+
 def test_input_is_there_for_each_attempt_and_each_batch(hop):
     result = run(hop, 'local:c[1-3]', '--serial', '1', 'cat', stdin=b'hello\n')
     assert result.lines == [f'local:c{number}: hello' for number in (1, 2, 3)], result
@@ -249,6 +319,24 @@ def test_a_rehearsal_contacts_nobody_and_asks_nothing(hop):
     assert result.text == f'web1: put {hop.cwd}/file to /srv/file\n' and not (hop.scratch / 'out').exists(), result
     assert hop('facts', '-w', 'web[1-3]', '--list-hosts').lines == ['web1', 'web2', 'web3']
     assert hop('facts', '-w', 'web[3-1]', '--list-hosts').rc == 2
+
+
+def test_a_rehearsal_shows_all_that_counts(hop):
+    result = hop('call', '-w', 'web1?python=/opt/py&opt=ProxyCommand=x', '--dry-run', 'os:f', 'a', '7', '--kw', 'x=[1]')
+    assert result.lines == ['web1 (ssh:web1 opt=ProxyCommand=x python=/opt/py): call os:f("a", 7, x=[1])'], result
+    result = hop('relay', 'install', '-w', 'web1', '--dry-run', '/opt/hopvine')
+    assert result.lines == ['web1: install this program as /opt/hopvine'], result
+    assert hop('relay', 'install', '-w', 'web1', '--dry-run').lines == ['web1: install this program in its usual place']
+
+
+def test_a_rehearsal_finds_what_can_be_known_before(hop):
+    result = run(hop, 'a,b/c/d', '--max-hops', '2', '--dry-run', 'true')
+    assert result.lines == ['a: run true'] and 'hopvine: b/c/d: 3 hops, and the limit is 2: ' in result.said, result
+    assert result.rc == 4 and '--max-hops' in result.said, result
+    result = run(hop, 'a,b/c/d', '--max-hops', '2', '--dry-run', '--json', 'true')
+    assert result.json['b/c/d']['error']['kind'] == 'too_many_hops' and result.json['a']['what'] == 'run true', result
+    result = run(hop, 'local:a,local:a.err', '--outdir', hop.scratch / 'out', '--dry-run', 'true')
+    assert result.rc == 2 and 'local:a.err' in result.said and not (hop.scratch / 'out').exists(), result
 
 
 # As it goes, on a terminal.
@@ -282,6 +370,22 @@ def test_no_line_is_wider_than_the_terminal(hop, terminal, fifo, columns):
 def test_the_names_of_hosts_have_their_colour_and_nothing_else_acts(hop, terminal):
     typist = terminal('run', '-w', 'local:c[1-2]', '--', r"printf 'a\033[31mb\n'")
     assert typist.end() == 0 and b'\x1b[36mlocal:c1\x1b[0m: a^[[31mb' in typist.shown, typist.shown
+
+
+def test_what_others_wrote_while_it_was_stopped_is_not_overwritten(terminal, fifo):
+    gate = fifo('gate')
+    typist = terminal('run', '-w', 'local:c[1-2]', '--', f'read line <{gate}')
+    typist.until(b'0/2 done')
+    os.kill(typist.pid, signal.SIGSTOP)
+    os.waitpid(typist.pid, os.WUNTRACED)
+    while select.select([typist.tty], [], [], 0)[0]:
+        typist.read()
+    typist.shown = b''
+    os.kill(typist.pid, signal.SIGCONT)
+    typist.until(b'0/2 done')
+    assert typist.shown.startswith(b'0/2 done'), typist.shown
+    gate.write(b'go\n' * 2)
+    assert typist.end() == 0
 
 
 @pytest.mark.parametrize('quiet', ['pipe', 'dumb', 'json', 'one host', 'short'])
@@ -349,6 +453,14 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up(hop, terminal, fifo):
     assert typist.end() == 0
 
 
+def test_a_dumb_terminal_gets_no_colours(hop, terminal):
+    for name, wanted in (('xterm', True), ('dumb', False)):
+        typist = terminal('run', '-w', 'local:c[1-2]', '--', 'echo hi', env={'TERM': name})
+        assert typist.end() == 0 and (b'\x1b[36m' in typist.shown) is wanted, typist.shown
+    typist = terminal('run', '-w', 'local:c[1-2]', '--color', 'always', '--', 'echo hi', env={'TERM': 'dumb'})
+    assert typist.end() == 0 and b'\x1b[36m' in typist.shown, typist.shown
+
+
 # Once more.
 
 def test_what_failed_last_can_be_run_again(hop, counter):
@@ -365,6 +477,18 @@ def test_what_failed_last_can_be_run_again(hop, counter):
     assert result.rc == 2 and 'none of these hosts failed' in result.said, result
 
 
-def test_a_place_that_cannot_be_written_is_no_failure(hop):
-    result = hop('run', '-w', 'local:c[1-2]', '-v', '--', 'false', env={'XDG_STATE_HOME': '/proc/none'})
-    assert result.rc == 5 and 'what failed cannot be remembered' in result.said, result
+def test_who_is_not_run_again_is_still_remembered(hop):
+    run(hop, 'local:c[1-3]', 'false')
+    assert run(hop, 'local:c[1-3]', '-x', 'local:c[2-3]', '--rerun', 'failed', 'true').rc == 0
+    result = run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true')
+    assert result.lines == ['local:c2', 'local:c3'], result
+    run(hop, 'local:c[1-2]', 'exit $(( $PPID > 0 ))')  # another run knows nothing of c3
+    assert run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true').lines == ['local:c1', 'local:c2']
+
+
+def test_a_place_that_cannot_be_written_is_told_and_no_failure(hop):
+    for place in ({'XDG_STATE_HOME': '/proc/none'}, {'XDG_STATE_HOME': '', 'HOME': ''}):
+        result = hop('run', '-w', 'local:c[1-2]', '--', 'false', env=place)
+        assert result.rc == 5 and 'what failed cannot be remembered: ' in result.said, result
+        assert '; --rerun failed would take an older run\n' in result.said, result
+        assert hop('run', '-w', 'local:c[1-2]', '--', 'true', env=place).err == b''

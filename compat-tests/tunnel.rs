@@ -72,7 +72,7 @@ impl Tunnel {
         match self.mux.next_event(self.controller.poll_timeout())? {
             Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
             Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Signal(Signal::Child)
+            Event::Signal(Signal::Child | Signal::Continue)
             | Event::Writable(_)
             | Event::Input
             | Event::Errand(_)

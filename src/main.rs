@@ -14,6 +14,10 @@ fn main() -> std::process::ExitCode {
     let ended = match cli::parse(arguments) {
         Parsed::Command(command) => verbs::run(*command),
         Parsed::Answer(text) => report::bytes(text.as_bytes()).map(|()| ExitCode::Success),
+        Parsed::Bare(text) => {
+            report::help(&text);
+            Ok(ExitCode::Usage)
+        }
         Parsed::Wrong(text) => {
             report::complain(text.trim_end());
             Ok(ExitCode::Usage)

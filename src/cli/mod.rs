@@ -2,6 +2,7 @@
 
 mod options;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{Agent, Color, Fleet, Reach, Relaying, Rerun, Secret, Share, Shown};
 use std::ffi::OsString;
@@ -305,6 +306,8 @@ pub enum Parsed {
     Command(Box<Command>),
     /// Help or version: print and succeed.
     Answer(String),
+    /// Nothing but the program or a group of verbs: print what could follow, and fail.
+    Bare(String),
     /// Wrong usage: print and fail.
     Wrong(String),
 }
@@ -313,6 +316,9 @@ pub enum Parsed {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     match Cli::try_parse_from(args) {
         Ok(cli) => Parsed::Command(Box::new(cli.command)),
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Parsed::Bare(error.render().to_string())
+        }
         Err(error) if error.use_stderr() => Parsed::Wrong(error.render().to_string()),
         Err(error) => Parsed::Answer(error.render().to_string()),
     }
@@ -361,9 +367,13 @@ mod tests {
     }
 
     #[test]
+    fn the_bare_program_tells_what_it_can() {
+        assert!(matches!(parsed("hopvine"), Parsed::Bare(text) if text.contains("Usage: hopvine")));
+    }
+
+    #[test]
     fn wrong_usage_is_told() {
         for line in [
-            "hopvine",
             "hopvine run -w a",
             "hopvine run -- ls",
             "hopvine run -w a -t soon -- ls",

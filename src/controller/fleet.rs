@@ -27,6 +27,8 @@ pub struct Fleet {
     origin: Option<(Origin, Option<ContextId>)>,
     schedule: Schedule,
     running: HashMap<OperationId, Slot>,
+    /// Why those that wait for another attempt have not been reached.
+    refused: HashMap<Place, Box<HostError>>,
     /// Whom nobody will start any more, and who has not been told so.
     never: VecDeque<Place>,
 }
@@ -119,7 +121,8 @@ impl Fleet {
     pub fn new(targets: Vec<Target>, request: Request, rules: Rules, origin: Option<Origin>) -> Self {
         let origin = origin.map(|origin| (origin, None));
         let schedule = Schedule::new(targets.len(), rules);
-        Self { targets, request, origin, schedule, running: HashMap::new(), never: VecDeque::new() }
+        let (running, refused, never) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { targets, request, origin, schedule, running, refused, never }
     }
 
     pub fn targets(&self) -> &[Target] {
@@ -143,7 +146,9 @@ impl Fleet {
 
     /// At most `count` targets whose turn it is now, for [`Self::start`].
     pub fn take_turns(&mut self, count: usize, now: Instant) -> Vec<Place> {
-        (0..count).map_while(|_| self.schedule.start(now)).collect()
+        let places: Vec<_> = (0..count).map_while(|_| self.schedule.start(now)).collect();
+        places.iter().for_each(|place| drop(self.refused.remove(place)));
+        places
     }
 
     /// How many hops may have to be started for these.
@@ -252,9 +257,12 @@ impl Fleet {
                 let then = self.schedule.end(slot.place, end_of(&outcome), jitter, now);
                 self.follow(then, controller, now);
                 let (place, took) = (slot.place, now.duration_since(slot.since));
-                Some(match (then, outcome) {
-                    (Then::Again(after), Err(error)) => News::Again { place, error: Box::new(error), after },
-                    (_, outcome) => News::Done { place, outcome: outcome.map_err(Box::new), took },
+                Some(match (then, outcome.map_err(Box::new)) {
+                    (Then::Again(after), Err(error)) => {
+                        self.refused.insert(place, error.clone());
+                        News::Again { place, error, after }
+                    }
+                    (_, outcome) => News::Done { place, outcome, took },
                 })
             }
         }
@@ -264,21 +272,20 @@ impl Fleet {
         match then {
             Then::GoOn | Then::Again(_) => {}
             Then::StartNoMore => self.never.extend(self.schedule.stop()),
-            Then::StopAll => {
-                let never = self.stop(controller, now);
-                self.never.extend(never);
-            }
+            Then::StopAll => self.stop(controller, now),
         }
         if self.is_done() {
             controller.close_all();
         }
     }
 
-    /// A target that is not started because too many others have failed.
+    /// A target that is not started any more; one that was to be tried again ends as its last attempt did.
     pub fn poll_never(&mut self) -> Option<News> {
         let place = self.never.pop_front()?;
-        let never = HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() };
-        Some(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO })
+        let error = self.refused.remove(&place).unwrap_or_else(|| {
+            Box::new(HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() })
+        });
+        Some(News::Done { place, outcome: Err(error), took: Duration::ZERO })
     }
 
     /// Whether any run.
@@ -302,15 +309,20 @@ impl Fleet {
         self.running.keys().copied()
     }
 
-    /// How many targets have not been started.
+    /// How many targets have not been started, or are to be tried again.
     pub fn waiting(&self) -> usize {
         self.schedule.waiting()
     }
 
-    /// Starts nothing more and stops what runs; returns the targets that were not started.
-    pub fn stop(&mut self, controller: &mut Controller, now: Instant) -> Vec<Place> {
+    /// How many of those have been tried.
+    pub fn to_try_again(&self) -> usize {
+        self.schedule.to_try_again()
+    }
+
+    /// Starts nothing more and stops what runs; the others are told by [`Self::poll_never`].
+    pub fn stop(&mut self, controller: &mut Controller, now: Instant) {
         self.running.keys().for_each(|operation| controller.cancel(*operation, now));
-        self.schedule.stop()
+        self.never.extend(self.schedule.stop());
     }
 
     pub fn is_done(&self) -> bool {

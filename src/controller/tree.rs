@@ -4,7 +4,7 @@
 use super::context::{Context, Place, State};
 use super::operation::Request;
 use super::ways::{Runtime, plan};
-use super::{Command, Controller, Due};
+use super::{Command, Controller, Due, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::target::{Hop, Target};
 use crate::link::{Cause, End, Start};
@@ -69,11 +69,7 @@ impl Controller {
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        let limit = self.settings.max_hops;
-        if target.hops.len() > limit {
-            let path = target.hops.iter().map(Hop::to_string).collect();
-            return Err(refused(HostErrorKind::TooManyHops { path, limit }));
-        }
+        self.settings.check_hops(target)?;
         self.told = Some(now);
         let mut at = ContextId::CONTROLLER;
         for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
@@ -362,6 +358,20 @@ impl Controller {
                 self.deadlines.insert((until, Due::Connection(child)));
             }
         }
+    }
+}
+
+impl Settings {
+    /// # Errors
+    ///
+    /// When the path is longer than what is allowed.
+    pub fn check_hops(&self, target: &Target) -> Result<(), HostError> {
+        let limit = self.max_hops;
+        if target.hops.len() <= limit {
+            return Ok(());
+        }
+        let path = target.hops.iter().map(Hop::to_string).collect();
+        Err(refused(HostErrorKind::TooManyHops { path, limit }))
     }
 }
 

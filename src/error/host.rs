@@ -86,7 +86,7 @@ pub enum HostErrorKind {
         what: String,
     },
     Interrupted,
-    /// Too many others have failed.
+    /// All was stopped before its turn: by the user, or because others have failed.
     NotStarted,
 }
 
@@ -232,7 +232,7 @@ impl fmt::Display for HostError {
             HostErrorKind::File { what } => f.write_str(what),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
-            HostErrorKind::NotStarted => write!(f, "not started: too many others have failed"),
+            HostErrorKind::NotStarted => write!(f, "not started: all was stopped before its turn"),
         }
     }
 }

@@ -80,9 +80,12 @@ impl ExitCode {
 }
 
 impl ExitCode {
-    /// The largest status of all: a failure without one counts as it does for one host.
+    /// The largest status of all: a failure without one counts as it does for one host. Those that were
+    /// stopped because of others have none, unless there are no others.
     pub fn largest(outcomes: &[Outcome]) -> Self {
-        let all = outcomes.iter().map(|outcome| Self::of(std::slice::from_ref(outcome)));
+        let any = outcomes.iter().any(|outcome| *outcome != Outcome::Stopped);
+        let counted = outcomes.iter().filter(|outcome| !any || **outcome != Outcome::Stopped);
+        let all = counted.map(|outcome| Self::of(std::slice::from_ref(outcome)));
         all.max_by_key(|code| code.status()).unwrap_or(Self::Success)
     }
 }
@@ -129,5 +132,7 @@ mod tests {
         assert_eq!(status(&[Outcome::Done(0), Outcome::Done(7), Outcome::Failed]), 7);
         assert_eq!(status(&[Outcome::TimedOut, Outcome::Done(3)]), 124);
         assert_eq!(status(&[Outcome::Unreachable, Outcome::TimedOut]), 255);
+        assert_eq!(status(&[Outcome::Done(7), Outcome::Stopped, Outcome::Done(3)]), 7);
+        assert_eq!(status(&[Outcome::Stopped, Outcome::Stopped]), 255);
     }
 }

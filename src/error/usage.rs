@@ -105,6 +105,15 @@ pub enum UsageError {
         path: PathBuf,
         hosts: (String, String),
     },
+    /// What is in the way of an output's file.
+    FolderThere {
+        path: PathBuf,
+        host: String,
+    },
+    /// No file can be called so.
+    LongName {
+        host: String,
+    },
     /// Nobody knows what failed last.
     NoHistory(io::Error),
     NoneFailed,
@@ -190,6 +199,10 @@ impl fmt::Display for UsageError {
             Self::SameFile { path, hosts: (one, other) } => {
                 write!(f, "--outdir: {} would hold outputs of {one} and of {other}", path.display())
             }
+            Self::FolderThere { path, host } => {
+                write!(f, "--outdir: {} is a folder, and is to hold an output of {host}", path.display())
+            }
+            Self::LongName { host } => write!(f, "--outdir: no file can have a name as long as {host}"),
             Self::NoHistory(error) => write!(f, "--rerun: no run over several hosts is remembered: {error}"),
             Self::NoneFailed => {
                 f.write_str("--rerun: none of these hosts failed in the last run over several")

@@ -143,7 +143,7 @@ impl Relay {
                 Event::Timeout => {
                     self.me.iter_mut().for_each(|me| me.splices.handle_timeout(clock::now()));
                 }
-                Event::Signal(Signal::Child) | Event::Own(_) => {}
+                Event::Signal(Signal::Child | Signal::Continue) | Event::Own(_) => {}
                 Event::Input | Event::Writable(_) | Event::Errand(_) => {}
             }
             if let Some(me) = &mut self.me {

@@ -35,6 +35,11 @@ pub fn usage(error: &UsageError) {
     complain(&error.to_string());
 }
 
+/// Prints a help of ours where it was not asked for.
+pub fn help(text: &str) {
+    write!(io::stderr(), "{text}").ok();
+}
+
 /// Says something on standard error before anything has been started.
 pub fn complain(text: &str) {
     // Where even standard error is closed, the exit status has to do.

@@ -40,8 +40,6 @@ enum Piece {
     Text(Stream, String),
     /// What hosts have said.
     Chunk(Stream, usize),
-    /// The end of a group.
-    End(Stream),
     /// What differs between two groups.
     Diff(Stream, [(Node, String); 2]),
 }
@@ -50,8 +48,6 @@ enum Piece {
 #[derive(Debug, Default)]
 pub(super) struct Finale {
     pieces: VecDeque<Piece>,
-    /// The beginning of a line whose end is in the next chunk.
-    begun: Vec<u8>,
 }
 
 /// What is to be printed.
@@ -78,7 +74,7 @@ impl Finale {
                 pieces.extend(groups.into_iter().flat_map(|group| told(gather, stream, color, group)));
             }
         }
-        Self { pieces, begun: Vec::new() }
+        Self { pieces }
     }
 
     /// Lines of ours behind all of it.
@@ -90,10 +86,7 @@ impl Finale {
     /// Where the next part goes.
     pub(super) fn stream(&self) -> Option<Stream> {
         self.pieces.front().map(|piece| match piece {
-            Piece::Text(stream, _)
-            | Piece::Chunk(stream, _)
-            | Piece::End(stream)
-            | Piece::Diff(stream, _) => *stream,
+            Piece::Text(stream, _) | Piece::Chunk(stream, _) | Piece::Diff(stream, _) => *stream,
         })
     }
 
@@ -104,14 +97,7 @@ impl Finale {
         let Some(piece) = self.pieces.pop_front() else { return Ok(None) };
         Ok(Some(match piece {
             Piece::Text(stream, text) => Part::Ours(stream, text),
-            Piece::Chunk(stream, chunk) => {
-                // Lines stay whole, so that no character is torn.
-                self.begun.extend(gather.read(chunk)?);
-                let whole = self.begun.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-                let rest = self.begun.split_off(whole);
-                Part::Theirs(stream, std::mem::replace(&mut self.begun, rest))
-            }
-            Piece::End(stream) => Part::Theirs(stream, std::mem::take(&mut self.begun)),
+            Piece::Chunk(stream, chunk) => Part::Theirs(stream, gather.read(chunk)?),
             Piece::Diff(stream, [(one, names), (other, others)]) => {
                 let sizes = [one, other].map(|node| gather.way(node).len());
                 let limit = MAX_COMPARED_BYTES / super::gather::CHUNK_BYTES;
@@ -145,7 +131,7 @@ fn told(gather: &Gather, stream: Stream, color: Color, (node, names): (Node, Str
     };
     let header = Piece::Text(stream, format!("{style}{RULE}\n{names}\n{RULE}{style:#}\n"));
     let chunks = gather.way(node).into_iter().map(|chunk| Piece::Chunk(stream, chunk));
-    std::iter::once(header).chain(chunks).chain([Piece::End(stream)]).collect()
+    std::iter::once(header).chain(chunks).collect()
 }
 
 /// Each group against the largest, which comes first.
@@ -169,6 +155,7 @@ fn whole(gather: &Gather, node: Node) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gather::CHUNK_BYTES;
     use super::*;
 
     fn gathered(outputs: &[&[u8]]) -> (Gather, Vec<String>) {
@@ -212,17 +199,13 @@ mod tests {
     }
 
     #[test]
-    fn no_character_is_torn_between_two_chunks() {
-        let output = "é".repeat(50_000) + "\n" + &"é".repeat(10);
-        let (gather, names) = gathered(&[output.as_bytes()]);
+    fn a_line_without_end_is_told_as_far_as_it_has_come() {
+        let (gather, names) = gathered(&[&vec![b'x'; 4 * CHUNK_BYTES]]);
         let mut finale = Finale::of(&gather, &names, Fold::Output, false, [Color::Never; 2]);
-        let mut texts = 0;
+        let mut sizes = Vec::new();
         while let Some(part) = finale.next(&gather).expect("readable") {
-            if let Part::Theirs(_, bytes) = part {
-                texts += 1;
-                assert!(String::from_utf8(bytes).is_ok());
-            }
+            sizes.extend(if let Part::Theirs(_, bytes) = part { Some(bytes.len()) } else { None });
         }
-        assert!(texts > 2);
+        assert_eq!(sizes, [CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, 1]);
     }
 }

@@ -66,7 +66,8 @@ impl Live {
             }
             None => {
                 self.lines.clear();
-                (self.drawn, self.stale) = (0, false);
+                self.stale = false;
+                self.leave();
             }
         }
     }
@@ -88,6 +89,11 @@ impl Live {
         self.stale |= self.drawn > 0;
         self.drawn = 0;
         text
+    }
+
+    /// What is there is not ours any more: nobody knows where it stands.
+    pub(super) fn leave(&mut self) {
+        self.drawn = 0;
     }
 
     /// Nothing is drawn before the next news.
@@ -142,6 +148,17 @@ mod tests {
         assert_eq!(live.frame(now), None, "and is not drawn behind each line");
         assert_eq!(live.poll_timeout(), now + BACK_AFTER);
         assert!(live.frame(now + BACK_AFTER).is_some());
+    }
+
+    #[test]
+    fn what_others_wrote_below_the_lines_stays() {
+        let (mut live, start) = live();
+        let now = start + FIRST_AFTER;
+        live.update(&View::default(), AREA, now);
+        assert!(live.frame(now).is_some());
+        live.leave();
+        live.update(&View::default(), AREA, now + FRAME);
+        assert_eq!(live.frame(now + FRAME).as_deref(), Some("0/2 done\x1b[K\n\x1b[J"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-pub use early::{bytes, complain, names, usage};
+pub use early::{bytes, complain, help, names, usage};
 pub use finding::{Finding, Verdict};
 pub use folded::Fold;
 pub use folder::Folder;
@@ -46,6 +46,8 @@ pub use outlet::Pressure;
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
 const MAX_JSON_BYTES: usize = 256 * 1024 * 1024;
+/// What is told at the end goes out in portions; between two of them signals are seen.
+const MAX_PORTION_BYTES: usize = 1024 * 1024;
 
 #[derive(Debug)]
 pub struct Reporter {
@@ -72,7 +74,7 @@ pub struct Reporter {
     folder: Option<Folder>,
     /// Why we cannot go on, until that is told.
     trouble: Option<String>,
-    /// Nothing more is kept for the end, nor in files.
+    /// Whether there has been any: only the first is told.
     troubled: bool,
 }
 
@@ -149,6 +151,11 @@ impl Reporter {
     pub fn hide_progress(&mut self, now: Instant) {
         self.page.pause_live();
         self.page.flush(now);
+    }
+
+    /// What is drawn stays where it is: others have written behind it.
+    pub fn leave_drawn(&mut self) {
+        self.page.live.iter_mut().for_each(Live::leave);
     }
 
     /// When there is something to draw.
@@ -323,10 +330,14 @@ impl Reporter {
     /// Writes what goes without waiting; tells how much waits.
     pub fn flush(&mut self, now: Instant) -> Pressure {
         let mut pressure = self.page.flush(now);
-        while self.finale.stream().is_some_and(|stream| self.page.is_written(stream)) {
+        let mut portion = 0;
+        while portion < MAX_PORTION_BYTES && self.can_tell_more() {
             match self.finale.next(&self.gather) {
                 Ok(Some(Part::Ours(stream, text))) => self.page.push(stream, text.as_bytes()),
-                Ok(Some(Part::Theirs(stream, bytes))) => self.page.push_remote(stream, &bytes),
+                Ok(Some(Part::Theirs(stream, bytes))) => {
+                    portion += bytes.len();
+                    self.page.push_remote(stream, &bytes);
+                }
                 Ok(None) => {}
                 Err(error) => self.fail(format!("what was gathered cannot be read: {error}")),
             }
@@ -359,6 +370,11 @@ impl Reporter {
     /// Whether there is more to tell than has been queued.
     pub fn has_more(&self) -> bool {
         self.finale.stream().is_some()
+    }
+
+    /// Whether the next [`Self::flush`] can tell it: all that has been queued is written.
+    pub fn can_tell_more(&self) -> bool {
+        self.finale.stream().is_some_and(|stream| self.page.is_written(stream))
     }
 
     /// Why what we were asked for cannot be done; once.
@@ -449,6 +465,7 @@ impl Reporter {
                 self.show(place, stream, b"\n");
             }
             self.lines.remove(&(place, stream));
+            self.page.end_remote(stream);
         }
     }
 

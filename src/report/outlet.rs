@@ -1,6 +1,5 @@
 //! One of our standard streams: what waits for it, and where it has gone.
 
-use super::terminal;
 use crate::sys::fd::{Errno, Write};
 use crate::sys::stdio::{self, Stream};
 use std::collections::VecDeque;
@@ -44,16 +43,11 @@ impl Outlet {
         Self { stream, terminal: stdio::is_terminal(stream), waiting: VecDeque::new(), closed: false }
     }
 
-    /// Queues text of ours.
+    /// Queues what this stream may get as it is.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if !self.closed {
             self.waiting.extend(bytes);
         }
-    }
-
-    /// Queues what a remote program wrote.
-    pub(super) fn push_remote(&mut self, bytes: &[u8]) {
-        if self.terminal { self.push(&terminal::harmless(bytes)) } else { self.push(bytes) }
     }
 
     pub(super) fn is_terminal(&self) -> bool {

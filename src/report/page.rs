@@ -2,6 +2,7 @@
 
 use super::live::Live;
 use super::outlet::{Outlet, Pressure};
+use super::terminal::{self, Characters};
 use crate::sys::stdio::{self, Stream};
 use std::time::Instant;
 
@@ -11,13 +12,16 @@ pub(super) struct Page {
     err: Outlet,
     /// Both are the same terminal, and all goes there in the order in which it comes.
     one: bool,
+    /// What others wrote, on its way to a terminal: pieces end anywhere.
+    begun: [Characters; 2],
     pub(super) live: Option<Live>,
 }
 
 impl Page {
     pub(super) fn new() -> Self {
         let one = stdio::is_one_terminal();
-        Self { out: Outlet::new(Stream::Out), err: Outlet::new(Stream::Err), one, live: None }
+        let (out, err) = (Outlet::new(Stream::Out), Outlet::new(Stream::Err));
+        Self { out, err, one, begun: Default::default(), live: None }
     }
 
     pub(super) fn is_terminal(&self, stream: Stream) -> bool {
@@ -29,12 +33,38 @@ impl Page {
 
     /// Queues text of ours.
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        self.end_remote(stream);
         self.make_way(stream).push(bytes);
     }
 
-    /// Queues what others wrote.
+    /// Queues what others wrote; on a terminal whole characters only.
     pub(super) fn push_remote(&mut self, stream: Stream, bytes: &[u8]) {
-        self.make_way(stream).push_remote(bytes);
+        if self.is_terminal(stream) {
+            let whole = self.characters(stream).push(bytes);
+            self.push_harmless(stream, &whole);
+        } else {
+            self.make_way(stream).push(bytes);
+        }
+    }
+
+    /// Nothing more follows what others wrote.
+    pub(super) fn end_remote(&mut self, stream: Stream) {
+        let rest = self.characters(stream).end();
+        self.push_harmless(stream, &rest);
+    }
+
+    fn push_harmless(&mut self, stream: Stream, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.make_way(stream).push(&terminal::harmless(bytes));
+        }
+    }
+
+    fn characters(&mut self, stream: Stream) -> &mut Characters {
+        let [out, err] = &mut self.begun;
+        match stream {
+            Stream::Out => out,
+            Stream::Err => err,
+        }
     }
 
     /// Takes the lines away for good.
@@ -50,8 +80,9 @@ impl Page {
     }
 
     /// Whether all is written.
-    pub(super) fn is_written(&mut self, stream: Stream) -> bool {
-        !self.outlet(stream).waits()
+    pub(super) fn is_written(&self, stream: Stream) -> bool {
+        let outlet = if self.one || stream == Stream::Out { &self.out } else { &self.err };
+        !outlet.waits()
     }
 
     /// Writes what goes without waiting, and then the lines below.
@@ -69,8 +100,7 @@ impl Page {
 
     /// When there is something to draw. A terminal that has not taken the last picture gets no other.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let waits = if self.one { self.out.waits() } else { self.err.waits() };
-        self.live.as_ref().filter(|_| !waits).map(Live::poll_timeout)
+        self.live.as_ref().filter(|_| self.is_written(Stream::Err)).map(Live::poll_timeout)
     }
 
     /// Where something else can come now, with no lines in its way.

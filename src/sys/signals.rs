@@ -1,7 +1,7 @@
 //! Signals as bytes on a socket, read by the loop like any other source.
 
 use nix::errno::Errno;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -13,10 +13,12 @@ pub enum Signal {
     Interrupt,
     Terminate,
     Hangup,
+    /// It had been stopped, and goes on; others may have used the terminal meanwhile.
+    Continue,
 }
 
 impl Signal {
-    const ALL: [Self; 4] = [Self::Child, Self::Interrupt, Self::Terminate, Self::Hangup];
+    const ALL: [Self; 5] = [Self::Child, Self::Interrupt, Self::Terminate, Self::Hangup, Self::Continue];
 
     fn number(self) -> i32 {
         match self {
@@ -24,6 +26,7 @@ impl Signal {
             Self::Interrupt => SIGINT,
             Self::Terminate => SIGTERM,
             Self::Hangup => SIGHUP,
+            Self::Continue => SIGCONT,
         }
     }
 }

@@ -7,7 +7,7 @@ mod errand;
 mod login;
 mod network;
 
-use super::{drive, prepare};
+use super::{output, prepare};
 use crate::cli;
 use crate::controller::secrets::{Secrets, User};
 use crate::controller::{Asking, Controller, Plan, Questions, Settings, Weight, Wording, plan_with};
@@ -38,7 +38,7 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
     let doctor = Doctor {
         mux: Mux::new(ContextId::CONTROLLER)?,
         controller: Controller::new(settings.clone()),
-        reporter: drive::reporter(typed, None, ResultKind::Output, &targets),
+        reporter: output::reporter(typed, None, ResultKind::Output, &targets),
         settings,
         token: login::mark()?,
         place: 0,

@@ -5,22 +5,21 @@ use super::desk::Desk;
 use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
-use super::prepare::{self, Prepared};
-use super::rehearsal;
+use super::prepare::Prepared;
+use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
 use crate::controller::operation::{Report, Source as OutputSource};
 use crate::controller::{Controller, Note, Weight};
-use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::error::{ExitCode, UsageError};
 use crate::hosts::nodeset;
-use crate::hosts::target::Target;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
-use crate::report::{Color, Colors, Fold, Folder, Layout, Reporter, ResultKind, View};
+use crate::report::{Folder, Reporter, View};
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use crate::sys::{clock, random};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -37,8 +36,13 @@ const MAX_NAMES_CHARS: usize = 300;
 /// Runs what has been prepared, or says what is wrong with the command line.
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
     match prepared {
-        Ok(prepared) if typed.dry_run || typed.list_hosts => rehearsal::tell(&prepared, typed),
-        Ok(prepared) => match folder(typed, &prepared.targets) {
+        Ok(prepared) if typed.dry_run || typed.list_hosts => {
+            match output::file_names(typed, &prepared.targets) {
+                Ok(_) => rehearsal::tell(&prepared, typed),
+                Err(error) => Ok(refused(&error)),
+            }
+        }
+        Ok(prepared) => match output::folder(typed, &prepared.targets) {
             Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
             Err(error) => Ok(refused(&error)),
         },
@@ -59,8 +63,8 @@ struct Drive {
     verbose: bool,
     /// Whether the exit status is the largest of all.
     largest: bool,
-    /// Whether others may want to know who failed.
-    remembers: bool,
+    /// Where others may want to know who failed.
+    remembering: Option<Remembering>,
     /// Whether the end has been told.
     concluded: bool,
     input: Option<Input>,
@@ -88,18 +92,29 @@ enum Ending {
     },
 }
 
+/// Who is remembered beside those that have failed now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remembering {
+    /// Nobody: it is another run.
+    Run,
+    /// Those of the same run that had no part in this one.
+    Rest,
+}
+
 impl Drive {
     fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
-        let reporter = reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
+        let reporter = output::reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
         let several = prepared.targets.len() > 1;
-        let remembers = several || typed.rerun.is_some();
+        let remembering = match typed.rerun {
+            Some(cli::Rerun::Failed) => Some(Remembering::Rest),
+            None => several.then_some(Remembering::Run),
+        };
         let transfers = Transfers::new(prepared.files);
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
-        // A dumb terminal cannot take back what it shows.
-        if std::env::var_os("TERM").is_none_or(|name| name != "dumb") {
+        if !output::is_dumb() {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
@@ -114,7 +129,7 @@ impl Drive {
             reporter,
             verbose: typed.reach.verbose,
             largest: typed.shown.largest_status,
-            remembers,
+            remembering,
             concluded: false,
             input,
             transfers,
@@ -343,32 +358,38 @@ impl Drive {
             return;
         }
         let wanted = !matches!(self.ending, Ending::At { code: ExitCode::Success, .. });
-        if wanted
-            && self.remembers
-            && let Err(error) = history::remember(self.reporter.failed())
-            && self.verbose
-        {
-            self.reporter.say(&format!("what failed cannot be remembered: {error}"));
+        if wanted && let Some(remembering) = self.remembering {
+            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
+            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
+            if let Err(error) = history::remember(self.reporter.failed(), stays) {
+                self.reporter.say(&format!(
+                    "what failed cannot be remembered: {error}; --rerun failed would take an older run"
+                ));
+            }
         }
         self.reporter.conclude(wanted);
     }
 
     fn over(&mut self) -> Option<ExitCode> {
         let written = self.watched_outputs.is_empty();
+        let told = !self.reporter.has_more();
         match self.ending {
             Ending::At { deadline, .. } if !self.concluded && clock::now() >= deadline => {
                 // Those that do not end are not waited for; what others have said is not lost.
                 self.conclude();
                 self.reporter.flush(clock::now());
+                while self.reporter.can_tell_more() && clock::now() < deadline + LAST_WAIT {
+                    self.reporter.flush(clock::now());
+                }
                 self.over()
             }
             Ending::At { deadline, code } => {
                 let gone = self.mux.is_empty() && self.fleet.is_done();
-                let enough = written || (code != ExitCode::Success && !self.reporter.has_more());
+                let enough = told && (written || code != ExitCode::Success);
                 ((gone && enough) || clock::now() >= deadline).then_some(code)
             }
             Ending::Natural | Ending::AskedOnce => {
-                let done = self.fleet.is_done() && self.mux.is_empty() && written;
+                let done = self.fleet.is_done() && self.mux.is_empty() && written && told;
                 let code = if self.largest { ExitCode::largest } else { ExitCode::of };
                 done.then(|| code(self.reporter.outcomes()))
             }
@@ -382,7 +403,8 @@ impl Drive {
         };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let now = clock::now();
-        let hurry = (ready || self.more_to_send || self.may_start(now)).then_some(now);
+        let begins = self.may_start(now);
+        let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
         let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
         let again = self.fleet.poll_timeout();
         [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()
@@ -402,6 +424,7 @@ impl Drive {
             Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
             Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
             Event::Signal(Signal::Interrupt) => self.interrupt(),
+            Event::Signal(Signal::Continue) => self.reporter.leave_drawn(),
             Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
             Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
         }
@@ -411,7 +434,7 @@ impl Drive {
     /// Many hosts on a terminal: first tells who still runs.
     fn interrupt(&mut self) {
         let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
-        if watched && self.ending == Ending::Natural {
+        if watched && self.ending == Ending::Natural && !self.fleet.is_done() {
             let running = self.fleet.running();
             let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
             let mut names = nodeset::fold(names);
@@ -419,11 +442,15 @@ impl Drive {
                 names.truncate(end);
                 names += "...";
             }
-            self.reporter.say(&format!(
-                "{} running: {names}; {} to start; interrupt again to stop",
-                running.len(),
-                self.fleet.waiting()
-            ));
+            let again = self.fleet.to_try_again();
+            let counts = [
+                (running.len(), format!("running: {names}")),
+                (self.fleet.waiting() - again, "to start".to_owned()),
+                (again, "to try again".to_owned()),
+            ];
+            let told = counts.into_iter().filter(|(count, _)| *count > 0);
+            let told: String = told.map(|(count, what)| format!("{count} {what}; ")).collect();
+            self.reporter.say(&format!("{told}interrupt again to stop"));
             self.ending = Ending::AskedOnce;
         } else {
             self.stop(ExitCode::Interrupted);
@@ -433,34 +460,12 @@ impl Drive {
     fn stop(&mut self, code: ExitCode) {
         if !matches!(self.ending, Ending::At { .. }) {
             self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
-            for place in self.fleet.stop(&mut self.controller, clock::now()) {
-                let never = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
-                self.show(News::Done { place, outcome: Err(Box::new(never)), took: Duration::ZERO });
+            self.fleet.stop(&mut self.controller, clock::now());
+            while let Some(never) = self.fleet.poll_never() {
+                self.show(never);
             }
         }
     }
-}
-
-/// `shown`: for verbs that have results.
-pub(super) fn reporter(
-    typed: &cli::Reach,
-    shown: Option<&cli::Shown>,
-    result: ResultKind,
-    targets: &[Target],
-) -> Reporter {
-    let fold = match shown {
-        Some(shown) if shown.fold_all => Fold::Both,
-        Some(shown) if shown.fold || shown.diff => Fold::Output,
-        Some(_) | None => Fold::Nothing,
-    };
-    let layout = match (typed.json, targets.len() > 1 || fold != Fold::Nothing) {
-        (true, _) => Layout::Json,
-        (false, true) => Layout::Prefixed,
-        (false, false) => Layout::Plain,
-    };
-    let names = targets.iter().map(|target| target.name.clone()).collect();
-    let diff = shown.is_some_and(|shown| shown.diff);
-    Reporter::new(layout, result, colors(typed.color), names).folding(fold, diff)
 }
 
 fn rules(typed: &cli::Fleet) -> Rules {
@@ -475,23 +480,4 @@ fn rules(typed: &cli::Fleet) -> Rules {
         fail_fast: typed.fail_fast,
         retries: typed.retries,
     }
-}
-
-/// Where outputs are to be kept, if anywhere.
-fn folder(typed: &cli::Fleet, targets: &[Target]) -> Result<Option<Folder>, UsageError> {
-    let Some(path) = &typed.shown.outdir else { return Ok(None) };
-    let names = prepare::file_names(path, targets)?;
-    Folder::create(path.clone(), names)
-        .map(Some)
-        .map_err(|error| UsageError::Local { path: path.clone(), wrong: error.to_string() })
-}
-
-fn colors(when: cli::Color) -> Colors {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let color = |stream| match when {
-        cli::Color::Always => Color::Always,
-        cli::Color::Auto if stdio::is_terminal(stream) && !plain => Color::Always,
-        cli::Color::Auto | cli::Color::Never => Color::Never,
-    };
-    Colors { out: color(Stream::Out), err: color(Stream::Err) }
 }

@@ -9,6 +9,7 @@ mod history;
 mod hosts;
 mod input;
 mod names;
+mod output;
 mod prepare;
 mod rehearsal;
 mod relay;

@@ -19,7 +19,7 @@ use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -237,7 +237,24 @@ fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Chosen, UsageError> 
     if targets.is_empty() {
         return Err(UsageError::AllExcluded);
     }
+    tell_apart(&mut targets, &expressions);
     Ok(Chosen { targets: extended(targets, typed, names)?, typed: expressions })
+}
+
+/// Targets that would be shown alike are shown as they were typed, with their options; no two of `typed` are the same.
+fn tell_apart(targets: &mut [Target], typed: &[String]) {
+    loop {
+        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, target) in targets.iter().enumerate() {
+            places.entry(&target.name).or_default().push(place);
+        }
+        let alike: Vec<_> = places.into_values().filter(|places| places.len() > 1).flatten().collect();
+        if alike.is_empty() {
+            return;
+        }
+        // What was typed for one may be how another is shown, which then is shown as typed too.
+        alike.into_iter().for_each(|place| targets[place].name.clone_from(&typed[place]));
+    }
 }
 
 /// What of a way is typed, and so not looked for in the inventory.
@@ -352,6 +369,16 @@ fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_that_are_shown_alike_are_shown_as_typed() {
+        let typed = ["a?port=1", "a", "ssh:a?port=2", "b?port=1", "ssh:c", "local:a?python=p", "local:a"];
+        let typed = typed.map(str::to_owned);
+        let mut targets: Vec<_> = typed.iter().map(|typed| Target::parse(typed).expect("right")).collect();
+        tell_apart(&mut targets, &typed);
+        let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names, ["a?port=1", "a", "ssh:a?port=2", "b", "c", "local:a?python=p", "local:a"]);
+    }
 
     #[test]
     fn functions_are_named_by_module_or_file() {

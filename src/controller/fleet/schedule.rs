@@ -177,6 +177,10 @@ impl Schedule {
         self.total - self.next + self.again.len()
     }
 
+    pub(super) fn to_try_again(&self) -> usize {
+        self.again.len()
+    }
+
     pub(super) fn is_done(&self) -> bool {
         self.waiting() == 0 && self.running == 0
     }

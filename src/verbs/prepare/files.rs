@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Stands for the name of a target in the template of a fetch.
 const HOST: &[u8] = b"{host}";
+/// What a file system takes (NAME_MAX).
+const MAX_FILE_NAME_BYTES: usize = 255;
 /// Serves a target that others are above or below of, in a child of its own there.
 const APART: &str = "from";
 
@@ -169,7 +171,8 @@ fn file_name(target: &str) -> String {
     }
 }
 
-/// A name for the output of each target, by place; no two outputs have one.
+/// A name for the output of each target, by place; no two outputs have one, and each can be written as far as can
+/// be told.
 pub(in crate::verbs) fn file_names(folder: &Path, targets: &[Target]) -> Result<Vec<String>, UsageError> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     let mut names = Vec::new();
@@ -177,9 +180,16 @@ pub(in crate::verbs) fn file_names(folder: &Path, targets: &[Target]) -> Result<
         let name = file_name(&target.name);
         for stream in [Stream::Out, Stream::Err] {
             let file = Folder::file_name(&name, stream);
-            if let Some(other) = seen.insert(file.clone(), &target.name) {
+            if file.len() > MAX_FILE_NAME_BYTES {
+                return Err(UsageError::LongName { host: target.name.clone() });
+            }
+            let path = folder.join(&file);
+            if path.symlink_metadata().is_ok_and(|info| info.is_dir()) {
+                return Err(UsageError::FolderThere { path, host: target.name.clone() });
+            }
+            if let Some(other) = seen.insert(file, &target.name) {
                 let hosts = (other.to_owned(), target.name.clone());
-                return Err(UsageError::SameFile { path: folder.join(file), hosts });
+                return Err(UsageError::SameFile { path, hosts });
             }
         }
         names.push(name);
