@@ -1,6 +1,7 @@
 """Where names come from: hopvine.toml, ClusterShell's groups, ssh's configuration."""
 
 import json
+import os
 import pathlib
 
 import pytest
@@ -273,3 +274,19 @@ def test_twenty_thousand_hosts_are_read_in_no_time(hop):
     hop.write('hopvine.toml', f'[hosts]\n{lines}')
     result = hop('hosts', '-c', 'n*')
     assert result.text == '20000\n' and result.seconds < 5, result
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root gives files away')
+def test_an_inventory_of_somebody_else_is_taken_only_where_it_is_named(fleet):
+    path = fleet.cwd / 'hopvine.toml'
+    os.chown(path, 30001, 30001)
+    told = refused(fleet, '@live')
+    assert f'{path}: belongs to 30001, ' in told and f'-i {path} takes it' in told, told
+    assert (fleet.cwd / 'calls').read_text() == ''
+    assert names(fleet, '-i', path, '@live') == 'db1,web1'
+
+
+def test_an_inventory_that_everybody_may_write_is_refused(fleet):
+    (fleet.cwd / 'hopvine.toml').chmod(0o666)
+    assert 'but everybody may write it' in refused(fleet, '@live')
+    assert (fleet.cwd / 'calls').read_text() == ''

@@ -74,6 +74,11 @@ pub enum UsageError {
         path: PathBuf,
         message: String,
     },
+    /// An inventory that was found, and that others may have written.
+    Stranger {
+        path: PathBuf,
+        stranger: Stranger,
+    },
     NoInventory {
         name: String,
     },
@@ -121,6 +126,26 @@ pub enum UsageError {
     },
 }
 
+/// Who may have written a file beside us and root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    Owner(String),
+    Everybody { owner: String },
+    Group { owner: String, group: u32 },
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(owner) => write!(f, "belongs to {owner}"),
+            Self::Everybody { owner } => write!(f, "belongs to {owner}, but everybody may write it"),
+            Self::Group { owner, group } => {
+                write!(f, "belongs to {owner}, but group {group} may write it")
+            }
+        }
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -166,6 +191,10 @@ impl fmt::Display for UsageError {
             }
             Self::Root { path, error } => write!(f, "--path {}: {error}", path.display()),
             Self::Inventory { path, message } => write!(f, "{}: {}", path.display(), message.trim_end()),
+            Self::Stranger { path, stranger } => {
+                let path = path.display();
+                write!(f, "{path}: {stranger}, and an inventory may run commands as you: -i {path} takes it")
+            }
             Self::NoInventory { name } => {
                 write!(
                     f,

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod clustershell;
+mod nearest;
 mod paths;
 
 use super::shell;
@@ -32,11 +33,14 @@ pub(super) struct Names {
 impl Names {
     /// With the inventory that was `named`, or else the nearest one.
     pub(super) fn new(named: Option<&Path>) -> Result<Self, UsageError> {
-        let path = named.map(Path::to_owned).or_else(nearest_inventory);
+        let path = named.map(Path::to_owned).or_else(nearest::path);
         let inventory = match &path {
             Some(path) => {
                 let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
-                let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+                let text = match named {
+                    Some(path) => std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?,
+                    None => nearest::read(path)?,
+                };
                 Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?
             }
             None => Inventory::default(),
@@ -210,13 +214,6 @@ impl Lookup for Names {
         self.input = Some(text.clone());
         Ok(Text { place: INPUT.to_owned(), text })
     }
-}
-
-fn nearest_inventory() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
-    let configured = configuration().map(|folder| folder.join("hopvine").join(INVENTORY_FILE));
-    above.chain(configured).find(|path| path.is_file())
 }
 
 /// The user's folder of configurations.
