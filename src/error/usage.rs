@@ -167,7 +167,9 @@ impl fmt::Display for UsageError {
                 f.write_str("no SPEC, and no names on standard input; `hopvine hosts 'web[1-20]'`")
             }
             Self::InputTwice => {
-                f.write_str("standard input (-) cannot be both the hosts and what is sent; name a file")
+                f.write_str(
+                    "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
+                )
             }
             Self::Function { typed } => {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")

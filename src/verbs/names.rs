@@ -85,6 +85,11 @@ impl Names {
         Nodeset::parse(expression, self).map_err(|error| UsageError::Nodeset { option, error })
     }
 
+    /// Whether standard input has been read for names, by whatever asked for it.
+    pub(super) fn have_read_input(&self) -> bool {
+        self.input.is_some()
+    }
+
     /// What the path of `--via` leads through.
     pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
         self.inventory.way(path).map_err(|error| UsageError::Resolve { error })
@@ -152,7 +157,7 @@ impl Names {
     }
 }
 
-/// Whether standard input is read for names.
+/// Whether names that are typed ask for standard input. What files and groups ask for shows when they are read.
 pub(super) fn read_input<'a>(typed: impl IntoIterator<Item = &'a String>) -> bool {
     typed.into_iter().any(|expression| nodeset::asks(expression).input)
 }

@@ -26,6 +26,9 @@ use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
 
+/// Standard input, as a file is named.
+const INPUT: &str = "-";
+
 /// Everything that is needed to start.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -71,7 +74,7 @@ pub(super) fn filter(typed: &cli::Filter) -> Result<Prepared, UsageError> {
 pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
     let path = typed.file.clone();
     let wrong = |error| UsageError::Script { path: path.clone(), error };
-    let from_input = typed.file.as_os_str() == "-";
+    let from_input = typed.file.as_os_str() == INPUT;
     if from_input && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
@@ -127,8 +130,22 @@ fn prepare(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let mut names = Names::new(typed.reach.inventory.as_deref())?;
-    let chosen = targets(&typed.reach, &mut names)?;
-    prepare_for(Reached { chosen, beside: None, names }, typed, request, roots, result)
+    let chosen = targets(&typed.reach, &mut names);
+    // Files and groups may ask for it too; what came second has found nothing there.
+    if names.have_read_input() && takes_input(&request) {
+        return Err(UsageError::InputTwice);
+    }
+    prepare_for(Reached { chosen: chosen?, beside: None, names }, typed, request, roots, result)
+}
+
+/// Whether standard input is sent, or has been.
+fn takes_input(request: &Request) -> bool {
+    match request {
+        Request::Run(run) => run.stdin == Feed::Piped,
+        Request::Put(put) => put.stdin == Feed::Piped,
+        Request::Script(script) => script.stdin == Feed::Piped || script.name == INPUT,
+        _ => false,
+    }
 }
 
 /// Targets, and what was typed for each.

@@ -2,6 +2,9 @@
 
 use super::Wrong;
 
+/// Files that are standard input, which can be read once.
+const INPUT_FILES: &[&str] = &["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
 /// How an operand meets what stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -13,7 +16,7 @@ pub(super) enum Operator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `-`
+    /// `-`, and `^` with one of [`INPUT_FILES`].
     Input,
     /// `^PATH`
     File,
@@ -86,7 +89,9 @@ fn operand(expression: &str, at: usize, operator: Operator) -> Result<(Operand<'
     match rest.chars().next() {
         Some('^') => {
             let ends = |c: char| operator_of(c).is_some() || c.is_whitespace();
-            named(Kind::File, '^', rest[1..].find(ends).map_or(rest.len(), |length| length + 1))
+            let length = rest[1..].find(ends).map_or(rest.len(), |length| length + 1);
+            let kind = if INPUT_FILES.contains(&&rest[1..length]) { Kind::Input } else { Kind::File };
+            named(kind, '^', length)
         }
         Some('@') => named(Kind::Group, '@', term(rest, at)?.0),
         Some(char) if operator_of(char).is_some() => Err((at, Wrong::Missing(char))),

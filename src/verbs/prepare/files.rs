@@ -1,6 +1,6 @@
 //! What is to be done with files: what goes where, and that no two go to the same place.
 
-use super::{Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
+use super::{INPUT, Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
 use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
@@ -27,7 +27,7 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     if let Some(from) = &typed.from {
         return put_from(typed, from, path, transfer);
     }
-    let piped = typed.local.as_os_str() == "-";
+    let piped = typed.local.as_os_str() == INPUT;
     if piped && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
