@@ -12,6 +12,7 @@ impl fmt::Display for InventoryError {
             Fault::Key { key, known } => write!(f, "{key:?} has no meaning here; there are {known}"),
             Fault::Type { wanted } => write!(f, "this is not {wanted}"),
             Fault::Name(error) => write!(f, "key {error}"),
+            Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}"),
             Fault::Target(error) => error.fmt(f),
         }
     }
@@ -34,6 +35,7 @@ impl fmt::Display for ClustershellError {
             Self::Section { line } => write!(f, "line {line}: no [section] stands before this"),
             Self::Option { line } => write!(f, "line {line}: neither [section] nor `option: value`"),
             Self::NoMap { section } => write!(f, "[{section}] has neither `map` nor `mapall`"),
+            Self::Control { line } => write!(f, "line {line}: a control character"),
             Self::Group { line } => write!(f, "line {line}: not `group: nodes`"),
             Self::Yaml { line } => write!(
                 f,

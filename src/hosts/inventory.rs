@@ -69,6 +69,8 @@ pub enum Fault {
         wanted: &'static str,
     },
     Name(Box<NodesetError>),
+    /// A character that no name of a group has.
+    Group(char),
     Target(TargetError),
 }
 
@@ -94,6 +96,10 @@ impl Inventory {
         }
         check(text, &inventory.defaults, None)?;
         for (name, nodes) in raw.groups {
+            if let Some(odd) = name.text.chars().find(|c| c.is_control()) {
+                let (line, column) = place(text, name.at);
+                return Err(InventoryError { line, column, fault: Fault::Group(odd) });
+            }
             inventory.groups.insert(name.text, Group { line: place(text, name.at).0, nodes });
         }
         for (name, line) in raw.exec {

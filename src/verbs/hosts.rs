@@ -22,7 +22,7 @@ pub(super) fn run(typed: &cli::Hosts) -> io::Result<ExitCode> {
     if typed.count {
         report::bytes(format!("{}\n", names.len()).as_bytes())?;
     } else if typed.fold {
-        report::bytes(format!("{}\n", nodeset::fold(names.iter())).as_bytes())?;
+        report::names(std::iter::once(&*nodeset::fold(names.iter())), false)?;
     } else {
         report::names(names.iter(), typed.json)?;
     }

@@ -91,3 +91,12 @@ fn more_of_yaml_is_an_error_with_its_line() {
         assert_eq!(yaml(text), Err(ClustershellError::Yaml { line }), "{text}");
     }
 }
+
+#[test]
+fn control_characters_are_in_no_name() {
+    let odd = |line| ClustershellError::Control { line };
+    assert_eq!(list("a: n1\n\x1b[2J: n2\n"), Err(odd(2)));
+    assert_eq!(yaml("racks:\n  \x1b[2J: n1\n"), Err(odd(2)));
+    assert_eq!(Conf::default().read("[\x1b[2J]\nmap: x\n"), Err(odd(1)));
+    assert!(list("a:\tn1\n").is_ok());
+}

@@ -1,7 +1,7 @@
 //! The two levels of YAML that files of groups have: sources, and their groups. What else YAML knows
 //! is an error and never read in some other way.
 
-use super::{ClustershellError, Groups};
+use super::{ClustershellError, Groups, refuse_control};
 use std::collections::BTreeMap;
 
 /// Reads a file of sources and their groups.
@@ -19,6 +19,7 @@ pub fn yaml(text: &str) -> Result<BTreeMap<String, Groups>, ClustershellError> {
         if content.is_empty() || content.starts_with('#') || content == "---" || content == "..." {
             continue;
         }
+        refuse_control(content, line)?;
         let indent = text.len() - text.trim_start_matches(' ').len();
         if text[indent..].starts_with('\t') {
             return Err(wrong());

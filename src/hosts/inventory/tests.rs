@@ -121,6 +121,7 @@ fn errors_show_line_and_column() {
     assert_eq!(place("[hosts]\na = { via = \"telnet:b\" }\n"), (2, 13));
     assert_eq!(place("[hosts]\na = { user = \"-oProxyCommand=id\" }\n"), (2, 14));
     assert_eq!(place("[defaults]\nbecome = \"telnet:b\"\n"), (2, 10));
+    assert_eq!(wrong("[groups]\n\"a\\u001b[2J\" = \"b\"\n").fault, Fault::Group('\x1b'));
     let known = "exec, hosts, groups, defaults";
     assert_eq!(wrong("[host]\n").fault, Fault::Key { key: "host".into(), known });
     assert!(

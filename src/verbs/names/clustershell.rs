@@ -181,7 +181,12 @@ impl Source {
             Self::Asked { upcalls, folder } => match (&upcalls.list, &upcalls.mapall) {
                 (_, Some(line)) => Ok(mapall(line, source, folder)?.into_keys().collect()),
                 (Some(line), None) => {
-                    Ok(ask(line, source, None, folder)?.split_whitespace().map(str::to_owned).collect())
+                    let names = ask(line, source, None, folder)?;
+                    if names.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+                        let why = "it prints a control character".to_owned();
+                        return Err(LookupError::Failed { what: place_of(folder, source, line), why });
+                    }
+                    Ok(names.split_whitespace().map(str::to_owned).collect())
                 }
                 (None, None) => Ok(Vec::new()),
             },
@@ -194,10 +199,14 @@ fn mapall(line: &str, source: &str, folder: &Path) -> Result<Groups, LookupError
     clustershell::list(&ask(line, source, None, folder)?).map_err(|error| failed(&what(), &error))
 }
 
+/// A command line of a source, for errors.
+fn place_of(folder: &Path, source: &str, line: &str) -> String {
+    format!("{}: [{source}] {line:?}", folder.display())
+}
+
 /// What a command line of a source prints.
 fn ask(line: &str, source: &str, group: Option<&str>, folder: &Path) -> Result<String, LookupError> {
-    let what = || format!("{}: [{source}] {line:?}", folder.display());
-    let why = |why: String| LookupError::Failed { what: what(), why };
+    let why = |why: String| LookupError::Failed { what: place_of(folder, source, line), why };
     // The shell reads the name; quotes and dollars would be its own.
     let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "_-.:+=,@%~/".contains(c));
     if let Some(group) = group.filter(|group| !plain(group)) {
