@@ -4,6 +4,9 @@ use crate::hosts::clustershell::ClustershellError;
 use crate::hosts::inventory::{Fault, InventoryError, ResolveError};
 use std::fmt;
 
+/// What is wrong with `root`, where `sudo:root` is meant.
+pub(super) const NO_TRANSPORT: &str = "a user's name needs the way there: write sudo:root, su:app, doas:root";
+
 impl fmt::Display for InventoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: ", self.line, self.column)?;
@@ -14,6 +17,7 @@ impl fmt::Display for InventoryError {
             Fault::Name(error) => write!(f, "key {error}"),
             Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}"),
             Fault::Target(error) => error.fmt(f),
+            Fault::Become(path) => write!(f, "become = {path:?}: {NO_TRANSPORT}"),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong with what was typed.
 
 use super::MAX_NAME_BYTES;
+use super::inventory::NO_TRANSPORT;
 use crate::hosts::inventory::ResolveError;
 use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
@@ -16,9 +17,18 @@ pub enum UsageError {
         option: &'static str,
         error: Box<NodesetError>,
     },
-    Target(TargetError),
-    /// A name, by the inventory.
+    /// What an option leads through, which is no target.
+    Target {
+        option: &'static str,
+        error: TargetError,
+    },
+    /// What `--become` names without its transport.
+    Become {
+        typed: String,
+    },
+    /// A name, by the inventory; of an option if it has a name.
     Resolve {
+        option: &'static str,
         error: ResolveError,
     },
     /// Groups that cannot be listed.
@@ -151,8 +161,10 @@ impl fmt::Display for UsageError {
         match self {
             Self::Nodeset { option, error } if option.is_empty() || error.place.is_some() => error.fmt(f),
             Self::Nodeset { option, error } => write!(f, "{option} {error}"),
-            Self::Target(error) => error.fmt(f),
-            Self::Resolve { error } => error.fmt(f),
+            Self::Target { option, error } => write!(f, "{option} {error}"),
+            Self::Become { typed } => write!(f, "--become {typed:?}: {NO_TRANSPORT}"),
+            Self::Resolve { option, error } if option.is_empty() => error.fmt(f),
+            Self::Resolve { option, error } => write!(f, "{option} {error}"),
             Self::Groups { error } => error.fmt(f),
             Self::NoHosts { typed } if typed.trim().is_empty() => {
                 f.write_str("-w names no host: an empty list is never all hosts")

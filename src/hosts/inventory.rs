@@ -4,7 +4,7 @@ mod raw;
 mod resolve;
 
 use super::nodeset::{Lookup, LookupError, Nodeset, NodesetError, Text};
-use super::target::{Target, TargetError, quoted};
+use super::target::{Target, TargetError, names_transport, quoted};
 use indexmap::IndexMap;
 use raw::Options;
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ pub enum Fault {
     /// A character that no name of a group has.
     Group(char),
     Target(TargetError),
+    /// What comes behind a target, without its transport.
+    Become(String),
 }
 
 impl Inventory {
@@ -147,6 +149,11 @@ fn place(text: &str, byte: usize) -> (usize, usize) {
 /// Whether the targets in these options can be read, those of `name` say.
 fn check(text: &str, options: &Options, name: Option<&str>) -> Result<(), InventoryError> {
     let host = name.unwrap_or("host");
+    let become_other = options.become_other.iter().filter(|path| !path.text.is_empty());
+    if let Some(path) = become_other.into_iter().find(|path| !names_transport(&path.text)) {
+        let (line, column) = place(text, path.at);
+        return Err(InventoryError { line, column, fault: Fault::Become(path.text.clone()) });
+    }
     let paths = [&options.target, &options.via, &options.become_other].into_iter().flatten();
     let paths =
         paths.filter(|path| !path.text.is_empty()).map(|path| (path.at, path.text.replace(HOST, host)));

@@ -55,7 +55,7 @@ impl Names {
 
     /// What a name leads to.
     pub(super) fn target(&self, name: &str, said: Said) -> Result<Target, UsageError> {
-        self.inventory.target(name, said).map_err(|error| UsageError::Resolve { error })
+        self.inventory.target(name, said).map_err(|error| UsageError::Resolve { option: "", error })
     }
 
     /// All that the expressions of `-w` stand for; each has to name a host.
@@ -92,7 +92,7 @@ impl Names {
 
     /// What the path of `--via` leads through.
     pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
-        self.inventory.way(path).map_err(|error| UsageError::Resolve { error })
+        self.inventory.way(path).map_err(|error| UsageError::Resolve { option: "--via", error })
     }
 
     /// All groups, as they are typed: those that need no source first.

@@ -11,7 +11,7 @@ use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory, Said};
-use crate::hosts::target::{Target, Way};
+use crate::hosts::target::{Hop, Target, Way, names_transport};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
@@ -269,13 +269,21 @@ fn said(typed: &cli::Reach) -> Said {
 /// With the hops of `--via` before each target and that of `--become` behind it.
 fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Result<Vec<Target>, UsageError> {
     let via = typed.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))?;
-    let become_other = typed.become_other.as_deref().map(Target::parse).transpose();
-    let become_other = become_other.map_err(UsageError::Target)?.map_or_else(Vec::new, |target| target.hops);
+    let become_other = typed.become_other.as_deref().map_or_else(|| Ok(Vec::new()), behind)?;
     for target in &mut targets {
         target.hops.splice(0..0, via.iter().cloned());
         target.hops.extend(become_other.iter().cloned());
     }
     Ok(targets)
+}
+
+/// The hops of `--become`.
+fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
+    if !names_transport(path) {
+        return Err(UsageError::Become { typed: path.to_owned() });
+    }
+    let wrong = |error| UsageError::Target { option: "--become", error };
+    Target::parse(path).map(|target| target.hops).map_err(wrong)
 }
 
 fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<(), UsageError> {
@@ -369,6 +377,15 @@ fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn to_become_somebody_takes_a_transport() {
+        for typed in ["root", "sudo", "", "a/sudo:"] {
+            assert!(matches!(behind(typed), Err(UsageError::Become { .. })), "{typed}");
+        }
+        assert!(matches!(behind("sudo:a,su:b"), Err(UsageError::Target { option: "--become", .. })));
+        assert_eq!(behind("sudo:/local:x").map(|hops| hops.len()).ok(), Some(2));
+    }
 
     #[test]
     fn functions_are_named_by_module_or_file() {

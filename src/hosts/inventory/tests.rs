@@ -122,6 +122,10 @@ fn errors_show_line_and_column() {
     assert_eq!(place("[hosts]\na = { user = \"-oProxyCommand=id\" }\n"), (2, 14));
     assert_eq!(place("[defaults]\nbecome = \"telnet:b\"\n"), (2, 10));
     assert_eq!(wrong("[groups]\n\"a\\u001b[2J\" = \"b\"\n").fault, Fault::Group('\x1b'));
+    assert_eq!(wrong("[hosts]\na = { become = \"root\" }\n").fault, Fault::Become("root".into()));
+    assert_eq!(place("[defaults]\nbecome = \"sudo\"\n"), (2, 10));
+    assert_eq!(place("[hosts]\nweb1 = \"db[1-2]\"\n"), (2, 8));
+    assert_eq!(place("[hosts]\na = { via = \"x,y\" }\n"), (2, 13));
     let known = "exec, hosts, groups, defaults";
     assert_eq!(wrong("[host]\n").fault, Fault::Key { key: "host".into(), known });
     assert!(
