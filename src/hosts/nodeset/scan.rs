@@ -52,6 +52,11 @@ pub(super) fn operands(expression: &str) -> Result<Vec<Operand<'_>>, Fault> {
             operand(expression, at, operator.map_or(Operator::Union, |(_, operator)| operator))?;
         operands.push(operand);
         at = skip_blanks(expression, end);
+        operator = None;
+        // Blanks have joined them: `a ^FILE` is what `a,^FILE` is.
+        if at > end && names_file(&expression[at..]) {
+            continue;
+        }
         operator = expression[at..].chars().next().and_then(|c| operator_of(c).map(|operator| (c, operator)));
         if let Some((char, _)) = operator {
             let next = skip_blanks(expression, at + 1);
@@ -62,6 +67,12 @@ pub(super) fn operands(expression: &str) -> Result<Vec<Operand<'_>>, Fault> {
         }
     }
     Ok(operands)
+}
+
+/// `^` directly before a name.
+fn names_file(rest: &str) -> bool {
+    let name = rest.strip_prefix('^').and_then(|rest| rest.chars().next());
+    name.is_some_and(|first| !first.is_whitespace() && operator_of(first).is_none())
 }
 
 fn operator_of(char: char) -> Option<Operator> {

@@ -121,6 +121,9 @@ fn groups_files_and_input_stand_for_what_they_hold() {
     assert_eq!(names("@@"), "a all-but b c db io1 io2 lab:both lab:web stars web");
     assert_eq!(names("^list"), "web1 web2 web5 db1");
     assert_eq!(names("x,^list&@web"), "web1 web2");
+    assert_eq!(names("x ^list"), "x web1 web2 web5 db1");
+    assert_eq!(names("web1 ^ web[1-2]"), "web2");
+    assert_eq!(names("web1^web[1-2]"), "web2");
     assert_eq!(names("-,x"), "a b c x");
     for input in ["^/dev/stdin", "^/dev/fd/0", "^/proc/self/fd/0"] {
         assert_eq!(names(input), "a b c");
