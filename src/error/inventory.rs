@@ -1,7 +1,7 @@
 //! What is wrong with what names are looked up in.
 
 use crate::hosts::clustershell::ClustershellError;
-use crate::hosts::inventory::{Fault, InventoryError, ResolveError};
+use crate::hosts::inventory::{Fault, InventoryError, MAX_HOPS, MAX_NAMES, ResolveError};
 use std::fmt;
 
 /// What is wrong with `root`, where `sudo:root` is meant.
@@ -28,6 +28,13 @@ impl fmt::Display for ResolveError {
             Self::Target(error) => error.fmt(f),
             Self::Circle(path) => {
                 write!(f, "the inventory leads in a circle: {}; ssh:NAME is not looked up", path.join(" -> "))
+            }
+            Self::Deep(last) => {
+                let last = last.join(" -> ");
+                write!(f, "the inventory leads through more than {MAX_NAMES} names: ... {last} -> ...")
+            }
+            Self::Long { name } => {
+                write!(f, "the inventory leads to {name:?} through more than {MAX_HOPS} hops")
             }
         }
     }

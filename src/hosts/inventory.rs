@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use raw::Options;
 use std::collections::BTreeMap;
 
-pub use resolve::{ResolveError, Said};
+pub use resolve::{MAX_HOPS, MAX_NAMES, ResolveError, Said};
 
 /// Stands in a target for the name that it is the target of.
 const HOST: &str = "{host}";

@@ -132,3 +132,25 @@ fn errors_show_line_and_column() {
         matches!(wrong("[hosts]\na = { tarket = \"b\" }\n").fault, Fault::Key { key, .. } if key == "tarket")
     );
 }
+
+#[test]
+fn ways_that_nobody_means_are_errors_in_no_time() {
+    let chain = |count: usize, entry: fn(usize) -> String| {
+        let lines: String = (0..count).map(entry).collect();
+        inventory(&format!("[hosts]\n{lines}")).target("n0", Said::default())
+    };
+    let next = |at| format!("n{at} = {{ via = \"n{}\" }}\n", at + 1);
+    assert!(matches!(chain(20_000, next), Err(ResolveError::Deep(_))));
+    assert_eq!(chain(MAX_NAMES - 1, next).map(|target| target.hops.len()), Ok(MAX_NAMES));
+    let twice = |at| format!("n{at} = {{ target = \"n{0}/local:\", via = \"n{0}\" }}\n", at + 1);
+    assert!(matches!(chain(40, twice), Err(ResolveError::Long { .. })));
+}
+
+#[test]
+fn an_empty_text_means_none() {
+    let fleet =
+        inventory("[defaults]\ntarget = \"local:{host}\"\n[hosts]\na = { target = \"\" }\nb = \"\"\n");
+    assert_eq!(hops(&fleet, "a"), "ssh:a");
+    assert_eq!(hops(&fleet, "b"), "ssh:b");
+    assert_eq!(hops(&fleet, "c"), "local:c");
+}
