@@ -290,3 +290,13 @@ def test_an_inventory_that_everybody_may_write_is_refused(fleet):
     (fleet.cwd / 'hopvine.toml').chmod(0o666)
     assert 'but everybody may write it' in refused(fleet, '@live')
     assert (fleet.cwd / 'calls').read_text() == ''
+
+
+def test_a_source_that_fails_is_told_and_the_others_are_listed(fleet):
+    config(fleet, 'groups.conf', "[bad]\nmap: true\nlist: exit 3\n[good]\nmap: true\nlist: echo one two\n")
+    result = fleet('hosts', '-l')
+    assert result.lines == ['@failing', '@front', '@live', '@web', '@good:one', '@good:two'], result
+    assert result.rc == 1 and '[bad] "exit 3": exit status: 3' in result.said, result
+    config(fleet, 'groups.conf', 'map: x\n')
+    result = fleet('hosts', '-l')
+    assert len(result.lines) == 4 and 'groups.conf: line 1: no [section]' in result.said, result

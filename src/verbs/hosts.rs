@@ -29,13 +29,15 @@ pub(super) fn run(typed: &cli::Hosts) -> io::Result<ExitCode> {
     Ok(ExitCode::Success)
 }
 
+/// Those of a source that fails are missing, and that is told.
 fn groups(typed: &cli::Hosts) -> io::Result<ExitCode> {
-    let groups = Names::new(typed.inventory.as_deref()).and_then(|mut known| known.all_groups());
-    match groups {
-        Ok(groups) => {
+    match Names::new(typed.inventory.as_deref()) {
+        Ok(mut known) => {
+            let (groups, failures) = known.all_groups();
+            failures.iter().for_each(report::usage);
             let groups: Vec<String> = groups.iter().map(|name| format!("@{name}")).collect();
             report::names(groups.iter().map(String::as_str), typed.json)?;
-            Ok(ExitCode::Success)
+            Ok(if failures.is_empty() { ExitCode::Success } else { ExitCode::Failed })
         }
         Err(error) => {
             report::usage(&error);

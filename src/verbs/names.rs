@@ -95,15 +95,25 @@ impl Names {
         self.inventory.way(path).map_err(|error| UsageError::Resolve { option: "--via", error })
     }
 
-    /// All groups, as they are typed: those that need no source first.
-    pub(super) fn all_groups(&mut self) -> Result<Vec<String>, UsageError> {
-        let wrong = |error| UsageError::Groups { error };
-        let mut groups: Vec<String> = self.groups(None).map_err(wrong)?;
-        for source in self.sources().map_err(wrong)?.others() {
-            let names = self.groups(Some(&source)).map_err(wrong)?;
-            groups.extend(names.into_iter().map(|name| format!("{source}:{name}")));
+    /// All groups, as they are typed: those that need no source first. Also what cannot be listed.
+    pub(super) fn all_groups(&mut self) -> (Vec<String>, Vec<UsageError>) {
+        let mut groups: Vec<String> = self.inventory.groups().map(|(name, _)| name.to_owned()).collect();
+        let mut failures = Vec::new();
+        let mut add = |listed: Result<Vec<String>, LookupError>| match listed {
+            Ok(names) => groups.extend(names),
+            Err(error) => failures.push(UsageError::Groups { error }),
+        };
+        match self.sources() {
+            Ok(sources) => {
+                add(sources.groups(None));
+                for source in sources.others() {
+                    let names = sources.groups(Some(&source));
+                    add(names.map(|names| names.iter().map(|name| format!("{source}:{name}")).collect()));
+                }
+            }
+            Err(error) => add(Err(error)),
         }
-        Ok(groups)
+        (groups, failures)
     }
 
     fn sources(&mut self) -> Result<&Sources, LookupError> {
