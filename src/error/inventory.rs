@@ -13,6 +13,13 @@ impl fmt::Display for InventoryError {
         match &self.fault {
             Fault::Toml(message) => f.write_str(message.trim_end()),
             Fault::Key { key, known } => write!(f, "{key:?} has no meaning here; there are {known}"),
+            Fault::Dotted { key, known } => write!(
+                f,
+                "{key:?} has no meaning here; there are {known}; a name with dots is quoted: \"10.0.0.1\""
+            ),
+            Fault::Path(path) => {
+                write!(f, "{path:?} is never looked up; a key is a bare name, without \":\", \"/\" and \"?\"")
+            }
             Fault::Type { wanted } => write!(f, "this is not {wanted}"),
             Fault::Name(error) => write!(f, "key {error}"),
             Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}"),

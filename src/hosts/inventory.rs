@@ -13,6 +13,8 @@ pub use resolve::{MAX_HOPS, MAX_NAMES, ResolveError, Said};
 
 /// Stands in a target for the name that it is the target of.
 const HOST: &str = "{host}";
+/// What a name that is looked up does not hold: these make it a path, or say all about it.
+const UNKNOWN: [char; 3] = [':', '/', '?'];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
@@ -64,6 +66,13 @@ pub enum Fault {
         key: String,
         known: &'static str,
     },
+    /// The same behind a dot, which makes it a part of what stands before it.
+    Dotted {
+        key: String,
+        known: &'static str,
+    },
+    /// A name that is never looked up: no bare one.
+    Path(String),
     /// A value that is none of these.
     Type {
         wanted: &'static str,
@@ -90,6 +99,10 @@ impl Inventory {
                 let (line, column) = place(text, key.at);
                 InventoryError { line, column, fault: Fault::Name(error) }
             })?;
+            if let Some(path) = names.iter().find(|name| name.contains(UNKNOWN)) {
+                let (line, column) = place(text, key.at);
+                return Err(InventoryError { line, column, fault: Fault::Path(path.to_owned()) });
+            }
             check(text, &options, names.iter().next())?;
             for name in names.iter() {
                 inventory.hosts.entry(name.to_owned()).or_default().insert(0, inventory.entries.len());

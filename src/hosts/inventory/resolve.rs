@@ -1,7 +1,7 @@
 //! Names into targets, by what the inventory says about them.
 
 use super::raw::{Options, Placed};
-use super::{HOST, Inventory};
+use super::{HOST, Inventory, UNKNOWN};
 use crate::hosts::target::{Hop, Target, TargetError, Way};
 
 /// What was said on the command line, and is therefore not looked up.
@@ -56,7 +56,7 @@ impl Inventory {
         let (name, behind) = path.split_once('/').map_or((path, None), |(name, behind)| (name, Some(behind)));
         // A name may be what ssh knows the host by.
         let is_itself = within.last().is_some_and(|last| last == name);
-        if name.contains([':', '?']) || is_itself {
+        if name.contains(UNKNOWN) || is_itself {
             return plain(path);
         }
         if within.iter().any(|outer| outer == name) {

@@ -126,6 +126,15 @@ fn errors_show_line_and_column() {
     assert_eq!(place("[defaults]\nbecome = \"sudo\"\n"), (2, 10));
     assert_eq!(place("[hosts]\nweb1 = \"db[1-2]\"\n"), (2, 8));
     assert_eq!(place("[hosts]\na = { via = \"x,y\" }\n"), (2, 13));
+    for text in ["10.0.0.1 = \"a\"", "web1.lan = \"a\"", "web1.lan.via = \"a\"", "a.\"b\" = \"c\""] {
+        let fault = wrong(&format!("[hosts]\n{text}\n")).fault;
+        assert!(matches!(fault, Fault::Dotted { .. }), "{text}: {fault:?}");
+    }
+    assert!(matches!(wrong("[groups]\na.b = \"c\"\n").fault, Fault::Dotted { .. }));
+    for key in ["ssh:a", "n[1-2]/sudo:", "a?port=2"] {
+        assert!(matches!(wrong(&format!("[hosts]\n{key:?} = \"b\"\n")).fault, Fault::Path(_)), "{key}");
+    }
+    assert!(Inventory::parse("[hosts]\n\"n[1-9/2]\" = \"b\"\na.via = \"b\"\n").is_ok());
     let known = "exec, hosts, groups, defaults";
     assert_eq!(wrong("[host]\n").fault, Fault::Key { key: "host".into(), known });
     assert!(
