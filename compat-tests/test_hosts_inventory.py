@@ -300,3 +300,12 @@ def test_a_source_that_fails_is_told_and_the_others_are_listed(fleet):
     config(fleet, 'groups.conf', 'map: x\n')
     result = fleet('hosts', '-l')
     assert len(result.lines) == 4 and 'groups.conf: line 1: no [section]' in result.said, result
+
+
+def test_a_file_that_a_group_names_is_where_the_inventory_is(fleet):
+    fleet.write('hopvine.toml', '[groups]\nmine = "^lists/mine"\n')
+    fleet.write('lists/mine', 'web1 ^lists/more\n')
+    fleet.write('lists/more', 'web2\n')
+    inner = fleet.write('a/lists/mine', '@mine,web3\n').parent.parent
+    below = fleet.start('hosts', '-f', '^lists/mine', prefix=['env', '-C', inner]).finish()
+    assert below.text == 'web[1-3]\n', below

@@ -8,6 +8,7 @@ use super::target::{Target, TargetError, names_transport, quoted};
 use indexmap::IndexMap;
 use raw::Options;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub use resolve::{MAX_HOPS, MAX_NAMES, ResolveError, Said};
 
@@ -201,7 +202,7 @@ impl Lookup for Elsewhere {
         Err(LookupError::NotHere)
     }
 
-    fn file(&mut self, _path: &str) -> Result<Text, LookupError> {
+    fn file(&mut self, _path: &str, _folder: Option<&Path>) -> Result<Text, LookupError> {
         Err(LookupError::NotHere)
     }
 

@@ -11,6 +11,7 @@ mod scan;
 
 use indexmap::IndexSet;
 use scan::Kind;
+use std::path::{Path, PathBuf};
 
 pub use fold::fold;
 pub use ranges::RangeFault;
@@ -54,12 +55,12 @@ pub trait Lookup {
     /// When it cannot be had.
     fn known(&mut self) -> Result<Vec<Text>, LookupError>;
 
-    /// A file of expressions.
+    /// A file of expressions, named from within a `folder` unless it is the current one.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    fn file(&mut self, path: &str) -> Result<Text, LookupError>;
+    fn file(&mut self, path: &str, folder: Option<&Path>) -> Result<Text, LookupError>;
 
     /// Standard input, as expressions.
     ///
@@ -75,6 +76,8 @@ pub struct Text {
     /// Where it is from, for errors: a path, a group with its file.
     pub place: String,
     pub text: String,
+    /// What the paths in it begin at, if not at the current folder.
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -142,14 +142,17 @@ impl Names {
     fn group_text(&self, name: &str, group: &Group) -> Result<Text, LookupError> {
         let path = self.path.as_deref().unwrap_or(Path::new(INVENTORY_FILE));
         let place = format!("{}:{}", path.display(), group.line);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match &group.nodes {
-            Nodes::Expression(text) => Ok(Text { place, text: text.clone() }),
+            Nodes::Expression(text) => {
+                Ok(Text { place, text: text.clone(), folder: folder.map(Path::to_owned) })
+            }
             Nodes::Command(line) => {
                 let place = format!("{place}: command of @{name}");
                 let failed = |why| LookupError::Failed { what: place.clone(), why };
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let output = shell::output(line, Stdio::null(), folder).map_err(failed)?;
-                Ok(Text { text: String::from_utf8_lossy(&output).into_owned(), place })
+                let text = String::from_utf8_lossy(&output).into_owned();
+                Ok(Text { place, text, folder: folder.map(Path::to_owned) })
             }
         }
     }
@@ -157,7 +160,7 @@ impl Names {
     /// What the inventory knows; also by its commands, if they are `wanted`.
     fn known_here(&self, wanted: bool) -> Result<Vec<Text>, LookupError> {
         let hosts = self.inventory.names().collect::<Vec<_>>().join("\n");
-        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts }];
+        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts, folder: None }];
         for (name, group) in self.inventory.groups() {
             if wanted || matches!(group.nodes, Nodes::Expression(_)) {
                 texts.push(self.group_text(name, group)?);
@@ -207,15 +210,18 @@ impl Lookup for Names {
         let mut texts = self.known_here(false)?;
         // A source that cannot tell its nodes, as one that was installed and never set up, has none.
         texts.extend(self.sources()?.all(None).unwrap_or_default());
-        texts.push(Text { place: "ssh's configuration".to_owned(), text: aliases::all().join("\n") });
+        let (place, text) = ("ssh's configuration".to_owned(), aliases::all().join("\n"));
+        texts.push(Text { place, text, folder: None });
         Ok(texts)
     }
 
-    fn file(&mut self, path: &str) -> Result<Text, LookupError> {
-        let failed =
-            |error: std::io::Error| LookupError::Failed { what: path.to_owned(), why: error.to_string() };
-        let text = std::fs::read(path).map_err(failed)?;
-        Ok(Text { place: path.to_owned(), text: String::from_utf8_lossy(&text).into_owned() })
+    fn file(&mut self, path: &str, folder: Option<&Path>) -> Result<Text, LookupError> {
+        let path = folder.map_or_else(|| PathBuf::from(path), |folder| folder.join(path));
+        let place = path.display().to_string();
+        let bytes = std::fs::read(&path)
+            .map_err(|error| LookupError::Failed { what: place.clone(), why: error.to_string() })?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        Ok(Text { place, text, folder: folder.map(Path::to_owned) })
     }
 
     fn input(&mut self) -> Result<Text, LookupError> {
@@ -227,7 +233,7 @@ impl Lookup for Names {
             None => String::from_utf8_lossy(&stdio::read_all_input().map_err(failed)?).into_owned(),
         };
         self.input = Some(text.clone());
-        Ok(Text { place: INPUT.to_owned(), text })
+        Ok(Text { place: INPUT.to_owned(), text, folder: None })
     }
 }
 

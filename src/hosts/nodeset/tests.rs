@@ -12,7 +12,7 @@ struct Given {
 
 impl Given {
     fn text(place: &str, text: &str) -> Text {
-        Text { place: place.to_owned(), text: text.to_owned() }
+        Text { place: place.to_owned(), text: text.to_owned(), folder: None }
     }
 }
 
@@ -42,7 +42,7 @@ impl Lookup for Given {
         Ok([Self::text("known", &self.known)].into_iter().chain(groups).collect())
     }
 
-    fn file(&mut self, path: &str) -> Result<Text, LookupError> {
+    fn file(&mut self, path: &str, _folder: Option<&Path>) -> Result<Text, LookupError> {
         match path {
             "list" => Ok(Self::text("list", "# mine\nweb1, web2\n\nweb[4-5]!web4 db1  # and a comment\n")),
             "wrong" => Ok(Self::text("wrong", "web1\nweb[2\n")),

@@ -136,7 +136,7 @@ impl Source {
         let one = |groups: &Groups, path: &Path| {
             let known = || LookupError::Group { known: groups.keys().cloned().collect() };
             let text = groups.get(name).cloned().ok_or_else(known)?;
-            Ok(Text { place: place(path), text })
+            Ok(Text { place: place(path), text, folder: None })
         };
         match self {
             Self::Read { groups, path } => one(groups, path),
@@ -152,7 +152,7 @@ impl Source {
                         return Err(LookupError::Group { known });
                     }
                 }
-                Ok(Text { place: place(folder), text })
+                Ok(Text { place: place(folder), text, folder: None })
             }
         }
     }
@@ -166,7 +166,11 @@ impl Source {
             Self::Asked { upcalls, folder } => {
                 let ask = |line: &String| ask(line, source, None, folder);
                 let text = upcalls.all.as_ref().map(ask).transpose()?;
-                text.map(|text| Text { place: format!("{}: @{source}:*", folder.display()), text })
+                text.map(|text| Text {
+                    place: format!("{}: @{source}:*", folder.display()),
+                    text,
+                    folder: None,
+                })
             }
         };
         if let Some(text) = told.filter(|text| !text.text.trim().is_empty()) {
