@@ -251,7 +251,7 @@ def test_what_a_source_does_not_know_is_told(clustershell, spec, said):
     ('groups.d/odd.yaml', 'racks:\n  r1: &x n1\n', 'odd.yaml: line 2: more of YAML'),
     ('groups.conf', 'map: x\n', 'groups.conf: line 1: no [section]'),
     ('groups.conf', '[a]\nall: x\n', '[a] has neither `map` nor `mapall`'),
-    ('groups.conf', '[Main]\ndefault: gone\n[a]\nmap: x\n', '`default: gone` is no source; there are a'),
+    ('groups.conf', '[Main]\ndefault: gone\n[a]\nmap: x\n', 'clustershell/groups.conf: `default: gone` is no source; there are a'),
     ('groups', 'web web1\n', 'groups: line 1: not `group: nodes`'),
     ('groups.conf', '[a]\nmap: exit 4\n', 'exit status: 4')])
 def test_what_is_wrong_with_a_file_of_clustershell_is_told_when_a_group_is_asked_for(hop, name, text, said):
@@ -309,3 +309,11 @@ def test_a_file_that_a_group_names_is_where_the_inventory_is(fleet):
     inner = fleet.write('a/lists/mine', '@mine,web3\n').parent.parent
     below = fleet.start('hosts', '-f', '^lists/mine', prefix=['env', '-C', inner]).finish()
     assert below.text == 'web[1-3]\n', below
+
+
+def test_an_interpreter_that_cannot_be_named_is_told_with_who_names_it(hop):
+    hop.write('hopvine.toml', '[defaults]\npython = "/it\'s"\n[hosts]\na = "local:"\n')
+    told = hop('run', '-w', 'a', '--', 'true')
+    assert told.rc == 2 and told.said.startswith('hopvine: a: python "/it\'s"'), told
+    told = hop('run', '-w', 'local:', '--python', "/it's", '--', 'true')
+    assert told.rc == 2 and told.said.startswith('hopvine: --python "/it\'s"'), told

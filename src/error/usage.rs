@@ -72,7 +72,9 @@ pub enum UsageError {
     },
     /// Standard input is a folder.
     InputFolder,
+    /// A path that an option, or what is said about a target, names.
     Interpreter {
+        by: String,
         path: String,
         odd: char,
     },
@@ -197,10 +199,10 @@ impl fmt::Display for UsageError {
                 write!(f, "--name {start:?}: more than {MAX_NAME_BYTES} bytes, or not printable")
             }
             Self::InputFolder => f.write_str("standard input is a folder; -n does not read it"),
-            Self::Interpreter { path, odd } => {
+            Self::Interpreter { by, path, odd } => {
                 write!(
                     f,
-                    "--python {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
+                    "{by} {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
                 )
             }
             Self::Root { path, error } => write!(f, "--path {}: {error}", path.display()),

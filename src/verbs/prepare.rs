@@ -211,7 +211,7 @@ fn settings(
         check(target, &inventory, inventory_path.as_deref())?;
     }
     let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
-    check_interpreter(&interpreter)?;
+    check_interpreter(&interpreter, "--python".to_owned())?;
     let settings = Settings::default();
     let settings = Settings {
         title: typed.name.clone().unwrap_or(settings.title),
@@ -289,7 +289,8 @@ fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
 fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<(), UsageError> {
     for hop in &target.hops {
         if let Some(python) = &hop.python {
-            check_interpreter(&Interpreter::Named(python.clone()))?;
+            let by = format!("{}: python", target.name);
+            check_interpreter(&Interpreter::Named(python.clone()), by)?;
         }
         if let Way::Exec { name } = &hop.way {
             let Some(path) = path else { return Err(UsageError::NoInventory { name: name.clone() }) };
@@ -304,9 +305,10 @@ fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<
     Ok(())
 }
 
-fn check_interpreter(interpreter: &Interpreter) -> Result<(), UsageError> {
+/// Whether an interpreter that is named `by` this can be started.
+fn check_interpreter(interpreter: &Interpreter, by: String) -> Result<(), UsageError> {
     let path = interpreter.tried().to_owned();
-    payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { path, odd })
+    payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { by, path, odd })
 }
 
 /// Returns `module:name` and the root that holds the module, where it is one of the user's: the

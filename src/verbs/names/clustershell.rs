@@ -36,15 +36,15 @@ impl Sources {
                 last = Some(folder);
             }
         }
-        match last {
-            Some(folder) => sources.add_configured(&conf, &folder)?,
+        match &last {
+            Some(folder) => sources.add_configured(&conf, folder)?,
             None => folders().iter().try_for_each(|folder| sources.add_plain(folder))?,
         }
         let wanted = conf.main("default").filter(|name| !name.is_empty());
         if let Some(name) = wanted.filter(|name| !sources.sources.contains_key(*name)) {
             let known = sources.sources.keys().cloned().collect::<Vec<_>>().join(", ");
             let why = format!("`default: {name}` is no source; there are {known}");
-            return Err(LookupError::Failed { what: "groups.conf of ClusterShell".to_owned(), why });
+            return Err(failed(&last.unwrap_or_default().join("groups.conf"), &why));
         }
         let local = sources.sources.keys().find(|name| *name == LOCAL);
         let first = local.or_else(|| sources.sources.keys().next());
