@@ -194,6 +194,16 @@ def test_a_list_that_comes_out_empty_is_never_all_hosts(hop, words):
     assert result.rc == 2 and 'no host' in result.said, result
 
 
+def test_hosts_tells_apart_what_names_nobody_and_what_is_left_out(hop):
+    assert '-x leaves no host' in hop('hosts', 'web1', '-x', 'web1').said
+    assert '"a!a" is no name at all' in hop('hosts', 'a!a', '-x', 'web1').said
+
+
+def test_a_control_character_is_told_without_advice_that_does_not_help(hop):
+    result = hop('hosts', 'a\x01b')
+    assert result.rc == 2 and 'cannot hold' in result.said and '%' not in result.said, result
+
+
 @pytest.mark.parametrize('words', [
     ['script', '-w', '-', '-'], ['put', '-w', 'local:', '-x', '-', '-', '/tmp/x'], ['script', '-w', '^dash', '-'],
     ['put', '-w', '^dash', '-', '/tmp/x'], ['put', '-w', '@piped', '-', '/tmp/x'], ['put', '-w', '^/dev/stdin', '-', '/tmp/x'],

@@ -39,7 +39,7 @@ pub enum UsageError {
     NoHosts {
         typed: String,
     },
-    /// `-x` names all of them.
+    /// `-x` names all of them. There were some.
     AllExcluded,
     /// What `hosts` was given is no name.
     NoNames {
@@ -175,7 +175,7 @@ impl fmt::Display for UsageError {
                 write!(f, "-w {typed:?} names no host: an empty list is never all hosts")?;
                 f.write_str(compared(typed))
             }
-            Self::AllExcluded => f.write_str("-x leaves no host of those that -w names"),
+            Self::AllExcluded => f.write_str("-x leaves no host of those that are named"),
             Self::NoNames { typed } => write!(f, "{typed:?} is no name at all{}", compared(typed)),
             Self::NoSpec => {
                 f.write_str("no SPEC, and no names on standard input; `hopvine hosts 'web[1-20]'`")

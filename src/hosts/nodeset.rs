@@ -19,6 +19,9 @@ pub use ranges::RangeFault;
 /// More names than this are a slip of the keyboard.
 pub const MAX_NAMES: usize = 1_000_000;
 
+/// Nor has anybody this many bytes of names from one term.
+pub const MAX_BYTES: usize = 256 << 20;
+
 /// Names, each once, in the order in which they came first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nodeset {
@@ -117,6 +120,8 @@ pub enum Wrong {
         fault: RangeFault,
     },
     TooMany,
+    /// More than [`MAX_BYTES`].
+    TooLong,
     Control(char),
     /// `^` without a path, `@` without a name.
     NoName(char),

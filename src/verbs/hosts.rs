@@ -59,9 +59,12 @@ fn named(typed: &cli::Hosts) -> Result<Nodeset, UsageError> {
     for expression in &typed.spec {
         names.union(known.parse("", expression)?);
     }
-    names.difference(&known.excluded(&typed.excluded)?);
     if names.is_empty() && !typed.count {
         return Err(UsageError::NoNames { typed: typed.spec.join(" ") });
+    }
+    names.difference(&known.excluded(&typed.excluded)?);
+    if names.is_empty() && !typed.count {
+        return Err(UsageError::AllExcluded);
     }
     Ok(names)
 }

@@ -2,7 +2,7 @@
 
 use super::ranges;
 use super::scan::{self, Kind, Operand, Operator};
-use super::{Lookup, LookupError, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
+use super::{Lookup, LookupError, MAX_BYTES, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
 use crate::hosts::wildcard;
 use std::collections::HashMap;
 use std::path::Path;
@@ -226,9 +226,12 @@ fn expand(operand: &Operand<'_>, mut give: impl FnMut(String)) -> Result<(), sca
         let at = operand.at + operand.text.len() - rest.len() + before.len() + 1;
         let ranges = ranges::parse(inside)
             .map_err(|fault| (at + fault.at, Wrong::Range { text: fault.text, fault: fault.fault }))?;
-        let many = ranges::count(&ranges).filter(|count| *count * names.len() <= MAX_NAMES);
-        if many.is_none() {
-            return Err((at - 1, Wrong::TooMany));
+        let many = ranges::count(&ranges).map(|count| count * names.len()).filter(|many| *many <= MAX_NAMES);
+        let Some(many) = many else { return Err((at - 1, Wrong::TooMany)) };
+        // With all that stands behind the numbers: nothing is made that would not fit.
+        let bytes = names.iter().map(String::len).max().unwrap_or_default() + before.len() + after.len();
+        if many.saturating_mul(bytes) > MAX_BYTES {
+            return Err((at - 1, Wrong::TooLong));
         }
         let numbers = ranges::numbers(&ranges);
         let joined = |name: &String| {

@@ -175,6 +175,10 @@ fn errors_name_the_place() {
     assert_eq!(wrong("n[1-9999999999999999999]").1, range("1-9999999999999999999", RangeFault::Long));
     assert_eq!(wrong("a,web[1-99999999]"), (6, Wrong::TooMany));
     assert_eq!(wrong("a[1-9999]b[1-9999]"), (11, Wrong::TooMany));
+    let long = "x".repeat(1_000);
+    assert_eq!(wrong(&format!("a,{long}[1-1000000]")), (1_003, Wrong::TooLong));
+    assert_eq!(wrong(&format!("[1-1000]{long}[1-1000]")), (1_009, Wrong::TooLong));
+    assert_eq!(wrong(&format!("n[1-1000000]{long}")), (2, Wrong::TooLong));
     assert_eq!(wrong("a,,b"), (3, Wrong::Missing(',')));
     assert_eq!(wrong("a!"), (2, Wrong::Missing('!')));
     assert_eq!(wrong("&a"), (1, Wrong::Missing('&')));
