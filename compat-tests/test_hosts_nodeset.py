@@ -219,3 +219,9 @@ def test_standard_input_that_is_not_sent_may_be_named_by_a_file(hop):
     hop.write('dash', '-\n')
     assert hop('run', '-n', '-w', '^dash', '--', 'cat; echo hi', stdin=b'local:\n').out == b'hi\n'
     assert hop('run', '-w', '^/dev/stdin', '--', 'cat; echo hi', stdin=b'local:\n').out == b'hi\n'
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(hop):
+    hop.write('list', '\ufeffweb1\nweb2\n')
+    assert hop('hosts', '^list').lines == ['web1', 'web2']
+    assert hop('hosts', '-', stdin='\ufeffweb1\n'.encode()).lines == ['web1']

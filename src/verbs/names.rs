@@ -17,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 const INVENTORY_FILE: &str = "hopvine.toml";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What names can be had from beside the command line. Each is read when it is first asked for.
+/// What names can be had from beside the command line. All but the inventory is read when it is first asked for.
 pub(super) struct Names {
     inventory: Inventory,
     /// Where the inventory is.
@@ -220,8 +221,7 @@ impl Lookup for Names {
         let place = path.display().to_string();
         let bytes = std::fs::read(&path)
             .map_err(|error| LookupError::Failed { what: place.clone(), why: error.to_string() })?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Text { place, text, folder: folder.map(Path::to_owned) })
+        Ok(Text { place, text: without_mark(&bytes), folder: folder.map(Path::to_owned) })
     }
 
     fn input(&mut self) -> Result<Text, LookupError> {
@@ -230,11 +230,16 @@ impl Lookup for Names {
             |error: std::io::Error| LookupError::Failed { what: INPUT.to_owned(), why: error.to_string() };
         let text = match &self.input {
             Some(text) => text.clone(),
-            None => String::from_utf8_lossy(&stdio::read_all_input().map_err(failed)?).into_owned(),
+            None => without_mark(&stdio::read_all_input().map_err(failed)?),
         };
         self.input = Some(text.clone());
         Ok(Text { place: INPUT.to_owned(), text, folder: None })
     }
+}
+
+/// Text without the mark that editors of other systems begin it with.
+fn without_mark(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).into_owned()
 }
 
 /// The user's folder of configurations.

@@ -93,7 +93,7 @@ fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
 
 fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
     let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
-    let info = std::fs::metadata(path).map_err(|error| wrong(error.kind().to_string()))?;
+    let info = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
     if info.is_dir() && !tree {
         return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
     }
