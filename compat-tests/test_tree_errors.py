@@ -259,11 +259,11 @@ def test_a_path_with_a_hop_that_is_none_is_wrong_usage_and_starts_nothing(tree, 
 @pytest.mark.parametrize('option', ['--via', '--become'])
 @pytest.mark.parametrize('value', ['', 'local:a/', 'nothing:b', 'local:a,local:b', 'local:a[1-2]'])
 def test_a_way_that_is_none_is_wrong_usage_and_names_its_option(tree, option, value):
-    result = tree('run', '-w', 'local:x', option, value, '--', 'true')
+    result = tree('run', 'local:x', option, value, '--', 'true')
     assert result.rc == 2 and f'hopvine: {option} ' in result.said, result
 
 
-@pytest.mark.parametrize('hop', ['root', 'sudo'])
-def test_to_become_somebody_takes_a_transport(tree, hop):
-    result = tree('run', '-w', 'local:x', '--become', hop, '--', 'true')
+@pytest.mark.parametrize('other', ['root', 'sudo'])
+def test_to_become_somebody_takes_a_transport(tree, other):
+    result = tree('run', 'local:x', '--become', other, '--', 'true')
     assert result.rc == 2 and 'sudo:root' in result.said, result

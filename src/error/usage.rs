@@ -165,7 +165,7 @@ impl fmt::Display for UsageError {
             Self::Nodeset { option, error } => write!(f, "{option} {error}"),
             Self::Target { option, error } => write!(f, "{option} {error}"),
             Self::Become { typed } => write!(f, "--become {typed:?}: {NO_TRANSPORT}"),
-            Self::Resolve { option, error } if option.is_empty() => error.fmt(f),
+            Self::Resolve { option: "", error } => error.fmt(f),
             Self::Resolve { option, error } => write!(f, "{option} {error}"),
             Self::Groups { error } => error.fmt(f),
             Self::NoHosts { typed } if typed.trim().is_empty() => {
