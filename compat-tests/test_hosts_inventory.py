@@ -1,6 +1,7 @@
 """Where names come from: hopvine.toml, ClusterShell's groups, ssh's configuration."""
 
 import json
+import os
 import pathlib
 
 import pytest
@@ -250,7 +251,7 @@ def test_what_a_source_does_not_know_is_told(clustershell, spec, said):
     ('groups.d/odd.yaml', 'racks:\n  r1: &x n1\n', 'odd.yaml: line 2: more of YAML'),
     ('groups.conf', 'map: x\n', 'groups.conf: line 1: no [section]'),
     ('groups.conf', '[a]\nall: x\n', '[a] has neither `map` nor `mapall`'),
-    ('groups.conf', '[Main]\ndefault: gone\n[a]\nmap: x\n', '`default: gone` is no source; there are a'),
+    ('groups.conf', '[Main]\ndefault: gone\n[a]\nmap: x\n', 'clustershell/groups.conf: `default: gone` is no source; there are a'),
     ('groups', 'web web1\n', 'groups: line 1: not `group: nodes`'),
     ('groups.conf', '[a]\nmap: exit 4\n', 'exit status: 4')])
 def test_what_is_wrong_with_a_file_of_clustershell_is_told_when_a_group_is_asked_for(hop, name, text, said):
@@ -273,3 +274,46 @@ def test_twenty_thousand_hosts_are_read_in_no_time(hop):
     hop.write('hopvine.toml', f'[hosts]\n{lines}')
     result = hop('hosts', '-c', 'n*')
     assert result.text == '20000\n' and result.seconds < 5, result
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root gives files away')
+def test_an_inventory_of_somebody_else_is_taken_only_where_it_is_named(fleet):
+    path = fleet.cwd / 'hopvine.toml'
+    os.chown(path, 30001, 30001)
+    told = refused(fleet, '@live')
+    assert f'{path}: belongs to 30001, ' in told and f'-i {path} takes it' in told, told
+    assert (fleet.cwd / 'calls').read_text() == ''
+    assert names(fleet, '-i', path, '@live') == 'db1,web1'
+
+
+def test_an_inventory_that_everybody_may_write_is_refused(fleet):
+    (fleet.cwd / 'hopvine.toml').chmod(0o666)
+    assert 'but everybody may write it' in refused(fleet, '@live')
+    assert (fleet.cwd / 'calls').read_text() == ''
+
+
+def test_a_source_that_fails_is_told_and_the_others_are_listed(fleet):
+    config(fleet, 'groups.conf', "[bad]\nmap: true\nlist: exit 3\n[good]\nmap: true\nlist: echo one two\n")
+    result = fleet('hosts', '-l')
+    assert result.lines == ['@failing', '@front', '@live', '@web', '@good:one', '@good:two'], result
+    assert result.rc == 1 and '[bad] "exit 3": exit status: 3' in result.said, result
+    config(fleet, 'groups.conf', 'map: x\n')
+    result = fleet('hosts', '-l')
+    assert len(result.lines) == 4 and 'groups.conf: line 1: no [section]' in result.said, result
+
+
+def test_a_file_that_a_group_names_is_where_the_inventory_is(fleet):
+    fleet.write('hopvine.toml', '[groups]\nmine = "^lists/mine"\n')
+    fleet.write('lists/mine', 'web1 ^lists/more\n')
+    fleet.write('lists/more', 'web2\n')
+    inner = fleet.write('a/lists/mine', '@mine,web3\n').parent.parent
+    below = fleet.start('hosts', '-f', '^lists/mine', prefix=['env', '-C', inner]).finish()
+    assert below.text == 'web[1-3]\n', below
+
+
+def test_an_interpreter_that_cannot_be_named_is_told_with_who_names_it(hop):
+    hop.write('hopvine.toml', '[defaults]\npython = "/it\'s"\n[hosts]\na = "local:"\n')
+    told = hop('run', '-w', 'a', '--', 'true')
+    assert told.rc == 2 and told.said.startswith('hopvine: a: python "/it\'s"'), told
+    told = hop('run', '-w', 'local:', '--python', "/it's", '--', 'true')
+    assert told.rc == 2 and told.said.startswith('hopvine: --python "/it\'s"'), told

@@ -194,7 +194,34 @@ def test_a_list_that_comes_out_empty_is_never_all_hosts(hop, words):
     assert result.rc == 2 and 'no host' in result.said, result
 
 
-@pytest.mark.parametrize('words', [['script', '-w', '-', '-'], ['put', '-w', 'local:', '-x', '-', '-', '/tmp/x']], ids=' '.join)
+def test_hosts_tells_apart_what_names_nobody_and_what_is_left_out(hop):
+    assert '-x leaves no host' in hop('hosts', 'web1', '-x', 'web1').said
+    assert '"a!a" is no name at all' in hop('hosts', 'a!a', '-x', 'web1').said
+
+
+def test_a_control_character_is_told_without_advice_that_does_not_help(hop):
+    result = hop('hosts', 'a\x01b')
+    assert result.rc == 2 and 'cannot hold' in result.said and '%' not in result.said, result
+
+
+@pytest.mark.parametrize('words', [
+    ['script', '-w', '-', '-'], ['put', '-w', 'local:', '-x', '-', '-', '/tmp/x'], ['script', '-w', '^dash', '-'],
+    ['put', '-w', '^dash', '-', '/tmp/x'], ['put', '-w', '@piped', '-', '/tmp/x'], ['put', '-w', '^/dev/stdin', '-', '/tmp/x'],
+    ['run', '-w', '^dash', '--', 'cat'], ['run', '-w', 'local:', '-x', '@piped', '--', 'cat']], ids=' '.join)
 def test_standard_input_is_read_for_one_thing_only(hop, words):
+    hop.write('dash', '-\n')
+    hop.write('hopvine.toml', '[groups]\npiped = "-"\n')
     result = hop(*words, stdin=b'local:\n')
     assert result.rc == 2 and 'standard input' in result.said, result
+
+
+def test_standard_input_that_is_not_sent_may_be_named_by_a_file(hop):
+    hop.write('dash', '-\n')
+    assert hop('run', '-n', '-w', '^dash', '--', 'cat; echo hi', stdin=b'local:\n').out == b'hi\n'
+    assert hop('run', '-w', '^/dev/stdin', '--', 'cat; echo hi', stdin=b'local:\n').out == b'hi\n'
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(hop):
+    hop.write('list', '\ufeffweb1\nweb2\n')
+    assert hop('hosts', '^list').lines == ['web1', 'web2']
+    assert hop('hosts', '-', stdin='\ufeffweb1\n'.encode()).lines == ['web1']

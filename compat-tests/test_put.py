@@ -366,3 +366,8 @@ def test_a_host_that_cannot_be_reached_is_4_and_the_others_have_their_file(put, 
     result = put('new', there / 'file', target=f'{refusing},local:')
     assert result.rc == 4 and (there / 'file').read_text() == 'new', result
     assert put('new', there / 'file', target=refusing).rc == 255
+
+
+def test_a_file_that_is_not_there_is_told_in_the_words_of_the_system(hop):
+    result = hop('put', '-w', 'local:', 'nofile', '/tmp/x')
+    assert result.rc == 2 and 'nofile: No such file or directory' in result.said, result

@@ -257,6 +257,13 @@ def test_a_path_with_a_hop_that_is_none_is_wrong_usage_and_starts_nothing(tree, 
 
 
 @pytest.mark.parametrize('option', ['--via', '--become'])
-@pytest.mark.parametrize('value', ['', 'local:a/', 'nothing:b'])
-def test_a_way_that_is_none_is_wrong_usage(tree, option, value):
-    assert tree('run', 'local:x', option, value, '--', 'true').rc == 2
+@pytest.mark.parametrize('value', ['', 'local:a/', 'nothing:b', 'local:a,local:b', 'local:a[1-2]'])
+def test_a_way_that_is_none_is_wrong_usage_and_names_its_option(tree, option, value):
+    result = tree('run', 'local:x', option, value, '--', 'true')
+    assert result.rc == 2 and f'hopvine: {option} ' in result.said, result
+
+
+@pytest.mark.parametrize('other', ['root', 'sudo'])
+def test_to_become_somebody_takes_a_transport(tree, other):
+    result = tree('run', 'local:x', '--become', other, '--', 'true')
+    assert result.rc == 2 and 'sudo:root' in result.said, result

@@ -105,7 +105,7 @@ pub struct Run {
     #[arg(short = 'n')]
     pub no_input: bool,
     /// The command; words are joined by blanks and run by the remote user's shell
-    #[arg(required = true, value_name = "COMMAND")]
+    #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
 }
 
@@ -319,8 +319,26 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Parsed::Bare(error.render().to_string())
         }
-        Err(error) if error.use_stderr() => Parsed::Wrong(error.render().to_string()),
+        Err(error) if error.use_stderr() => Parsed::Wrong(told(&error)),
         Err(error) => Parsed::Answer(error.render().to_string()),
+    }
+}
+
+/// The words of clap; of our own where a command begins without the `--` that keeps its options from being ours.
+fn told(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::StyledStr(text)) => Some(text.to_string()),
+        _ => None,
+    };
+    let command = text(ContextKind::InvalidArg).filter(|word| !word.starts_with('-'));
+    let usage = text(ContextKind::Usage).filter(|usage| usage.contains("-- <COMMAND>"));
+    match (command, usage) {
+        (Some(command), Some(usage)) if error.kind() == ErrorKind::UnknownArgument => {
+            format!("error: write -- before the command: -- {command} ...\n\n{usage}")
+        }
+        _ => error.render().to_string(),
     }
 }
 
@@ -369,6 +387,17 @@ mod tests {
     #[test]
     fn the_bare_program_tells_what_it_can() {
         assert!(matches!(parsed("hopvine"), Parsed::Bare(text) if text.contains("Usage: hopvine")));
+    }
+
+    #[test]
+    fn a_command_without_two_dashes_is_told_before_its_options_are_taken() {
+        for line in ["hopvine run -w a cat -n f", "hopvine run -n cat -w a", "hopvine run -w a cat -- -n"] {
+            let Parsed::Wrong(told) = parsed(line) else { panic!("{line}") };
+            assert!(told.starts_with("error: write -- before the command: -- cat ..."), "{told}");
+            assert!(told.contains("Usage: hopvine run") && told.contains("-- <COMMAND>..."), "{told}");
+        }
+        let Parsed::Wrong(told) = parsed("hopvine run -w a --no-such -- ls") else { panic!("is wrong") };
+        assert!(told.contains("--no-such"), "{told}");
     }
 
     #[test]

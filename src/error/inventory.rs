@@ -1,8 +1,11 @@
 //! What is wrong with what names are looked up in.
 
 use crate::hosts::clustershell::ClustershellError;
-use crate::hosts::inventory::{Fault, InventoryError, ResolveError};
+use crate::hosts::inventory::{Fault, InventoryError, MAX_HOPS, MAX_NAMES, ResolveError};
 use std::fmt;
+
+/// What is wrong with `root`, where `sudo:root` is meant.
+pub(super) const NO_TRANSPORT: &str = "a user's name needs the way there: write sudo:root, su:app, doas:root";
 
 impl fmt::Display for InventoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -10,9 +13,18 @@ impl fmt::Display for InventoryError {
         match &self.fault {
             Fault::Toml(message) => f.write_str(message.trim_end()),
             Fault::Key { key, known } => write!(f, "{key:?} has no meaning here; there are {known}"),
+            Fault::Dotted { key, known } => write!(
+                f,
+                "{key:?} has no meaning here; there are {known}; a name with dots is quoted: \"10.0.0.1\""
+            ),
+            Fault::Path(path) => {
+                write!(f, "{path:?} is never looked up; a key is a bare name, without \":\", \"/\" and \"?\"")
+            }
             Fault::Type { wanted } => write!(f, "this is not {wanted}"),
             Fault::Name(error) => write!(f, "key {error}"),
+            Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}"),
             Fault::Target(error) => error.fmt(f),
+            Fault::Become(path) => write!(f, "become = {path:?}: {NO_TRANSPORT}"),
         }
     }
 }
@@ -24,6 +36,13 @@ impl fmt::Display for ResolveError {
             Self::Circle(path) => {
                 write!(f, "the inventory leads in a circle: {}; ssh:NAME is not looked up", path.join(" -> "))
             }
+            Self::Deep(last) => {
+                let last = last.join(" -> ");
+                write!(f, "the inventory leads through more than {MAX_NAMES} names: ... {last} -> ...")
+            }
+            Self::Long { name } => {
+                write!(f, "the inventory leads to {name:?} through more than {MAX_HOPS} hops")
+            }
         }
     }
 }
@@ -34,6 +53,7 @@ impl fmt::Display for ClustershellError {
             Self::Section { line } => write!(f, "line {line}: no [section] stands before this"),
             Self::Option { line } => write!(f, "line {line}: neither [section] nor `option: value`"),
             Self::NoMap { section } => write!(f, "[{section}] has neither `map` nor `mapall`"),
+            Self::Control { line } => write!(f, "line {line}: a control character"),
             Self::Group { line } => write!(f, "line {line}: not `group: nodes`"),
             Self::Yaml { line } => write!(
                 f,

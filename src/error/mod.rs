@@ -12,7 +12,7 @@ mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
 pub use loss::Loss;
-pub use usage::UsageError;
+pub use usage::{Stranger, UsageError};
 
 /// The longest text for `--name`.
 pub const MAX_NAME_BYTES: usize = 1000;

@@ -1,6 +1,6 @@
 //! What is wrong with an expression for names.
 
-use crate::hosts::nodeset::{LookupError, MAX_NAMES, NodesetError, RangeFault, Wrong};
+use crate::hosts::nodeset::{LookupError, MAX_BYTES, MAX_NAMES, NodesetError, RangeFault, Wrong};
 use std::fmt;
 
 /// Longer expressions are shown in part.
@@ -34,9 +34,8 @@ impl fmt::Display for Wrong {
             Self::Nested => f.write_str("brackets within brackets; close the first before"),
             Self::Range { text, fault } => write!(f, "{text:?} is no range: {fault}"),
             Self::TooMany => write!(f, "more than {MAX_NAMES} names; use smaller ranges"),
-            Self::Control(char) => {
-                write!(f, "a name cannot hold {char:?}; write it as %{:02X}", u32::from(*char))
-            }
+            Self::Control(char) => write!(f, "a name cannot hold {char:?}"),
+            Self::TooLong => write!(f, "names of more than {} MiB; use shorter ones", MAX_BYTES >> 20),
             Self::NoName('^') => f.write_str("the path of a file is missing behind \"^\""),
             Self::NoName(mark) => write!(f, "a name is missing behind \"{mark}\""),
             Self::Lookup { operand, error } => match error {

@@ -1,6 +1,7 @@
 //! What is wrong with what was typed.
 
 use super::MAX_NAME_BYTES;
+use super::inventory::NO_TRANSPORT;
 use crate::hosts::inventory::ResolveError;
 use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
@@ -16,9 +17,18 @@ pub enum UsageError {
         option: &'static str,
         error: Box<NodesetError>,
     },
-    Target(TargetError),
-    /// A name, by the inventory.
+    /// What an option leads through, which is no target.
+    Target {
+        option: &'static str,
+        error: TargetError,
+    },
+    /// What `--become` names without its transport.
+    Become {
+        typed: String,
+    },
+    /// A name, by the inventory; of an option if it has a name.
     Resolve {
+        option: &'static str,
         error: ResolveError,
     },
     /// Groups that cannot be listed.
@@ -29,7 +39,7 @@ pub enum UsageError {
     NoHosts {
         typed: String,
     },
-    /// `-x` names all of them.
+    /// `-x` names all of them. There were some.
     AllExcluded,
     /// What `hosts` was given is no name.
     NoNames {
@@ -62,7 +72,9 @@ pub enum UsageError {
     },
     /// Standard input is a folder.
     InputFolder,
+    /// A path that an option, or what is said about a target, names.
     Interpreter {
+        by: String,
         path: String,
         odd: char,
     },
@@ -73,6 +85,11 @@ pub enum UsageError {
     Inventory {
         path: PathBuf,
         message: String,
+    },
+    /// An inventory that was found, and that others may have written.
+    Stranger {
+        path: PathBuf,
+        stranger: Stranger,
     },
     NoInventory {
         name: String,
@@ -130,13 +147,35 @@ pub enum UsageError {
     },
 }
 
+/// Who may have written a file beside us and root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stranger {
+    Owner(String),
+    Everybody { owner: String },
+    Group { owner: String, group: u32 },
+}
+
+impl fmt::Display for Stranger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(owner) => write!(f, "belongs to {owner}"),
+            Self::Everybody { owner } => write!(f, "belongs to {owner}, but everybody may write it"),
+            Self::Group { owner, group } => {
+                write!(f, "belongs to {owner}, but group {group} may write it")
+            }
+        }
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nodeset { option, error } if option.is_empty() || error.place.is_some() => error.fmt(f),
             Self::Nodeset { option, error } => write!(f, "{option} {error}"),
-            Self::Target(error) => error.fmt(f),
-            Self::Resolve { error } => error.fmt(f),
+            Self::Target { option, error } => write!(f, "{option} {error}"),
+            Self::Become { typed } => write!(f, "--become {typed:?}: {NO_TRANSPORT}"),
+            Self::Resolve { option: "", error } => error.fmt(f),
+            Self::Resolve { option, error } => write!(f, "{option} {error}"),
             Self::Groups { error } => error.fmt(f),
             Self::NoHosts { typed } if typed.trim().is_empty() => {
                 f.write_str("-w names no host: an empty list is never all hosts")
@@ -145,13 +184,15 @@ impl fmt::Display for UsageError {
                 write!(f, "-w {typed:?} names no host: an empty list is never all hosts")?;
                 f.write_str(compared(typed))
             }
-            Self::AllExcluded => f.write_str("-x leaves no host of those that -w names"),
+            Self::AllExcluded => f.write_str("-x leaves no host of those that are named"),
             Self::NoNames { typed } => write!(f, "{typed:?} is no name at all{}", compared(typed)),
             Self::NoSpec => {
                 f.write_str("no SPEC, and no names on standard input; `hopvine hosts 'web[1-20]'`")
             }
             Self::InputTwice => {
-                f.write_str("standard input (-) cannot be both the hosts and what is sent; name a file")
+                f.write_str(
+                    "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
+                )
             }
             Self::Function { typed } => {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")
@@ -167,14 +208,18 @@ impl fmt::Display for UsageError {
                 write!(f, "--name {start:?}: more than {MAX_NAME_BYTES} bytes, or not printable")
             }
             Self::InputFolder => f.write_str("standard input is a folder; -n does not read it"),
-            Self::Interpreter { path, odd } => {
+            Self::Interpreter { by, path, odd } => {
                 write!(
                     f,
-                    "--python {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
+                    "{by} {path:?}: {odd:?} cannot be quoted for every login shell; use a link without it"
                 )
             }
             Self::Root { path, error } => write!(f, "--path {}: {error}", path.display()),
             Self::Inventory { path, message } => write!(f, "{}: {}", path.display(), message.trim_end()),
+            Self::Stranger { path, stranger } => {
+                let path = path.display();
+                write!(f, "{path}: {stranger}, and an inventory may run commands as you: -i {path} takes it")
+            }
             Self::NoInventory { name } => {
                 write!(
                     f,

@@ -19,6 +19,8 @@ pub enum ClustershellError {
     Option { line: usize },
     /// A source that cannot tell its nodes.
     NoMap { section: String },
+    /// A control character, which no name holds.
+    Control { line: usize },
     /// No `name: nodes`.
     Group { line: usize },
     /// More than two levels of texts.
@@ -37,6 +39,7 @@ pub fn list(text: &str) -> Result<Groups, ClustershellError> {
         if text.is_empty() {
             continue;
         }
+        refuse_control(text, line)?;
         let pair = text.split_once(':').map(|(name, nodes)| (name.trim(), nodes.trim()));
         let named = pair.filter(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace));
         let (name, nodes) = named.ok_or(ClustershellError::Group { line })?;
@@ -45,6 +48,12 @@ pub fn list(text: &str) -> Result<Groups, ClustershellError> {
         all.push('\n');
     }
     Ok(groups)
+}
+
+/// Blanks are none: they stand between names.
+fn refuse_control(text: &str, line: usize) -> Result<(), ClustershellError> {
+    let odd = |c: char| c.is_control() && !c.is_whitespace();
+    if text.contains(odd) { Err(ClustershellError::Control { line }) } else { Ok(()) }
 }
 
 /// Fills `$NAME` and `${NAME}` in; `$$` is a dollar, and what is not `known` stays.

@@ -4,15 +4,18 @@ mod raw;
 mod resolve;
 
 use super::nodeset::{Lookup, LookupError, Nodeset, NodesetError, Text};
-use super::target::{Target, TargetError, quoted};
+use super::target::{Target, TargetError, names_transport, quoted};
 use indexmap::IndexMap;
 use raw::Options;
 use std::collections::BTreeMap;
+use std::path::Path;
 
-pub use resolve::{ResolveError, Said};
+pub use resolve::{MAX_HOPS, MAX_NAMES, ResolveError, Said};
 
 /// Stands in a target for the name that it is the target of.
 const HOST: &str = "{host}";
+/// What a name that is looked up does not hold: these make it a path, or say all about it.
+const UNKNOWN: [char; 3] = [':', '/', '?'];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
@@ -64,12 +67,23 @@ pub enum Fault {
         key: String,
         known: &'static str,
     },
+    /// The same behind a dot, which makes it a part of what stands before it.
+    Dotted {
+        key: String,
+        known: &'static str,
+    },
+    /// A name that is never looked up: no bare one.
+    Path(String),
     /// A value that is none of these.
     Type {
         wanted: &'static str,
     },
     Name(Box<NodesetError>),
+    /// A character that no name of a group has.
+    Group(char),
     Target(TargetError),
+    /// What comes behind a target, without its transport.
+    Become(String),
 }
 
 impl Inventory {
@@ -86,6 +100,10 @@ impl Inventory {
                 let (line, column) = place(text, key.at);
                 InventoryError { line, column, fault: Fault::Name(error) }
             })?;
+            if let Some(path) = names.iter().find(|name| name.contains(UNKNOWN)) {
+                let (line, column) = place(text, key.at);
+                return Err(InventoryError { line, column, fault: Fault::Path(path.to_owned()) });
+            }
             check(text, &options, names.iter().next())?;
             for name in names.iter() {
                 inventory.hosts.entry(name.to_owned()).or_default().insert(0, inventory.entries.len());
@@ -94,6 +112,10 @@ impl Inventory {
         }
         check(text, &inventory.defaults, None)?;
         for (name, nodes) in raw.groups {
+            if let Some(odd) = name.text.chars().find(|c| c.is_control()) {
+                let (line, column) = place(text, name.at);
+                return Err(InventoryError { line, column, fault: Fault::Group(odd) });
+            }
             inventory.groups.insert(name.text, Group { line: place(text, name.at).0, nodes });
         }
         for (name, line) in raw.exec {
@@ -141,6 +163,11 @@ fn place(text: &str, byte: usize) -> (usize, usize) {
 /// Whether the targets in these options can be read, those of `name` say.
 fn check(text: &str, options: &Options, name: Option<&str>) -> Result<(), InventoryError> {
     let host = name.unwrap_or("host");
+    let become_other = options.become_other.iter().filter(|path| !path.text.is_empty());
+    if let Some(path) = become_other.into_iter().find(|path| !names_transport(&path.text)) {
+        let (line, column) = place(text, path.at);
+        return Err(InventoryError { line, column, fault: Fault::Become(path.text.clone()) });
+    }
     let paths = [&options.target, &options.via, &options.become_other].into_iter().flatten();
     let paths =
         paths.filter(|path| !path.text.is_empty()).map(|path| (path.at, path.text.replace(HOST, host)));
@@ -175,7 +202,7 @@ impl Lookup for Elsewhere {
         Err(LookupError::NotHere)
     }
 
-    fn file(&mut self, _path: &str) -> Result<Text, LookupError> {
+    fn file(&mut self, _path: &str, _folder: Option<&Path>) -> Result<Text, LookupError> {
         Err(LookupError::NotHere)
     }
 

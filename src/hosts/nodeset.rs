@@ -11,12 +11,16 @@ mod scan;
 
 use indexmap::IndexSet;
 use scan::Kind;
+use std::path::{Path, PathBuf};
 
 pub use fold::fold;
 pub use ranges::RangeFault;
 
 /// More names than this are a slip of the keyboard.
 pub const MAX_NAMES: usize = 1_000_000;
+
+/// Nor has anybody this many bytes of names from one term.
+pub const MAX_BYTES: usize = 256 << 20;
 
 /// Names, each once, in the order in which they came first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,12 +58,12 @@ pub trait Lookup {
     /// When it cannot be had.
     fn known(&mut self) -> Result<Vec<Text>, LookupError>;
 
-    /// A file of expressions.
+    /// A file of expressions, named from within a `folder` unless it is the current one.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    fn file(&mut self, path: &str) -> Result<Text, LookupError>;
+    fn file(&mut self, path: &str, folder: Option<&Path>) -> Result<Text, LookupError>;
 
     /// Standard input, as expressions.
     ///
@@ -75,6 +79,8 @@ pub struct Text {
     /// Where it is from, for errors: a path, a group with its file.
     pub place: String,
     pub text: String,
+    /// What the paths in it begin at, if not at the current folder.
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +120,8 @@ pub enum Wrong {
         fault: RangeFault,
     },
     TooMany,
+    /// More than [`MAX_BYTES`].
+    TooLong,
     Control(char),
     /// `^` without a path, `@` without a name.
     NoName(char),

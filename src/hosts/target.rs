@@ -6,6 +6,9 @@ mod way;
 use std::fmt;
 pub use way::{Afterwards, Become, Container, Engine, Image, Inside, Method, Pod, Ssh, Surroundings, Way};
 
+/// What a name holds as `%XX` only: it has a meaning in expressions.
+const SEVERAL: &str = "[],^!&";
+
 /// Where something runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
@@ -49,6 +52,8 @@ pub enum Wrong {
     NoHost,
     /// A transport that leads to something with a name.
     NoName(&'static str),
+    /// What joins names or makes ranges in expressions: this is one target.
+    Several(char),
     /// A name that could be taken for something else: an option, a command, a line.
     Name(String),
     Option {
@@ -81,6 +86,13 @@ impl fmt::Display for TargetError {
             }
             Wrong::NoHost => write!(f, "names no host"),
             Wrong::NoName(transport) => write!(f, "{transport}: needs a name, {transport}:NAME"),
+            Wrong::Several(char) => {
+                let code = u32::from(*char);
+                write!(
+                    f,
+                    "{char:?} stands for several names, and this is one target; within a name it is %{code:02X}"
+                )
+            }
             Wrong::Name(name) => write!(f, "{name:?} cannot be a name here"),
             Wrong::Option { transport, name } => {
                 let known = grammar::options_of(transport).collect::<Vec<_>>();
@@ -116,6 +128,10 @@ impl Target {
             return Err(fail(Wrong::Empty));
         }
         let path = split_hops(typed);
+        let mut names = path.iter().map(|hop| hop.split('?').next().unwrap_or(hop));
+        if let Some(several) = names.find_map(|name| name.chars().find(|c| SEVERAL.contains(*c))) {
+            return Err(fail(Wrong::Several(several)));
+        }
         let hop = |hop: &&str| grammar::parse(hop).map(|(way, python)| Hop { way, python });
         let hops = path.iter().map(hop).collect::<Result<Vec<_>, _>>().map_err(fail)?;
         let names = path.iter().map(|hop| {
@@ -125,6 +141,11 @@ impl Target {
         let name = names.collect::<Vec<_>>().join("/");
         Ok(Self { name: name.strip_suffix(':').unwrap_or(&name).to_owned(), hops })
     }
+}
+
+/// Whether the first hop of a path says how it is reached; one that does not is a host for ssh.
+pub fn names_transport(path: &str) -> bool {
+    path.split(['/', '?']).next().is_some_and(|hop| hop.contains(':'))
 }
 
 /// Writes text as a part of a name, with all that has a meaning elsewhere as `%XX`.

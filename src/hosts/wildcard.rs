@@ -1,4 +1,4 @@
-//! `*` and `?`, in names and in ssh's `Host` lines.
+//! `*` and `?`, in names of hosts and in names of files.
 
 /// Whether all of `name` is as `mask` says. Takes no longer than the product of both lengths.
 pub fn matches(mask: &str, name: &str) -> bool {

@@ -2,6 +2,7 @@
 
 use super::terminal;
 use crate::error::UsageError;
+use crate::sys::stdio::{self, Stream};
 use std::io::{self, Write};
 
 /// Prints bytes of ours; a reader that has gone is no error.
@@ -26,8 +27,13 @@ pub fn names<'a>(names: impl Iterator<Item = &'a str>, json: bool) -> io::Result
         let list = serde_json::Value::from_iter(names);
         return bytes(format!("{list}\n").as_bytes());
     }
-    let lines: String = names.flat_map(|name| [name, "\n"]).collect();
-    bytes(lines.as_bytes())
+    bytes(lines(names, stdio::is_terminal(Stream::Out)).as_bytes())
+}
+
+/// One on each line; on a terminal, names that others have chosen are shown harmless.
+fn lines<'a>(names: impl Iterator<Item = &'a str>, terminal: bool) -> String {
+    let shown = |name: &str| if terminal { terminal::one_line(name) } else { name.to_owned() };
+    names.map(|name| shown(name) + "\n").collect()
 }
 
 /// Says what is wrong with the command line.
@@ -44,4 +50,16 @@ pub fn help(text: &str) {
 pub fn complain(text: &str) {
     // Where even standard error is closed, the exit status has to do.
     writeln!(io::stderr(), "hopvine: {}", terminal::harmless_text(text)).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lines;
+
+    #[test]
+    fn names_are_harmless_on_a_terminal_and_as_they_are_elsewhere() {
+        let names = ["a\u{202e}b", "c"];
+        assert_eq!(lines(names.into_iter(), true), "a\\x202eb\nc\n");
+        assert_eq!(lines(names.into_iter(), false), "a\u{202e}b\nc\n");
+    }
 }

@@ -22,20 +22,22 @@ pub(super) fn run(typed: &cli::Hosts) -> io::Result<ExitCode> {
     if typed.count {
         report::bytes(format!("{}\n", names.len()).as_bytes())?;
     } else if typed.fold {
-        report::bytes(format!("{}\n", nodeset::fold(names.iter())).as_bytes())?;
+        report::names(std::iter::once(&*nodeset::fold(names.iter())), false)?;
     } else {
         report::names(names.iter(), typed.json)?;
     }
     Ok(ExitCode::Success)
 }
 
+/// Those of a source that fails are missing, and that is told.
 fn groups(typed: &cli::Hosts) -> io::Result<ExitCode> {
-    let groups = Names::new(typed.inventory.as_deref()).and_then(|mut known| known.all_groups());
-    match groups {
-        Ok(groups) => {
+    match Names::new(typed.inventory.as_deref()) {
+        Ok(mut known) => {
+            let (groups, failures) = known.all_groups();
+            failures.iter().for_each(report::usage);
             let groups: Vec<String> = groups.iter().map(|name| format!("@{name}")).collect();
             report::names(groups.iter().map(String::as_str), typed.json)?;
-            Ok(ExitCode::Success)
+            Ok(if failures.is_empty() { ExitCode::Success } else { ExitCode::Failed })
         }
         Err(error) => {
             report::usage(&error);
@@ -57,9 +59,12 @@ fn named(typed: &cli::Hosts) -> Result<Nodeset, UsageError> {
     for expression in &typed.spec {
         names.union(known.parse("", expression)?);
     }
-    names.difference(&known.excluded(&typed.excluded)?);
     if names.is_empty() && !typed.count {
         return Err(UsageError::NoNames { typed: typed.spec.join(" ") });
+    }
+    names.difference(&known.excluded(&typed.excluded)?);
+    if names.is_empty() && !typed.count {
+        return Err(UsageError::AllExcluded);
     }
     Ok(names)
 }

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod clustershell;
+mod nearest;
 mod paths;
 
 use super::shell;
@@ -16,8 +17,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 const INVENTORY_FILE: &str = "hopvine.toml";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What names can be had from beside the command line. Each is read when it is first asked for.
+/// What names can be had from beside the command line. All but the inventory is read when it is first asked for.
 pub(super) struct Names {
     inventory: Inventory,
     /// Where the inventory is.
@@ -32,11 +34,14 @@ pub(super) struct Names {
 impl Names {
     /// With the inventory that was `named`, or else the nearest one.
     pub(super) fn new(named: Option<&Path>) -> Result<Self, UsageError> {
-        let path = named.map(Path::to_owned).or_else(nearest_inventory);
+        let path = named.map(Path::to_owned).or_else(nearest::path);
         let inventory = match &path {
             Some(path) => {
                 let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
-                let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+                let text = match named {
+                    Some(path) => std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?,
+                    None => nearest::read(path)?,
+                };
                 Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?
             }
             None => Inventory::default(),
@@ -51,7 +56,7 @@ impl Names {
 
     /// What a name leads to.
     pub(super) fn target(&self, name: &str, said: Said) -> Result<Target, UsageError> {
-        self.inventory.target(name, said).map_err(|error| UsageError::Resolve { error })
+        self.inventory.target(name, said).map_err(|error| UsageError::Resolve { option: "", error })
     }
 
     /// All that the expressions of `-w` stand for; each has to name a host.
@@ -81,20 +86,35 @@ impl Names {
         Nodeset::parse(expression, self).map_err(|error| UsageError::Nodeset { option, error })
     }
 
-    /// What the path of `--via` leads through.
-    pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
-        self.inventory.way(path).map_err(|error| UsageError::Resolve { error })
+    /// Whether standard input has been read for names, by whatever asked for it.
+    pub(super) fn have_read_input(&self) -> bool {
+        self.input.is_some()
     }
 
-    /// All groups, as they are typed: those that need no source first.
-    pub(super) fn all_groups(&mut self) -> Result<Vec<String>, UsageError> {
-        let wrong = |error| UsageError::Groups { error };
-        let mut groups: Vec<String> = self.groups(None).map_err(wrong)?;
-        for source in self.sources().map_err(wrong)?.others() {
-            let names = self.groups(Some(&source)).map_err(wrong)?;
-            groups.extend(names.into_iter().map(|name| format!("{source}:{name}")));
+    /// What the path of `--via` leads through.
+    pub(super) fn way(&self, path: &str) -> Result<Vec<Hop>, UsageError> {
+        self.inventory.way(path).map_err(|error| UsageError::Resolve { option: "--via", error })
+    }
+
+    /// All groups, as they are typed: those that need no source first. Also what cannot be listed.
+    pub(super) fn all_groups(&mut self) -> (Vec<String>, Vec<UsageError>) {
+        let mut groups: Vec<String> = self.inventory.groups().map(|(name, _)| name.to_owned()).collect();
+        let mut failures = Vec::new();
+        let mut add = |listed: Result<Vec<String>, LookupError>| match listed {
+            Ok(names) => groups.extend(names),
+            Err(error) => failures.push(UsageError::Groups { error }),
+        };
+        match self.sources() {
+            Ok(sources) => {
+                add(sources.groups(None));
+                for source in sources.others() {
+                    let names = sources.groups(Some(&source));
+                    add(names.map(|names| names.iter().map(|name| format!("{source}:{name}")).collect()));
+                }
+            }
+            Err(error) => add(Err(error)),
         }
-        Ok(groups)
+        (groups, failures)
     }
 
     fn sources(&mut self) -> Result<&Sources, LookupError> {
@@ -123,14 +143,17 @@ impl Names {
     fn group_text(&self, name: &str, group: &Group) -> Result<Text, LookupError> {
         let path = self.path.as_deref().unwrap_or(Path::new(INVENTORY_FILE));
         let place = format!("{}:{}", path.display(), group.line);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         match &group.nodes {
-            Nodes::Expression(text) => Ok(Text { place, text: text.clone() }),
+            Nodes::Expression(text) => {
+                Ok(Text { place, text: text.clone(), folder: folder.map(Path::to_owned) })
+            }
             Nodes::Command(line) => {
                 let place = format!("{place}: command of @{name}");
                 let failed = |why| LookupError::Failed { what: place.clone(), why };
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let output = shell::output(line, Stdio::null(), folder).map_err(failed)?;
-                Ok(Text { text: String::from_utf8_lossy(&output).into_owned(), place })
+                let text = String::from_utf8_lossy(&output).into_owned();
+                Ok(Text { place, text, folder: folder.map(Path::to_owned) })
             }
         }
     }
@@ -138,7 +161,7 @@ impl Names {
     /// What the inventory knows; also by its commands, if they are `wanted`.
     fn known_here(&self, wanted: bool) -> Result<Vec<Text>, LookupError> {
         let hosts = self.inventory.names().collect::<Vec<_>>().join("\n");
-        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts }];
+        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts, folder: None }];
         for (name, group) in self.inventory.groups() {
             if wanted || matches!(group.nodes, Nodes::Expression(_)) {
                 texts.push(self.group_text(name, group)?);
@@ -148,7 +171,7 @@ impl Names {
     }
 }
 
-/// Whether standard input is read for names.
+/// Whether names that are typed ask for standard input. What files and groups ask for shows when they are read.
 pub(super) fn read_input<'a>(typed: impl IntoIterator<Item = &'a String>) -> bool {
     typed.into_iter().any(|expression| nodeset::asks(expression).input)
 }
@@ -188,15 +211,17 @@ impl Lookup for Names {
         let mut texts = self.known_here(false)?;
         // A source that cannot tell its nodes, as one that was installed and never set up, has none.
         texts.extend(self.sources()?.all(None).unwrap_or_default());
-        texts.push(Text { place: "ssh's configuration".to_owned(), text: aliases::all().join("\n") });
+        let (place, text) = ("ssh's configuration".to_owned(), aliases::all().join("\n"));
+        texts.push(Text { place, text, folder: None });
         Ok(texts)
     }
 
-    fn file(&mut self, path: &str) -> Result<Text, LookupError> {
-        let failed =
-            |error: std::io::Error| LookupError::Failed { what: path.to_owned(), why: error.to_string() };
-        let text = std::fs::read(path).map_err(failed)?;
-        Ok(Text { place: path.to_owned(), text: String::from_utf8_lossy(&text).into_owned() })
+    fn file(&mut self, path: &str, folder: Option<&Path>) -> Result<Text, LookupError> {
+        let path = folder.map_or_else(|| PathBuf::from(path), |folder| folder.join(path));
+        let place = path.display().to_string();
+        let bytes = std::fs::read(&path)
+            .map_err(|error| LookupError::Failed { what: place.clone(), why: error.to_string() })?;
+        Ok(Text { place, text: without_mark(&bytes), folder: folder.map(Path::to_owned) })
     }
 
     fn input(&mut self) -> Result<Text, LookupError> {
@@ -205,18 +230,16 @@ impl Lookup for Names {
             |error: std::io::Error| LookupError::Failed { what: INPUT.to_owned(), why: error.to_string() };
         let text = match &self.input {
             Some(text) => text.clone(),
-            None => String::from_utf8_lossy(&stdio::read_all_input().map_err(failed)?).into_owned(),
+            None => without_mark(&stdio::read_all_input().map_err(failed)?),
         };
         self.input = Some(text.clone());
-        Ok(Text { place: INPUT.to_owned(), text })
+        Ok(Text { place: INPUT.to_owned(), text, folder: None })
     }
 }
 
-fn nearest_inventory() -> Option<PathBuf> {
-    let here = std::env::current_dir().ok();
-    let above = here.iter().flat_map(|here| here.ancestors()).map(|folder| folder.join(INVENTORY_FILE));
-    let configured = configuration().map(|folder| folder.join("hopvine").join(INVENTORY_FILE));
-    above.chain(configured).find(|path| path.is_file())
+/// Text without the mark that editors of other systems begin it with.
+fn without_mark(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).into_owned()
 }
 
 /// The user's folder of configurations.

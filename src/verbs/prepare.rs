@@ -11,7 +11,7 @@ use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Inventory, Said};
-use crate::hosts::target::{Target, Way};
+use crate::hosts::target::{Hop, Target, Way, names_transport};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
@@ -25,6 +25,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
+
+/// Standard input, as a file is named.
+const INPUT: &str = "-";
 
 /// Everything that is needed to start.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ pub(super) fn filter(typed: &cli::Filter) -> Result<Prepared, UsageError> {
 pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
     let path = typed.file.clone();
     let wrong = |error| UsageError::Script { path: path.clone(), error };
-    let from_input = typed.file.as_os_str() == "-";
+    let from_input = typed.file.as_os_str() == INPUT;
     if from_input && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
@@ -127,8 +130,22 @@ fn prepare(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let mut names = Names::new(typed.reach.inventory.as_deref())?;
-    let chosen = targets(&typed.reach, &mut names)?;
-    prepare_for(Reached { chosen, beside: None, names }, typed, request, roots, result)
+    let chosen = targets(&typed.reach, &mut names);
+    // Files and groups may ask for it too; what came second has found nothing there.
+    if names.have_read_input() && takes_input(&request) {
+        return Err(UsageError::InputTwice);
+    }
+    prepare_for(Reached { chosen: chosen?, beside: None, names }, typed, request, roots, result)
+}
+
+/// Whether standard input is sent, or has been.
+fn takes_input(request: &Request) -> bool {
+    match request {
+        Request::Run(run) => run.stdin == Feed::Piped,
+        Request::Put(put) => put.stdin == Feed::Piped,
+        Request::Script(script) => script.stdin == Feed::Piped || script.name == INPUT,
+        _ => false,
+    }
 }
 
 /// Targets, and what was typed for each.
@@ -194,7 +211,7 @@ fn settings(
         check(target, &inventory, inventory_path.as_deref())?;
     }
     let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
-    check_interpreter(&interpreter)?;
+    check_interpreter(&interpreter, "--python".to_owned())?;
     let settings = Settings::default();
     let settings = Settings {
         title: typed.name.clone().unwrap_or(settings.title),
@@ -269,8 +286,7 @@ fn said(typed: &cli::Reach) -> Said {
 /// With the hops of `--via` before each target and that of `--become` behind it.
 fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Result<Vec<Target>, UsageError> {
     let via = typed.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))?;
-    let become_other = typed.become_other.as_deref().map(Target::parse).transpose();
-    let become_other = become_other.map_err(UsageError::Target)?.map_or_else(Vec::new, |target| target.hops);
+    let become_other = typed.become_other.as_deref().map_or_else(|| Ok(Vec::new()), behind)?;
     for target in &mut targets {
         target.hops.splice(0..0, via.iter().cloned());
         target.hops.extend(become_other.iter().cloned());
@@ -278,10 +294,20 @@ fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Resu
     Ok(targets)
 }
 
+/// The hops of `--become`.
+fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
+    if !names_transport(path) {
+        return Err(UsageError::Become { typed: path.to_owned() });
+    }
+    let wrong = |error| UsageError::Target { option: "--become", error };
+    Target::parse(path).map(|target| target.hops).map_err(wrong)
+}
+
 fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<(), UsageError> {
     for hop in &target.hops {
         if let Some(python) = &hop.python {
-            check_interpreter(&Interpreter::Named(python.clone()))?;
+            let by = format!("{}: python", target.name);
+            check_interpreter(&Interpreter::Named(python.clone()), by)?;
         }
         if let Way::Exec { name } = &hop.way {
             let Some(path) = path else { return Err(UsageError::NoInventory { name: name.clone() }) };
@@ -296,9 +322,10 @@ fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<
     Ok(())
 }
 
-fn check_interpreter(interpreter: &Interpreter) -> Result<(), UsageError> {
+/// Whether an interpreter that is named `by` this can be started.
+fn check_interpreter(interpreter: &Interpreter, by: String) -> Result<(), UsageError> {
     let path = interpreter.tried().to_owned();
-    payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { path, odd })
+    payload::remote_command(interpreter).map(drop).map_err(|odd| UsageError::Interpreter { by, path, odd })
 }
 
 /// Returns `module:name` and the root that holds the module, where it is one of the user's: the
@@ -378,6 +405,15 @@ mod tests {
         tell_apart(&mut targets, &typed);
         let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
         assert_eq!(names, ["a?port=1", "a", "ssh:a?port=2", "b", "c", "local:a?python=p", "local:a"]);
+    }
+
+    #[test]
+    fn to_become_somebody_takes_a_transport() {
+        for typed in ["root", "sudo", "", "a/sudo:"] {
+            assert!(matches!(behind(typed), Err(UsageError::Become { .. })), "{typed}");
+        }
+        assert!(matches!(behind("sudo:a,su:b"), Err(UsageError::Target { option: "--become", .. })));
+        assert_eq!(behind("sudo:/local:x").map(|hops| hops.len()).ok(), Some(2));
     }
 
     #[test]

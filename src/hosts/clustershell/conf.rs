@@ -1,6 +1,6 @@
 //! `groups.conf`: sections of options, as Python's `configparser` reads them.
 
-use super::ClustershellError;
+use super::{ClustershellError, refuse_control};
 use std::collections::BTreeMap;
 
 const MAIN: &str = "Main";
@@ -43,6 +43,9 @@ impl Conf {
                 value.push('\n');
                 value.push_str(trimmed);
                 continue;
+            }
+            if trimmed.starts_with('[') {
+                refuse_control(trimmed, line)?;
             }
             if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
                 self.sections.entry(name.0.to_owned()).or_default();

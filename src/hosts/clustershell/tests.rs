@@ -61,9 +61,8 @@ fn names_are_filled_in_and_the_rest_stays() {
 fn yaml_has_sources_and_their_groups() {
     let text = "---\n# mine\nroles:\n    web: web[1-4],web9   # in front\n    'db': \"db[1-2]\"\n    all: '@web,@db'\n    none:\n\
                 \"racks\":\n  r1:\n    - n[1-2]\n    - '@roles:db'\n  r2: [a, 'b[1-2]', c]\n  r3: [a, \"b\"]\nempty: {}\n";
-    let wrong = yaml(text).expect_err("brackets within a list");
-    assert_eq!(wrong, ClustershellError::Yaml { line: 12 });
-    let sources = yaml(&text.replace("'b[1-2]'", "b")).expect("is all that is needed");
+    let sources = yaml(text).expect("is all that is needed");
+    assert_eq!(sources["racks"]["r2"], "a\nb[1-2]\nc");
     assert_eq!(sources["roles"]["web"], "web[1-4],web9");
     assert_eq!(sources["roles"]["db"], "db[1-2]");
     assert_eq!(sources["roles"]["all"], "@web,@db");
@@ -89,5 +88,30 @@ fn more_of_yaml_is_an_error_with_its_line() {
         ("<<: *x\n", 1),
     ] {
         assert_eq!(yaml(text), Err(ClustershellError::Yaml { line }), "{text}");
+    }
+}
+
+#[test]
+fn control_characters_are_in_no_name() {
+    let odd = |line| ClustershellError::Control { line };
+    assert_eq!(list("a: n1\n\x1b[2J: n2\n"), Err(odd(2)));
+    assert_eq!(yaml("racks:\n  \x1b[2J: n1\n"), Err(odd(2)));
+    assert_eq!(Conf::default().read("[\x1b[2J]\nmap: x\n"), Err(odd(1)));
+    assert!(list("a:\tn1\n").is_ok());
+}
+
+#[test]
+fn quotes_keep_the_items_of_a_list_together() {
+    let nodes = |list: &str| yaml(&format!("s:\n  g: {list}\n")).map(|sources| sources["s"]["g"].clone());
+    for (list, expected) in [
+        ("['n[1-4]', n5]", "n[1-4]\nn5"),
+        ("['n5', 'n6,n7']", "n5\nn6,n7"),
+        ("[ \"a]\" ,b, ] # more", "a]\nb"),
+        ("[]", ""),
+    ] {
+        assert_eq!(nodes(list).as_deref(), Ok(expected), "{list}");
+    }
+    for list in ["[n[1-4], a]", "['a' b]", "['a", "[a", "[a] b", "[a # b]", "[[a], b]"] {
+        assert_eq!(nodes(list), Err(ClustershellError::Yaml { line: 2 }), "{list}");
     }
 }

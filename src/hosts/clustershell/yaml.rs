@@ -1,7 +1,7 @@
 //! The two levels of YAML that files of groups have: sources, and their groups. What else YAML knows
 //! is an error and never read in some other way.
 
-use super::{ClustershellError, Groups};
+use super::{ClustershellError, Groups, refuse_control};
 use std::collections::BTreeMap;
 
 /// Reads a file of sources and their groups.
@@ -19,6 +19,7 @@ pub fn yaml(text: &str) -> Result<BTreeMap<String, Groups>, ClustershellError> {
         if content.is_empty() || content.starts_with('#') || content == "---" || content == "..." {
             continue;
         }
+        refuse_control(content, line)?;
         let indent = text.len() - text.trim_start_matches(' ').len();
         if text[indent..].starts_with('\t') {
             return Err(wrong());
@@ -70,13 +71,25 @@ fn pair(content: &str) -> Option<(String, &str)> {
 
 /// One text, or a list `[a, b]`.
 fn nodes(value: &str) -> Option<String> {
-    let Some(list) = value.strip_prefix('[') else { return scalar(value) };
-    let (items, after) = list.split_once(']')?;
-    if !without_comment(after).is_empty() {
-        return None;
+    let Some(mut rest) = value.strip_prefix('[') else { return scalar(value) };
+    let mut items = Vec::new();
+    loop {
+        rest = rest.trim_start();
+        // Quotes keep commas and brackets together; without them `[` is more of YAML.
+        let (item, after) = match rest.chars().next()? {
+            ']' => break,
+            quote @ ('"' | '\'') => rest.split_at(rest[1..].find(quote)? + 2),
+            _ => rest.split_at(rest.find([',', ']'])?),
+        };
+        items.push(scalar(item.trim()).filter(|_| !item.contains(" #"))?);
+        rest = after.trim_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more,
+            None if rest.starts_with(']') => {}
+            None => return None,
+        }
     }
-    let items = items.split(',').map(|item| scalar(item.trim()));
-    items.collect::<Option<Vec<_>>>().map(|items| items.join("\n"))
+    without_comment(&rest[1..]).is_empty().then(|| items.join("\n"))
 }
 
 /// A text with or without quotes, of one line; what is `null` is empty.

@@ -81,8 +81,9 @@ impl Reader<'_> {
     }
 
     fn unknown(&self, key: &Key<'_>, known: &'static str) -> InventoryError {
-        let fault = Fault::Key { key: key.get_ref().to_string(), known };
-        self.wrong(key.span().start, fault)
+        let (at, key) = (key.span().start, key.get_ref().to_string());
+        let dotted = self.text[..at].trim_end_matches([' ', '\t', '"', '\'']).ends_with('.');
+        self.wrong(at, if dotted { Fault::Dotted { key, known } } else { Fault::Key { key, known } })
     }
 
     fn expected(&self, value: &Value<'_>, wanted: &'static str) -> InventoryError {

@@ -1,7 +1,7 @@
 //! Names into targets, by what the inventory says about them.
 
 use super::raw::{Options, Placed};
-use super::{HOST, Inventory};
+use super::{HOST, Inventory, UNKNOWN};
 use crate::hosts::target::{Hop, Target, TargetError, Way};
 
 /// What was said on the command line, and is therefore not looked up.
@@ -12,11 +12,22 @@ pub struct Said {
     pub python: bool,
 }
 
+/// How many names may lead to each other.
+pub const MAX_NAMES: usize = 64;
+/// How many hops a way may have; no tree is as deep.
+pub const MAX_HOPS: usize = 256;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolveError {
     Target(TargetError),
     /// Names whose targets lead back to the first of them.
     Circle(Vec<String>),
+    /// More than [`MAX_NAMES`] names, each of which leads to the next; the last of them.
+    Deep(Vec<String>),
+    /// A way of more than [`MAX_HOPS`] hops.
+    Long {
+        name: String,
+    },
 }
 
 impl Inventory {
@@ -45,17 +56,24 @@ impl Inventory {
         let (name, behind) = path.split_once('/').map_or((path, None), |(name, behind)| (name, Some(behind)));
         // A name may be what ssh knows the host by.
         let is_itself = within.last().is_some_and(|last| last == name);
-        if name.contains([':', '?']) || is_itself {
+        if name.contains(UNKNOWN) || is_itself {
             return plain(path);
         }
         if within.iter().any(|outer| outer == name) {
             return Err(ResolveError::Circle(within.iter().cloned().chain([name.to_owned()]).collect()));
+        }
+        if within.len() == MAX_NAMES {
+            return Err(ResolveError::Deep(within[MAX_NAMES - 3..].to_vec()));
         }
         within.push(name.to_owned());
         let mut hops = self.bare(name, said, within)?;
         within.pop();
         if let Some(behind) = behind {
             hops.extend(plain(behind)?);
+        }
+        // Names that double the way each are found before it is too long to write.
+        if hops.len() > MAX_HOPS {
+            return Err(ResolveError::Long { name: name.to_owned() });
         }
         Ok(hops)
     }
@@ -68,7 +86,7 @@ impl Inventory {
         // Who leads the way to others is not led by the defaults.
         let leading = if within.len() == 1 { &all } else { &own };
 
-        let target = find(&all, |options| text(&options.target));
+        let target = find(&all, |options| text(&options.target)).filter(|target| !target.is_empty());
         let target = target.map_or_else(|| name.to_owned(), |target| target.replace(HOST, name));
         let mut hops = self.hops(&target, Said { via: said.via, ..Said::default() }, within)?;
         let ssh = hops

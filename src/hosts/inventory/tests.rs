@@ -121,9 +121,45 @@ fn errors_show_line_and_column() {
     assert_eq!(place("[hosts]\na = { via = \"telnet:b\" }\n"), (2, 13));
     assert_eq!(place("[hosts]\na = { user = \"-oProxyCommand=id\" }\n"), (2, 14));
     assert_eq!(place("[defaults]\nbecome = \"telnet:b\"\n"), (2, 10));
+    assert_eq!(wrong("[groups]\n\"a\\u001b[2J\" = \"b\"\n").fault, Fault::Group('\x1b'));
+    assert_eq!(wrong("[hosts]\na = { become = \"root\" }\n").fault, Fault::Become("root".into()));
+    assert_eq!(place("[defaults]\nbecome = \"sudo\"\n"), (2, 10));
+    assert_eq!(place("[hosts]\nweb1 = \"db[1-2]\"\n"), (2, 8));
+    assert_eq!(place("[hosts]\na = { via = \"x,y\" }\n"), (2, 13));
+    for text in ["10.0.0.1 = \"a\"", "web1.lan = \"a\"", "web1.lan.via = \"a\"", "a.\"b\" = \"c\""] {
+        let fault = wrong(&format!("[hosts]\n{text}\n")).fault;
+        assert!(matches!(fault, Fault::Dotted { .. }), "{text}: {fault:?}");
+    }
+    assert!(matches!(wrong("[groups]\na.b = \"c\"\n").fault, Fault::Dotted { .. }));
+    for key in ["ssh:a", "n[1-2]/sudo:", "a?port=2"] {
+        assert!(matches!(wrong(&format!("[hosts]\n{key:?} = \"b\"\n")).fault, Fault::Path(_)), "{key}");
+    }
+    assert!(Inventory::parse("[hosts]\n\"n[1-9/2]\" = \"b\"\na.via = \"b\"\n").is_ok());
     let known = "exec, hosts, groups, defaults";
     assert_eq!(wrong("[host]\n").fault, Fault::Key { key: "host".into(), known });
     assert!(
         matches!(wrong("[hosts]\na = { tarket = \"b\" }\n").fault, Fault::Key { key, .. } if key == "tarket")
     );
+}
+
+#[test]
+fn ways_that_nobody_means_are_errors_in_no_time() {
+    let chain = |count: usize, entry: fn(usize) -> String| {
+        let lines: String = (0..count).map(entry).collect();
+        inventory(&format!("[hosts]\n{lines}")).target("n0", Said::default())
+    };
+    let next = |at| format!("n{at} = {{ via = \"n{}\" }}\n", at + 1);
+    assert!(matches!(chain(20_000, next), Err(ResolveError::Deep(_))));
+    assert_eq!(chain(MAX_NAMES - 1, next).map(|target| target.hops.len()), Ok(MAX_NAMES));
+    let twice = |at| format!("n{at} = {{ target = \"n{0}/local:\", via = \"n{0}\" }}\n", at + 1);
+    assert!(matches!(chain(40, twice), Err(ResolveError::Long { .. })));
+}
+
+#[test]
+fn an_empty_text_means_none() {
+    let fleet =
+        inventory("[defaults]\ntarget = \"local:{host}\"\n[hosts]\na = { target = \"\" }\nb = \"\"\n");
+    assert_eq!(hops(&fleet, "a"), "ssh:a");
+    assert_eq!(hops(&fleet, "b"), "ssh:b");
+    assert_eq!(hops(&fleet, "c"), "local:c");
 }

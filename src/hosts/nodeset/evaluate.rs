@@ -2,9 +2,10 @@
 
 use super::ranges;
 use super::scan::{self, Kind, Operand, Operator};
-use super::{Lookup, LookupError, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
+use super::{Lookup, LookupError, MAX_BYTES, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
 use crate::hosts::wildcard;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// How far groups may stand within groups.
 const MAX_DEPTH: usize = 64;
@@ -21,6 +22,7 @@ struct Scope<'a> {
     /// Of the group that it is from: other groups are meant to be of the same one.
     source: Option<&'a str>,
     place: Option<&'a str>,
+    folder: Option<&'a Path>,
     line: Option<usize>,
 }
 
@@ -47,7 +49,9 @@ impl<'a> Evaluator<'a> {
         let many = text.text.trim_end().contains('\n');
         for (number, line) in text.text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or(line);
-            let scope = Scope { source, place: Some(&text.place), line: many.then_some(number + 1) };
+            let line_number = many.then_some(number + 1);
+            let scope =
+                Scope { source, place: Some(&text.place), folder: text.folder.as_deref(), line: line_number };
             self.expression(into, line, scope)?;
         }
         Ok(())
@@ -70,7 +74,7 @@ impl<'a> Evaluator<'a> {
         };
         let operands = scan::operands(text).map_err(wrong)?;
         if operands.iter().all(|operand| operand.operator == Operator::Union) {
-            return operands.iter().try_for_each(|operand| self.operand(into, operand, scope.source, &wrong));
+            return operands.iter().try_for_each(|operand| self.operand(into, operand, scope, &wrong));
         }
         let mut names = Nodeset::default();
         // Neighbours of one kind are one operand, so that a long list of exceptions is gone through once.
@@ -82,7 +86,7 @@ impl<'a> Evaluator<'a> {
             let operator = operands[0].operator;
             for operand in operands {
                 let mut one = Nodeset::default();
-                self.operand(&mut one, operand, scope.source, &wrong)?;
+                self.operand(&mut one, operand, scope, &wrong)?;
                 if operator == Operator::SymmetricDifference {
                     other.symmetric_difference(one);
                 } else {
@@ -105,7 +109,7 @@ impl<'a> Evaluator<'a> {
         &mut self,
         into: &mut Nodeset,
         operand: &Operand<'_>,
-        source: Option<&str>,
+        scope: Scope<'_>,
         wrong: &dyn Fn(scan::Fault) -> Box<NodesetError>,
     ) -> Result<(), Box<NodesetError>> {
         let unknown = |mark: &str, text: &str, error| {
@@ -125,13 +129,13 @@ impl<'a> Evaluator<'a> {
                 expand(operand, |name| names.push(name)).map_err(wrong)?;
                 for name in names {
                     let unknown = |error| unknown("@", &name, error);
-                    self.group(into, &name, source, &unknown, &|fault| wrong((operand.begins, fault)))?;
+                    self.group(into, &name, scope.source, &unknown, &|fault| wrong((operand.begins, fault)))?;
                 }
             }
             Kind::File => {
-                let text =
-                    self.lookup.file(operand.text).map_err(|error| unknown("^", operand.text, error))?;
-                let label = format!("^{}", operand.text);
+                let text = self.lookup.file(operand.text, scope.folder);
+                let text = text.map_err(|error| unknown("^", operand.text, error))?;
+                let label = format!("^{}", text.place);
                 self.enter(label).map_err(|fault| wrong((operand.begins, fault)))?;
                 self.lines(into, &text, None)?;
                 self.within.pop();
@@ -222,9 +226,12 @@ fn expand(operand: &Operand<'_>, mut give: impl FnMut(String)) -> Result<(), sca
         let at = operand.at + operand.text.len() - rest.len() + before.len() + 1;
         let ranges = ranges::parse(inside)
             .map_err(|fault| (at + fault.at, Wrong::Range { text: fault.text, fault: fault.fault }))?;
-        let many = ranges::count(&ranges).filter(|count| *count * names.len() <= MAX_NAMES);
-        if many.is_none() {
-            return Err((at - 1, Wrong::TooMany));
+        let many = ranges::count(&ranges).map(|count| count * names.len()).filter(|many| *many <= MAX_NAMES);
+        let Some(many) = many else { return Err((at - 1, Wrong::TooMany)) };
+        // With all that stands behind the numbers: nothing is made that would not fit.
+        let bytes = names.iter().map(String::len).max().unwrap_or_default() + before.len() + after.len();
+        if many.saturating_mul(bytes) > MAX_BYTES {
+            return Err((at - 1, Wrong::TooLong));
         }
         let numbers = ranges::numbers(&ranges);
         let joined = |name: &String| {

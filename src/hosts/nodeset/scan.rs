@@ -2,6 +2,9 @@
 
 use super::Wrong;
 
+/// Files that are standard input, which can be read once.
+const INPUT_FILES: &[&str] = &["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
 /// How an operand meets what stands before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operator {
@@ -13,7 +16,7 @@ pub(super) enum Operator {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// `-`
+    /// `-`, and `^` with one of [`INPUT_FILES`].
     Input,
     /// `^PATH`
     File,
@@ -49,6 +52,11 @@ pub(super) fn operands(expression: &str) -> Result<Vec<Operand<'_>>, Fault> {
             operand(expression, at, operator.map_or(Operator::Union, |(_, operator)| operator))?;
         operands.push(operand);
         at = skip_blanks(expression, end);
+        operator = None;
+        // Blanks have joined them: `a ^FILE` is what `a,^FILE` is.
+        if at > end && names_file(&expression[at..]) {
+            continue;
+        }
         operator = expression[at..].chars().next().and_then(|c| operator_of(c).map(|operator| (c, operator)));
         if let Some((char, _)) = operator {
             let next = skip_blanks(expression, at + 1);
@@ -59,6 +67,12 @@ pub(super) fn operands(expression: &str) -> Result<Vec<Operand<'_>>, Fault> {
         }
     }
     Ok(operands)
+}
+
+/// `^` directly before a name.
+fn names_file(rest: &str) -> bool {
+    let name = rest.strip_prefix('^').and_then(|rest| rest.chars().next());
+    name.is_some_and(|first| !first.is_whitespace() && operator_of(first).is_none())
 }
 
 fn operator_of(char: char) -> Option<Operator> {
@@ -86,7 +100,9 @@ fn operand(expression: &str, at: usize, operator: Operator) -> Result<(Operand<'
     match rest.chars().next() {
         Some('^') => {
             let ends = |c: char| operator_of(c).is_some() || c.is_whitespace();
-            named(Kind::File, '^', rest[1..].find(ends).map_or(rest.len(), |length| length + 1))
+            let length = rest[1..].find(ends).map_or(rest.len(), |length| length + 1);
+            let kind = if INPUT_FILES.contains(&&rest[1..length]) { Kind::Input } else { Kind::File };
+            named(kind, '^', length)
         }
         Some('@') => named(Kind::Group, '@', term(rest, at)?.0),
         Some(char) if operator_of(char).is_some() => Err((at, Wrong::Missing(char))),

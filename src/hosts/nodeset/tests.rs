@@ -12,7 +12,7 @@ struct Given {
 
 impl Given {
     fn text(place: &str, text: &str) -> Text {
-        Text { place: place.to_owned(), text: text.to_owned() }
+        Text { place: place.to_owned(), text: text.to_owned(), folder: None }
     }
 }
 
@@ -42,7 +42,7 @@ impl Lookup for Given {
         Ok([Self::text("known", &self.known)].into_iter().chain(groups).collect())
     }
 
-    fn file(&mut self, path: &str) -> Result<Text, LookupError> {
+    fn file(&mut self, path: &str, _folder: Option<&Path>) -> Result<Text, LookupError> {
         match path {
             "list" => Ok(Self::text("list", "# mine\nweb1, web2\n\nweb[4-5]!web4 db1  # and a comment\n")),
             "wrong" => Ok(Self::text("wrong", "web1\nweb[2\n")),
@@ -121,7 +121,14 @@ fn groups_files_and_input_stand_for_what_they_hold() {
     assert_eq!(names("@@"), "a all-but b c db io1 io2 lab:both lab:web stars web");
     assert_eq!(names("^list"), "web1 web2 web5 db1");
     assert_eq!(names("x,^list&@web"), "web1 web2");
+    assert_eq!(names("x ^list"), "x web1 web2 web5 db1");
+    assert_eq!(names("web1 ^ web[1-2]"), "web2");
+    assert_eq!(names("web1^web[1-2]"), "web2");
     assert_eq!(names("-,x"), "a b c x");
+    for input in ["^/dev/stdin", "^/dev/fd/0", "^/proc/self/fd/0"] {
+        assert_eq!(names(input), "a b c");
+        assert!(asks(input).input);
+    }
 }
 
 #[test]
@@ -168,6 +175,10 @@ fn errors_name_the_place() {
     assert_eq!(wrong("n[1-9999999999999999999]").1, range("1-9999999999999999999", RangeFault::Long));
     assert_eq!(wrong("a,web[1-99999999]"), (6, Wrong::TooMany));
     assert_eq!(wrong("a[1-9999]b[1-9999]"), (11, Wrong::TooMany));
+    let long = "x".repeat(1_000);
+    assert_eq!(wrong(&format!("a,{long}[1-1000000]")), (1_003, Wrong::TooLong));
+    assert_eq!(wrong(&format!("[1-1000]{long}[1-1000]")), (1_009, Wrong::TooLong));
+    assert_eq!(wrong(&format!("n[1-1000000]{long}")), (2, Wrong::TooLong));
     assert_eq!(wrong("a,,b"), (3, Wrong::Missing(',')));
     assert_eq!(wrong("a!"), (2, Wrong::Missing('!')));
     assert_eq!(wrong("&a"), (1, Wrong::Missing('&')));

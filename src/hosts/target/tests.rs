@@ -154,7 +154,7 @@ fn no_name_of_any_transport_can_be_an_option_or_hold_a_control_character() {
         "podman:a%0ab",
         "kubectl:-n",
         "lxc:-x",
-        "lxd:%1b[2J",
+        "lxd:%1b%5B2J",
         "incus:-x",
         "machinectl:-x",
         "jail:-x",
@@ -168,4 +168,15 @@ fn no_name_of_any_transport_can_be_an_option_or_hold_a_control_character() {
     for typed in rows {
         assert!(matches!(wrong(typed), Wrong::Name(_)), "{typed}");
     }
+}
+
+#[test]
+fn what_stands_for_several_is_no_target() {
+    for (typed, several) in
+        [("a,b", ','), ("gw[1-2]", '['), ("a]", ']'), ("a/local:b^c", '^'), ("a!b?port=1", '!')]
+    {
+        assert_eq!(wrong(typed), Wrong::Several(several), "{typed}");
+    }
+    assert!(matches!(way("local:a%2Cb"), Way::Local { name } if name == "a,b"));
+    assert!(Target::parse("a?opt=Ciphers=x,y&port=2").is_ok());
 }

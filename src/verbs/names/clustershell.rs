@@ -36,15 +36,15 @@ impl Sources {
                 last = Some(folder);
             }
         }
-        match last {
-            Some(folder) => sources.add_configured(&conf, &folder)?,
+        match &last {
+            Some(folder) => sources.add_configured(&conf, folder)?,
             None => folders().iter().try_for_each(|folder| sources.add_plain(folder))?,
         }
         let wanted = conf.main("default").filter(|name| !name.is_empty());
         if let Some(name) = wanted.filter(|name| !sources.sources.contains_key(*name)) {
             let known = sources.sources.keys().cloned().collect::<Vec<_>>().join(", ");
             let why = format!("`default: {name}` is no source; there are {known}");
-            return Err(LookupError::Failed { what: "groups.conf of ClusterShell".to_owned(), why });
+            return Err(failed(&last.unwrap_or_default().join("groups.conf"), &why));
         }
         let local = sources.sources.keys().find(|name| *name == LOCAL);
         let first = local.or_else(|| sources.sources.keys().next());
@@ -136,7 +136,7 @@ impl Source {
         let one = |groups: &Groups, path: &Path| {
             let known = || LookupError::Group { known: groups.keys().cloned().collect() };
             let text = groups.get(name).cloned().ok_or_else(known)?;
-            Ok(Text { place: place(path), text })
+            Ok(Text { place: place(path), text, folder: None })
         };
         match self {
             Self::Read { groups, path } => one(groups, path),
@@ -152,7 +152,7 @@ impl Source {
                         return Err(LookupError::Group { known });
                     }
                 }
-                Ok(Text { place: place(folder), text })
+                Ok(Text { place: place(folder), text, folder: None })
             }
         }
     }
@@ -166,7 +166,11 @@ impl Source {
             Self::Asked { upcalls, folder } => {
                 let ask = |line: &String| ask(line, source, None, folder);
                 let text = upcalls.all.as_ref().map(ask).transpose()?;
-                text.map(|text| Text { place: format!("{}: @{source}:*", folder.display()), text })
+                text.map(|text| Text {
+                    place: format!("{}: @{source}:*", folder.display()),
+                    text,
+                    folder: None,
+                })
             }
         };
         if let Some(text) = told.filter(|text| !text.text.trim().is_empty()) {
@@ -181,7 +185,12 @@ impl Source {
             Self::Asked { upcalls, folder } => match (&upcalls.list, &upcalls.mapall) {
                 (_, Some(line)) => Ok(mapall(line, source, folder)?.into_keys().collect()),
                 (Some(line), None) => {
-                    Ok(ask(line, source, None, folder)?.split_whitespace().map(str::to_owned).collect())
+                    let names = ask(line, source, None, folder)?;
+                    if names.contains(|c: char| c.is_control() && !c.is_whitespace()) {
+                        let why = "it prints a control character".to_owned();
+                        return Err(LookupError::Failed { what: place_of(folder, source, line), why });
+                    }
+                    Ok(names.split_whitespace().map(str::to_owned).collect())
                 }
                 (None, None) => Ok(Vec::new()),
             },
@@ -194,10 +203,14 @@ fn mapall(line: &str, source: &str, folder: &Path) -> Result<Groups, LookupError
     clustershell::list(&ask(line, source, None, folder)?).map_err(|error| failed(&what(), &error))
 }
 
+/// A command line of a source, for errors.
+fn place_of(folder: &Path, source: &str, line: &str) -> String {
+    format!("{}: [{source}] {line:?}", folder.display())
+}
+
 /// What a command line of a source prints.
 fn ask(line: &str, source: &str, group: Option<&str>, folder: &Path) -> Result<String, LookupError> {
-    let what = || format!("{}: [{source}] {line:?}", folder.display());
-    let why = |why: String| LookupError::Failed { what: what(), why };
+    let why = |why: String| LookupError::Failed { what: place_of(folder, source, line), why };
     // The shell reads the name; quotes and dollars would be its own.
     let plain = |name: &str| name.chars().all(|c| c.is_alphanumeric() || "_-.:+=,@%~/".contains(c));
     if let Some(group) = group.filter(|group| !plain(group)) {

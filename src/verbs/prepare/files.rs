@@ -1,6 +1,6 @@
 //! What is to be done with files: what goes where, and that no two go to the same place.
 
-use super::{Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
+use super::{INPUT, Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
 use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
@@ -29,7 +29,7 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     if let Some(from) = &typed.from {
         return put_from(typed, from, path, transfer);
     }
-    let piped = typed.local.as_os_str() == "-";
+    let piped = typed.local.as_os_str() == INPUT;
     if piped && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
@@ -95,7 +95,7 @@ fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
 
 fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
     let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
-    let info = std::fs::metadata(path).map_err(|error| wrong(error.kind().to_string()))?;
+    let info = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
     if info.is_dir() && !tree {
         return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
     }
