@@ -126,7 +126,7 @@ class Child:
             kind = DATA
 
     def down(self, kind, flags, number, body):
-        tail = pack('>BBIII', kind, flags, me, ancestors[0], number) + body
+        tail = pack('>BBIII', kind, flags, me, self.stream.peer, number) + body
         self.unwritten += pack('>HHI', 0xfeb1, len(body), zlib.crc32(tail) & 0xffffffff) + tail
 
     def receive(self, kind, flags, number, body):
