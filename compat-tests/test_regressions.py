@@ -68,7 +68,7 @@ def test_hosts_that_were_never_started_are_told_of_at_an_interrupt(hop, fifo):
     live.signal(signal.SIGINT)
     result = live.finish(10)
     kinds = [each['error']['kind'] for each in result.json.values()]
-    assert result.rc == 130 and kinds == ['interrupted'] * 3, result
+    assert result.rc == 130 and sorted(kinds) == ['interrupted', 'not_started', 'not_started'], result
 
 
 @pytest.mark.parametrize('value', ['x' * 70_000, 'a\x07b', ''])
