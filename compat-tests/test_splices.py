@@ -131,8 +131,7 @@ def test_who_takes_nothing_for_ten_seconds_gets_his_own_afterwards(tree, members
     assert all((place / name / 'file').read_bytes() == b'begin' + noise(SIZE) for name in 'abc'), result
 
 
-def test_all_that_are_slow_are_waited_for(tree, members, place):
-    """Nobody is held up by them."""
+def test_standard_input_goes_to_one_behind_a_relay(tree, members, place):
     (way,) = members('a')
     live = tree.start('put', f'local:r/{way}', '--keepalive', '60s', '-', 'file', stdin=PIPE)
     live.feed(b'begin')

@@ -99,7 +99,7 @@ pub enum News {
         source: Source,
         piece: Piece,
     },
-    /// To be asked [`Fleet::again`].
+    /// To be asked [`Fleet::alone`].
     LeftBehind {
         operation: OperationId,
     },
@@ -193,7 +193,7 @@ impl Fleet {
     }
 
     /// Asks one that has held up others again, by itself.
-    pub fn again(&mut self, operation: OperationId, controller: &mut Controller, now: Instant) -> Vec<Begun> {
+    pub fn alone(&mut self, operation: OperationId, controller: &mut Controller, now: Instant) -> Vec<Begun> {
         let slot = self.running.remove(&operation);
         let ready: Vec<_> = slot.iter().map(|slot| (slot.place, slot.context)).collect();
         self.submit(&ready, controller, now)

@@ -281,10 +281,8 @@ impl Controller {
     pub(super) fn forget_lanes(&mut self, id: ContextId) {
         self.lanes.led_to.retain(|feeder, _| feeder.peer != id);
         self.lanes.by_owner.retain(|owner, _| owner.peer != id || owner.id > FIRST_JOINED);
-        if let Some(now) = self.told {
-            self.splices.lose(|context| context == id, now);
-            self.drain_splices();
-        }
+        self.splices.lose(|context| context == id);
+        self.drain_splices();
     }
 
     /// Who takes nothing while others would is asked again, alone. Nobody holds up himself.

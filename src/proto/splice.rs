@@ -96,19 +96,19 @@ impl Splices {
         let key = StreamKey { peer: frame.from, id: frame.stream };
         match frame.kind {
             Kind::Data if self.by_source.contains_key(&key) => self.pass(key, &frame, now),
-            Kind::Credit if self.sources.contains_key(&key) => self.credit(key, &frame.body, now),
+            Kind::Credit if self.sources.contains_key(&key) => self.credit(key, &frame.body),
             Kind::Reset if self.by_source.contains_key(&key) => self.end(key, ResetReason::Cancelled),
-            Kind::Reset if self.sources.contains_key(&key) => self.leave(key, now),
+            Kind::Reset if self.sources.contains_key(&key) => self.leave(key),
             _ => return Some(frame),
         }
         None
     }
 
     /// A context has gone, with all its streams.
-    pub fn lose(&mut self, is_gone: impl Fn(ContextId) -> bool, now: Instant) {
+    pub fn lose(&mut self, is_gone: impl Fn(ContextId) -> bool) {
         let members: Vec<_> = self.sources.keys().filter(|key| is_gone(key.peer)).copied().collect();
         let sources: Vec<_> = self.by_source.keys().filter(|key| is_gone(key.peer)).copied().collect();
-        members.into_iter().for_each(|member| self.leave(member, now));
+        members.into_iter().for_each(|member| self.leave(member));
         sources.into_iter().for_each(|source| self.end(source, ResetReason::Cancelled));
         self.frames.retain(|frame| !is_gone(frame.to));
     }
@@ -127,7 +127,7 @@ impl Splices {
         for (owner, member) in slow {
             self.reset(member, ResetReason::Cancelled);
             self.events.push_back(SpliceEvent::Dropped { owner, member });
-            self.leave(member, now);
+            self.leave(member);
         }
     }
 
@@ -164,18 +164,18 @@ impl Splices {
         }
     }
 
-    fn credit(&mut self, key: StreamKey, body: &[u8], now: Instant) {
+    fn credit(&mut self, key: StreamKey, body: &[u8]) {
         let Some(source) = self.sources.get(&key).copied() else { return };
         let Some(splice) = self.by_source.get_mut(&source) else { return };
         let credit = <Credit as Record>::decode(body).map_or(0, |credit| credit.bytes);
         for member in splice.members.iter_mut().filter(|member| member.key == key) {
             member.allowed_bytes += u64::from(credit);
         }
-        self.grant(source, now);
+        self.grant(source);
     }
 
     /// Passes on what the slowest has been given.
-    fn grant(&mut self, source: StreamKey, now: Instant) {
+    fn grant(&mut self, source: StreamKey) {
         let Some(splice) = self.by_source.get_mut(&source) else { return };
         let more = splice.slowest().saturating_sub(splice.granted_bytes);
         let bytes = u32::try_from(more).unwrap_or(u32::MAX);
@@ -183,14 +183,11 @@ impl Splices {
             splice.granted_bytes += u64::from(bytes);
             splice.stalled = None;
             self.control(Kind::Credit, source, Record::encode(&Credit { bytes }));
-        } else if splice.passed_bytes == splice.granted_bytes {
-            // Somebody has come forward; only from now on does anybody hold him up.
-            splice.stalled.get_or_insert(now);
         }
     }
 
     /// A member wants no more; without any, neither does the splice.
-    fn leave(&mut self, key: StreamKey, now: Instant) {
+    fn leave(&mut self, key: StreamKey) {
         let Some(source) = self.sources.remove(&key) else { return };
         let Some(splice) = self.by_source.get_mut(&source) else { return };
         splice.members.retain(|member| member.key != key);
@@ -198,7 +195,7 @@ impl Splices {
             self.control(Kind::Reset, source, ResetReason::Cancelled.encode());
             self.forget(source);
         } else {
-            self.grant(source, now);
+            self.grant(source);
         }
     }
 
@@ -362,10 +359,10 @@ mod tests {
         let mut grove = Grove::new(2);
         grove.source.send(grove.from, vec![7; 200_000], false);
         grove.drive(&[1]);
-        grove.splices.lose(|context| context == ContextId(3), grove.now);
+        grove.splices.lose(|context| context == ContextId(3));
         grove.drive(&[]);
         assert_eq!(grove.got(0), (200_000, false));
-        grove.splices.lose(|context| context == ContextId(2), grove.now);
+        grove.splices.lose(|context| context == ContextId(2));
         grove.drive(&[]);
         let from = grove.from;
         let told = std::iter::from_fn(|| grove.source.poll_event())
@@ -380,6 +377,14 @@ mod tests {
         grove.drive(&[]);
         assert!(matches!(grove.members[0].poll_event(), Some(StreamEvent::Reset { .. })));
         assert_eq!(grove.splices.poll_event(), Some(SpliceEvent::Over { owner: OWNER }));
+    }
+
+    #[test]
+    fn a_frame_without_a_body_which_costs_nothing_ends_its_splice() {
+        let mut grove = Grove::new(1);
+        grove.source.send(grove.from, Vec::new(), false);
+        grove.drive(&[]);
+        assert!(matches!(grove.members[0].poll_event(), Some(StreamEvent::Reset { .. })));
     }
 
     #[test]

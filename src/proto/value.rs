@@ -4,6 +4,7 @@
 //! structures need no special case, and neither decoding nor dropping one recurses.
 
 mod builder;
+mod reading;
 mod tag;
 
 pub use builder::Builder;
@@ -40,6 +41,13 @@ pub enum Node {
     Dict(Vec<(NodeId, NodeId)>),
     /// A value of another type, as plain ones say it.
     Tagged(Tag, NodeId),
+}
+
+impl Node {
+    /// So many; what is more than any count stands for itself.
+    pub fn count(count: u64) -> Self {
+        Self::Int(i64::try_from(count).unwrap_or(i64::MAX))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -100,55 +108,6 @@ impl Value {
             }
         }
         deepest
-    }
-
-    /// Returns the node that the root, a dict, holds under that text.
-    pub fn get(&self, key: &str) -> Option<NodeId> {
-        self.get_in(self.root, key)
-    }
-
-    /// The same for another dict of this value.
-    fn get_in(&self, dict: NodeId, key: &str) -> Option<NodeId> {
-        let Node::Dict(pairs) = self.node(dict) else { return None };
-        let named = |id: NodeId| matches!(self.node(id), Node::Text(text) if text == key.as_bytes());
-        pairs.iter().find(|(name, _)| named(*name)).map(|(_, value)| *value)
-    }
-
-    /// Whether `id` is True.
-    pub fn is_true(&self, id: NodeId) -> bool {
-        *self.node(id) == Node::Bool(true)
-    }
-
-    /// Whether Python takes it for true.
-    pub fn is_truthy(&self) -> bool {
-        match self.node(self.root()) {
-            Node::None => false,
-            Node::Bool(truth) => *truth,
-            Node::Int(number) => *number != 0,
-            Node::Float(number) => *number != 0.0,
-            Node::Bytes(bytes) | Node::Text(bytes) => !bytes.is_empty(),
-            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
-                !items.is_empty()
-            }
-            Node::Dict(pairs) => !pairs.is_empty(),
-            Node::BigInt(_) | Node::Tagged(..) => true,
-        }
-    }
-
-    /// Returns the text or bytes at `id`, with what is not UTF-8 replaced.
-    pub fn text(&self, id: NodeId) -> Option<String> {
-        match self.node(id) {
-            Node::Text(text) | Node::Bytes(text) => Some(String::from_utf8_lossy(text).into_owned()),
-            _ => None,
-        }
-    }
-
-    /// The bytes of `id`, or of its text.
-    pub fn bytes(&self, id: NodeId) -> Option<Vec<u8>> {
-        match self.node(id) {
-            Node::Text(bytes) | Node::Bytes(bytes) => Some(bytes.clone()),
-            _ => None,
-        }
     }
 
     /// Appends the encoded value to `out`.

@@ -87,7 +87,7 @@ impl Me {
                 let ended = matches!(event, LinkEvent::Ended(_));
                 children.handle_link(link, event, &mut self.streams);
                 if ended {
-                    self.splices.lose(|context| !mux.knows(context), now);
+                    self.splices.lose(|context| !mux.knows(context));
                 }
             }
         }
@@ -251,7 +251,7 @@ impl Asked {
                 let patience = Duration::from_millis(patience_ms.into());
                 me.splices.add(self.key, source, &members, patience);
                 // Of those that could not even be started nobody will hear.
-                me.splices.lose(|context| !mux.knows(context), clock::now());
+                me.splices.lose(|context| !mux.knows(context));
             }
             // For the Python that might have been here instead.
             Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),

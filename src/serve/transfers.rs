@@ -214,9 +214,9 @@ impl Taking {
         let sum = received.sum.clone().filter(|_| !self.tree);
         Ok(State::Done(Builder::default().dict([
             ("path", path_node(&self.path)),
-            ("size", number(received.bytes)),
+            ("size", Node::count(received.bytes)),
             ("sum", sum.map_or(Node::None, |sum| Node::Text(sum.into_bytes()))),
-            ("files", number(received.files)),
+            ("files", Node::count(received.files)),
         ])))
     }
 }
@@ -252,9 +252,9 @@ impl Giving {
         let sum = self.outgoing.sum().map_or(Node::None, |sum| Node::Text(sum.as_bytes().to_vec()));
         builder.dict([
             ("path", path_node(&self.path)),
-            ("size", number(self.outgoing.sent_bytes())),
+            ("size", Node::count(self.outgoing.sent_bytes())),
             ("sum", sum),
-            ("files", number(self.outgoing.files())),
+            ("files", Node::count(self.outgoing.files())),
             ("changed", changed),
             ("skipped", skipped),
         ])
@@ -263,10 +263,7 @@ impl Giving {
 
 /// The stream that contents come or go on, where an order names one.
 fn wire(order: &Value) -> Option<StreamKey> {
-    let number = |name| match order.node(order.get(name)?) {
-        Node::Int(number) => u32::try_from(*number).ok(),
-        _ => None,
-    };
+    let number = |name| order.number(order.get(name)?);
     Some(StreamKey { peer: ContextId(number("peer")?), id: StreamId(number("stream")?) })
 }
 
@@ -279,10 +276,7 @@ fn taking(
 ) -> Result<Box<Taking>, LocalError> {
     let is = |name| order.get(name).is_some_and(|id| order.is_true(id));
     let (tree, keep, packed) = (is("tree"), is("keep"), is("packed"));
-    let mode = order.get("mode").and_then(|id| match order.node(id) {
-        Node::Int(mode) => u32::try_from(*mode).ok(),
-        _ => None,
-    });
+    let mode = order.get("mode").and_then(|id| order.number(id));
     let mode = mode.or((!tree).then_some(MODE));
     // What another machine sends is as large as it says.
     let unsized_bytes = if believed { u64::MAX } else { files::MAX_UNSIZED_BYTES };
@@ -315,8 +309,4 @@ fn refuse(key: StreamKey, wire: StreamKey, LocalError(why): LocalError, streams:
 
 fn path_node(path: &Path) -> Node {
     Node::Bytes(path.as_os_str().as_bytes().to_vec())
-}
-
-fn number(count: u64) -> Node {
-    Node::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }

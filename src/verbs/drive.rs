@@ -315,7 +315,7 @@ impl Drive {
             }
             News::LeftBehind { operation } => {
                 self.transfers.forget(operation, &mut self.controller);
-                let begun = self.fleet.again(operation, &mut self.controller, clock::now());
+                let begun = self.fleet.alone(operation, &mut self.controller, clock::now());
                 self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.

@@ -155,9 +155,9 @@ PUT = Job('one file of {mebibytes} MiB to a host over ssh', COLUMNS, puts,
           'What cannot be compressed, from the connection on. hopvine compares SHA-1 sums and brings the file to the '
           'disk (fsync); the others do neither. Budget: 1.05 x the first row, which is not met: on two cores ssh and sshd take '
           'both for their ciphers (0.7 to 1.0 s), and SHA-1 at both ends, checksums of frames and the copies between them '
-          'stand in line for the same cores (profile: controller 0.33 s, agent 0.44 s of processor time).', needs_ssh=True)
+          'stand in line for the same cores (over `local:`, n = 4, once: controller 0.33 s, agent 0.44 s of processor time).', needs_ssh=True)
 FETCH = Job('one file of {mebibytes} MiB from a host over ssh', COLUMNS, fetches,
-            'As above, the other way (profile: controller 0.52 s, agent 0.41 s of processor time).', needs_ssh=True)
+            'As above, the other way (over `local:`, n = 4, once: controller 0.52 s, agent 0.41 s).', needs_ssh=True)
 TREE = Job('{small_files} files of 1 KiB over ssh', COLUMNS, trees,
            'In folders of 100; from the connection on. hopvine compares a SHA-1 sum for each file.', needs_ssh=True)
 MULTICAST = Job(f'one file of {{mebibytes}} MiB to {MANY} contexts behind one relay over ssh', COLUMNS, to_many,

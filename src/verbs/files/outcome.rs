@@ -63,7 +63,7 @@ impl Feeder {
     ) -> Result<Answer, HostError> {
         match (&self.supply, outcome) {
             (Supply::Here { outgoing, .. }, Ok(Answer::Value(told))) => {
-                sent(&told, outgoing.sum(), number(outgoing.sent_bytes()))
+                sent(&told, outgoing.sum(), Node::count(outgoing.sent_bytes()))
             }
             (Supply::There(there), Ok(Answer::Value(told))) => {
                 let sum = |told: &Value| told.get("sum").and_then(|id| told.text(id));
@@ -118,9 +118,9 @@ pub(super) fn fetched(
     Ok(Builder::default().dict([
         ("local_path", local),
         ("remote_path", remote_path(told)),
-        ("size", number(received.bytes)),
+        ("size", Node::count(received.bytes)),
         ("sha1sum", text_or_none(received.sum)),
-        ("files", number(received.files)),
+        ("files", Node::count(received.files)),
     ]))
 }
 
@@ -157,8 +157,4 @@ fn path_node(path: Vec<u8>) -> Node {
 
 fn text_or_none(text: Option<String>) -> Node {
     text.map_or(Node::None, |text| Node::Text(text.into_bytes()))
-}
-
-fn number(count: u64) -> Node {
-    Node::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -1,0 +1,62 @@
+//! What is read out of a value once it is decoded.
+
+use super::{Node, NodeId, Value};
+
+impl Value {
+    /// Returns the node that the root, a dict, holds under that text.
+    pub fn get(&self, key: &str) -> Option<NodeId> {
+        self.get_in(self.root, key)
+    }
+
+    /// The same for another dict of this value.
+    fn get_in(&self, dict: NodeId, key: &str) -> Option<NodeId> {
+        let Node::Dict(pairs) = self.node(dict) else { return None };
+        let named = |id: NodeId| matches!(self.node(id), Node::Text(text) if text == key.as_bytes());
+        pairs.iter().find(|(name, _)| named(*name)).map(|(_, value)| *value)
+    }
+
+    /// Whether `id` is True.
+    pub fn is_true(&self, id: NodeId) -> bool {
+        *self.node(id) == Node::Bool(true)
+    }
+
+    /// Returns the number at `id`, if it is one of 32 bits.
+    pub fn number(&self, id: NodeId) -> Option<u32> {
+        match self.node(id) {
+            Node::Int(number) => u32::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// Whether Python takes it for true.
+    pub fn is_truthy(&self) -> bool {
+        match self.node(self.root()) {
+            Node::None => false,
+            Node::Bool(truth) => *truth,
+            Node::Int(number) => *number != 0,
+            Node::Float(number) => *number != 0.0,
+            Node::Bytes(bytes) | Node::Text(bytes) => !bytes.is_empty(),
+            Node::List(items) | Node::Tuple(items) | Node::Set(items) | Node::FrozenSet(items) => {
+                !items.is_empty()
+            }
+            Node::Dict(pairs) => !pairs.is_empty(),
+            Node::BigInt(_) | Node::Tagged(..) => true,
+        }
+    }
+
+    /// Returns the text or bytes at `id`, with what is not UTF-8 replaced.
+    pub fn text(&self, id: NodeId) -> Option<String> {
+        match self.node(id) {
+            Node::Text(text) | Node::Bytes(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            _ => None,
+        }
+    }
+
+    /// The bytes of `id`, or of its text.
+    pub fn bytes(&self, id: NodeId) -> Option<Vec<u8>> {
+        match self.node(id) {
+            Node::Text(bytes) | Node::Bytes(bytes) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+}
