@@ -4,7 +4,7 @@ mod options;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use options::{Agent, Color, Fleet, Reach, Relaying, Rerun, Secret, Share, Shown};
+pub use options::{Agent, Color, Fleet, Reach, Relaying, Rerun, Secret, Share, Shown, Work};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,6 +43,9 @@ pub enum Command {
     /// Bring a file, or a tree, from each host; what is here stays until all has come
     #[command(after_help = FETCH_HELP)]
     Fetch(Fetch),
+    /// Do many things on many hosts, from lines of JSON: each host at its own pace, results as they come
+    #[command(after_help = QUEUE_HELP)]
+    Queue(Queue),
     /// What is there: system, kernel, user, addresses, Python
     #[command(after_help = FACTS_HELP)]
     Facts(Facts),
@@ -75,6 +78,20 @@ const FETCH_HELP: &str = "\
 One line for each host: the local path, the remote one, the size and the SHA-1 sum. `{host}` in TEMPLATE is the
 host's name, and has to make the paths of many hosts different; a TEMPLATE that is a folder, or ends in `/`, is
 where the file goes into; `-` is standard output, for one host; without TEMPLATE it is a fresh temporary file.";
+
+const QUEUE_HELP: &str = "\
+One JSON object a line: `on`, the hosts, and one of
+  {\"on\":\"web[1-3]\",\"call\":\"m:f\",\"args\":[],\"kw\":{}}     also \"own\":\"thread\"|\"process\"
+  {\"on\":\"web1\",\"run\":\"COMMAND\"}                       for the shell there; a list: exactly these words
+  {\"on\":\"web1\",\"put\":[\"LOCAL\",\"REMOTE\"]}             also \"mode\":\"0644\", and as for fetch
+  {\"on\":\"web1\",\"fetch\":[\"REMOTE\",\"TEMPLATE\"]}        also \"recursive\" \"preserve\" \"compress\": true
+  {\"on\":\"web1\",\"connect\":true}                        also where that has failed before
+Each may have an `id`, which its results repeat, and come `after` one id, or a list of them: then it is done only where
+these went well; on its own host, or, where they were not for that, on all of theirs. Otherwise a failure stops nothing.
+A file is checked as a whole before anything is started; lines from a pipe are started as they arrive.
+
+Results are lines of JSON, one for each host of each line: {\"line\",\"id\",\"target\",\"ok\",\"value\"|\"rc\",\"stdout\",\"stderr\",
+\"error\",\"seconds\"}. Exit status: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.";
 
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
@@ -200,6 +217,22 @@ pub struct Transfer {
     /// Compress on the way
     #[arg(short = 'z')]
     pub packed: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(mut_arg("hosts", |hosts| hosts.required(false).help("The hosts of lines without `on`; may be repeated")))]
+#[command(mut_arg("json", |json| json.help("Results are always JSON")))]
+pub struct Queue {
+    #[command(flatten)]
+    pub reach: Reach,
+    #[command(flatten)]
+    pub work: Work,
+    /// Draw what each host did when, as a picture in this file (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub timeline: Option<PathBuf>,
+    /// The operations; otherwise, and for `-`, standard input
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -342,8 +375,19 @@ fn told(error: &clap::Error) -> String {
     }
 }
 
+impl Queue {
+    /// Whether the operations come from standard input.
+    pub fn reads_input(&self) -> bool {
+        self.file.as_ref().is_none_or(|file| file.as_os_str() == "-")
+    }
+}
+
 /// Permissions, as chmod(1) has them in digits.
-fn mode(typed: &str) -> Result<u32, String> {
+///
+/// # Errors
+///
+/// What they should look like.
+pub fn mode(typed: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(typed, 8).ok().filter(|mode| *mode <= 0o7777);
     mode.ok_or_else(|| "not an octal mode such as 0644".to_owned())
 }
@@ -370,7 +414,7 @@ mod tests {
         };
         let Command::Call(call) = *command else { panic!("is a call") };
         assert_eq!(
-            (call.arguments, call.fleet.timeout),
+            (call.arguments, call.fleet.work.timeout),
             (vec!["HOME".into(), "-5".into()], Some(Duration::from_secs(90)))
         );
     }
@@ -381,7 +425,7 @@ mod tests {
             panic!("is right")
         };
         let Command::Run(run) = *command else { panic!("is a run") };
-        assert_eq!((run.command, run.fleet.fanout), (vec!["ls".into(), "-la".into(), "-w".into()], 3));
+        assert_eq!((run.command, run.fleet.work.fanout), (vec!["ls".into(), "-la".into(), "-w".into()], 3));
     }
 
     #[test]

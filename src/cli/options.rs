@@ -4,40 +4,47 @@ use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Options of all verbs that work on many hosts at once.
+/// Options of the verbs that ask the same of many hosts.
 #[derive(Debug, Args)]
 pub struct Fleet {
     #[command(flatten)]
     pub reach: Reach,
-    /// How many hosts at once
-    #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
-    pub fanout: u32,
-    /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
-    #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
-    pub timeout: Option<Duration>,
+    #[command(flatten)]
+    pub work: Work,
     /// So many at a time: the next are started when all of these are done
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub serial: Option<u32>,
     /// With more failures than this nothing more is started; what runs goes on. N, or N% of the hosts
     #[arg(long, value_name = "N|N%", value_parser = share)]
     pub max_failures: Option<Share>,
-    /// The first failure stops everything, also what runs
-    #[arg(long)]
-    pub fail_fast: bool,
-    /// Try so often again to connect; not where anything can have been begun
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub retries: u32,
     /// Of the hosts only those that did not end well in the last run over several
     #[arg(long, value_name = "WHICH", value_enum)]
     pub rerun: Option<Rerun>,
-    /// Only tell what would be done, and where; nobody is contacted
-    #[arg(long)]
-    pub dry_run: bool,
     /// Only list the hosts, one a line; nobody is contacted
     #[arg(long, conflicts_with = "dry_run")]
     pub list_hosts: bool,
     #[command(flatten)]
     pub shown: Shown,
+}
+
+/// Options of all verbs that work on many hosts at once.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// How many hosts at once
+    #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub fanout: u32,
+    /// Time for the work on a host, from its connection on: 10, 2s, 1m30s
+    #[arg(short = 't', long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Try so often again to connect; not where anything can have been begun
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub retries: u32,
+    /// The first failure stops everything, also what runs
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Only tell what would be done, and where; nobody is contacted
+    #[arg(long)]
+    pub dry_run: bool,
     /// A folder whose modules remote code may import; may be repeated
     #[arg(long, value_name = "DIR")]
     pub path: Vec<PathBuf>,

@@ -65,6 +65,7 @@ impl Controller {
     /// Fails an operation while it runs; if it cannot be stopped, so fails its context.
     pub(super) fn stop(&mut self, operation: OperationId, kind: HostErrorKind, now: Instant) {
         let running = self.operations.get(&operation).map(|running| running.stream);
+        self.stop_awaiting(operation, &kind);
         self.fail(operation, kind, Vec::new());
         let context = running.and_then(|key| Some((key, self.contexts.get_mut(&key.peer)?)));
         if let Some((key, context)) = context.filter(|(_, context)| context.state == State::Open) {
@@ -108,6 +109,7 @@ impl Controller {
         for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
             self.fail_with(operation, error.clone());
         }
+        self.will_not_open(id, error);
         self.streams.forget_peer(id);
         self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);

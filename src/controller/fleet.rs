@@ -2,17 +2,16 @@
 
 mod schedule;
 
+pub use super::news::News;
 pub use schedule::{Rules, Share};
 
-use super::operation::{Answer, Fetch, OperationId, Record, Report, Request, Source};
+use super::attempt::End;
+use super::operation::{Fetch, OperationId, Report, Request};
 use super::{Controller, RANDOM_BYTES, Submitted};
-use crate::error::{HostError, HostErrorKind, Outcome};
+use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::Target;
-use crate::proto::entry::Piece;
 use crate::proto::ids::ContextId;
-use crate::proto::value::Value;
-use crate::sys::stdio::Stream;
-use schedule::{End, Schedule, Then};
+use schedule::{Schedule, Then};
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -63,7 +62,7 @@ impl Origin {
 pub struct Started {
     pub begun: Vec<Begun>,
     /// Of those that could not even be tried.
-    pub news: Vec<News>,
+    pub news: Vec<News<Place>>,
 }
 
 /// A target that works.
@@ -73,47 +72,6 @@ pub struct Begun {
     /// As in [`Submitted`].
     pub feeder: OperationId,
     pub place: Place,
-}
-
-/// What to show.
-#[derive(Debug)]
-pub enum News {
-    Output {
-        place: Place,
-        source: Source,
-        stream: Stream,
-        bytes: Vec<u8>,
-    },
-    Item {
-        place: Place,
-        source: Source,
-        value: Value,
-    },
-    Record {
-        place: Place,
-        source: Source,
-        record: Record,
-    },
-    Piece {
-        operation: OperationId,
-        source: Source,
-        piece: Piece,
-    },
-    /// To be asked [`Fleet::alone`].
-    LeftBehind {
-        operation: OperationId,
-    },
-    /// It was not reached, and is tried again after this time.
-    Again {
-        place: Place,
-        error: Box<HostError>,
-        after: Duration,
-    },
-    Done {
-        place: Place,
-        outcome: Result<Answer, Box<HostError>>,
-        took: Duration,
-    },
 }
 
 impl Fleet {
@@ -235,26 +193,12 @@ impl Fleet {
         report: Report,
         jitter: u64,
         now: Instant,
-    ) -> Option<News> {
+    ) -> Option<News<Place>> {
         match report {
-            Report::Output { operation, source, stream, bytes } => {
-                let slot = self.running.get(&operation)?;
-                Some(News::Output { place: slot.place, source, stream, bytes })
-            }
-            Report::Item { operation, source, value } => {
-                let slot = self.running.get(&operation)?;
-                Some(News::Item { place: slot.place, source, value })
-            }
-            Report::Record { operation, source, record } => {
-                let slot = self.running.get(&operation)?;
-                Some(News::Record { place: slot.place, source, record })
-            }
-            Report::Piece { operation, source, piece } => Some(News::Piece { operation, source, piece }),
-            Report::LeftBehind { operation } => Some(News::LeftBehind { operation }),
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
-                let then = self.schedule.end(slot.place, end_of(&outcome), jitter, now);
+                let then = self.schedule.end(slot.place, End::of(&outcome), jitter, now);
                 self.follow(then, controller, now);
                 let (place, took) = (slot.place, now.duration_since(slot.since));
                 Some(match (then, outcome.map_err(Box::new)) {
@@ -264,6 +208,10 @@ impl Fleet {
                     }
                     (_, outcome) => News::Done { place, outcome, took },
                 })
+            }
+            other => {
+                let place = self.running.get(&other.operation())?.place;
+                News::of(other, place)
             }
         }
     }
@@ -280,7 +228,7 @@ impl Fleet {
     }
 
     /// A target that is not started any more; one that was to be tried again ends as its last attempt did.
-    pub fn poll_never(&mut self) -> Option<News> {
+    pub fn poll_never(&mut self) -> Option<News<Place>> {
         let place = self.never.pop_front()?;
         let error = self.refused.remove(&place).unwrap_or_else(|| {
             Box::new(HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() })
@@ -327,16 +275,5 @@ impl Fleet {
 
     pub fn is_done(&self) -> bool {
         self.schedule.is_done()
-    }
-}
-
-fn end_of(outcome: &Result<Answer, HostError>) -> End {
-    match outcome {
-        Ok(Answer::Exit(status)) if *status != 0 => End::Failed,
-        Ok(_) => End::Well,
-        Err(error) if error.is_before_all() => End::NotReached,
-        // It was stopped because of others.
-        Err(error) if error.outcome() == Outcome::Stopped => End::Well,
-        Err(_) => End::Failed,
     }
 }

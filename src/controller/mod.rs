@@ -2,6 +2,7 @@
 //! commands and reports come out; the owner brings both to a [`crate::mux::Mux`].
 
 mod answers;
+mod attempt;
 mod children;
 mod context;
 mod ending;
@@ -9,7 +10,10 @@ pub mod feed;
 pub mod fleet;
 mod keeping;
 mod native;
+mod news;
+mod openings;
 pub mod operation;
+pub mod queue;
 pub mod secrets;
 mod sharing;
 mod supply;
@@ -139,6 +143,8 @@ pub struct Controller {
     lanes: Lanes,
     operations: BTreeMap<OperationId, Running>,
     by_stream: HashMap<StreamKey, OperationId>,
+    /// What is done when a context runs.
+    openings: HashMap<ContextId, Vec<OperationId>>,
     deadlines: BTreeSet<(Instant, Due)>,
     /// The latest time that we have been told.
     told: Option<Instant>,
@@ -214,6 +220,7 @@ impl Controller {
             lanes: Lanes::default(),
             operations: BTreeMap::new(),
             by_stream: HashMap::new(),
+            openings: HashMap::new(),
             deadlines: BTreeSet::new(),
             told: None,
             next_context: 0,
@@ -405,6 +412,7 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
+        self.has_opened(id);
         self.children_may_start(id, now);
         self.make_native(id, python);
         self.grant_wishes(id);

@@ -144,6 +144,19 @@ pub enum Report {
     },
 }
 
+impl Report {
+    pub fn operation(&self) -> OperationId {
+        match self {
+            Self::Output { operation, .. }
+            | Self::Item { operation, .. }
+            | Self::Record { operation, .. }
+            | Self::Piece { operation, .. }
+            | Self::LeftBehind { operation }
+            | Self::Done { operation, .. } => *operation,
+        }
+    }
+}
+
 /// What user code has said by Python's `logging`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {

@@ -12,7 +12,8 @@ use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, NodeId, Value};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// What a call brings along of the modules that it will import; more is fetched when it is imported.
@@ -74,6 +75,19 @@ impl Controller {
         };
         self.supplies.push(key);
         self.streams.send(key, answer.encode(), true);
+    }
+
+    /// One more root of modules, for all calls from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither a folder nor a zip file.
+    pub fn add_root(&mut self, path: &Path) -> io::Result<()> {
+        if self.settings.library.add(path)? {
+            self.contexts.values_mut().for_each(|context| context.knows_roots = false);
+            self.pack = None;
+        }
+        Ok(())
     }
 
     /// What the context has asked for and has not taken yet.

@@ -48,7 +48,8 @@ impl HostError {
             | Kind::File { .. }
             | Kind::BadValue { .. }
             | Kind::Interrupted
-            | Kind::NotStarted => at_work(kind),
+            | Kind::NotStarted
+            | Kind::Skipped { .. } => at_work(kind),
         }
     }
 }

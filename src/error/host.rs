@@ -88,6 +88,10 @@ pub enum HostErrorKind {
     Interrupted,
     /// All was stopped before its turn: by the user, or because others have failed.
     NotStarted,
+    /// It comes after something that failed.
+    Skipped {
+        after: String,
+    },
 }
 
 /// An exception that remote code raised.
@@ -136,7 +140,7 @@ impl HostError {
             HostErrorKind::File { .. } => "file",
             HostErrorKind::BadValue { .. } => "bad_value",
             HostErrorKind::Interrupted => "interrupted",
-            HostErrorKind::NotStarted => "not_started",
+            HostErrorKind::NotStarted | HostErrorKind::Skipped { .. } => "not_started",
         }
     }
 
@@ -177,7 +181,9 @@ impl HostError {
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
             | HostErrorKind::LinkLost { .. } => Outcome::Unreachable,
-            HostErrorKind::Interrupted | HostErrorKind::NotStarted => Outcome::Stopped,
+            HostErrorKind::Interrupted | HostErrorKind::NotStarted | HostErrorKind::Skipped { .. } => {
+                Outcome::Stopped
+            }
         }
     }
 }
@@ -233,6 +239,9 @@ impl fmt::Display for HostError {
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
             HostErrorKind::NotStarted => write!(f, "not started: all was stopped before its turn"),
+            HostErrorKind::Skipped { after } => {
+                write!(f, "not started: it comes after {after}, which failed")
+            }
         }
     }
 }

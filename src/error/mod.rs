@@ -8,10 +8,12 @@ mod host;
 mod inventory;
 mod loss;
 mod nodeset;
+mod operation;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
 pub use loss::Loss;
+pub use operation::OperationError;
 pub use usage::{Stranger, UsageError};
 
 /// The longest text for `--name`.
@@ -66,6 +68,11 @@ impl ExitCode {
                 Outcome::Unreachable | Outcome::Stopped => Self::Unreachable,
             };
         }
+        Self::of_many(outcomes)
+    }
+
+    /// By the gravest class.
+    pub fn of_many(outcomes: &[Outcome]) -> Self {
         let any = |class: fn(&Outcome) -> bool| outcomes.iter().any(class);
         if any(|outcome| *outcome == Outcome::Unreachable) {
             Self::SomeUnreachable

@@ -1,7 +1,7 @@
 //! What is wrong with what was typed.
 
-use super::MAX_NAME_BYTES;
 use super::inventory::NO_TRANSPORT;
+use super::{MAX_NAME_BYTES, OperationError};
 use crate::hosts::inventory::ResolveError;
 use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
@@ -35,8 +35,9 @@ pub enum UsageError {
     Groups {
         error: LookupError,
     },
-    /// What was typed after `-w` is no host.
+    /// What was typed for `-w`, or `on`, is no host.
     NoHosts {
+        option: &'static str,
         typed: String,
     },
     /// `-x` names all of them. There were some.
@@ -49,6 +50,10 @@ pub enum UsageError {
     NoSpec,
     /// Names and something else.
     InputTwice,
+    /// Names and the lines of a queue.
+    QueueInput,
+    /// Lines of a queue, by their file and number.
+    Operations(Vec<(String, OperationError)>),
     /// `MODULE:FUNCTION` does not look so.
     Function {
         typed: String,
@@ -177,11 +182,11 @@ impl fmt::Display for UsageError {
             Self::Resolve { option: "", error } => error.fmt(f),
             Self::Resolve { option, error } => write!(f, "{option} {error}"),
             Self::Groups { error } => error.fmt(f),
-            Self::NoHosts { typed } if typed.trim().is_empty() => {
-                f.write_str("-w names no host: an empty list is never all hosts")
+            Self::NoHosts { option, typed } if typed.trim().is_empty() => {
+                write!(f, "{option} names no host: an empty list is never all hosts")
             }
-            Self::NoHosts { typed } => {
-                write!(f, "-w {typed:?} names no host: an empty list is never all hosts")?;
+            Self::NoHosts { option, typed } => {
+                write!(f, "{option} {typed:?} names no host: an empty list is never all hosts")?;
                 f.write_str(compared(typed))
             }
             Self::AllExcluded => f.write_str("-x leaves no host of those that are named"),
@@ -193,6 +198,13 @@ impl fmt::Display for UsageError {
                 f.write_str(
                     "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
                 )
+            }
+            Self::QueueInput => {
+                f.write_str("standard input (-) cannot be both hosts and operations; name a file for one of them")
+            }
+            Self::Operations(wrong) => {
+                let lines: Vec<_> = wrong.iter().map(|(place, error)| format!("{place}: {error}")).collect();
+                f.write_str(&lines.join("\n"))
             }
             Self::Function { typed } => {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")

@@ -16,7 +16,7 @@ use scan::is_identifier;
 use search::{Located, Search, module_stem};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 const STDLIB: &str = include_str!("stdlib.txt");
@@ -87,6 +87,18 @@ impl Library {
     pub fn new(roots: Vec<PathBuf>) -> Result<Self, (PathBuf, io::Error)> {
         let open = |path: PathBuf| Root::open(&path).map_err(|error| (path, error));
         Ok(Self { roots: roots.into_iter().map(open).collect::<Result<_, _>>()? })
+    }
+
+    /// One more root, behind the others; returns whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// When it is neither a folder nor a zip file.
+    pub fn add(&mut self, path: &Path) -> io::Result<bool> {
+        let root = Root::open(path)?;
+        let new = self.roots.iter().all(|known| known.path("") != root.path(""));
+        self.roots.extend(new.then_some(root));
+        Ok(new)
     }
 
     /// Returns the module of that dotted name, from the first root that has it; a namespace package only

@@ -22,7 +22,8 @@ pub fn argument(typed: &str, builder: &mut Builder) -> NodeId {
 }
 
 /// Adds a JSON value; serde_json has limited its depth.
-fn from_json(json: &serde_json::Value, builder: &mut Builder) -> NodeId {
+/// Adds a value that is JSON already.
+pub fn from_json(json: &serde_json::Value, builder: &mut Builder) -> NodeId {
     let node = match json {
         serde_json::Value::Null => Node::None,
         serde_json::Value::Bool(bool) => Node::Bool(*bool),

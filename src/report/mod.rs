@@ -7,6 +7,7 @@ mod finding;
 mod folded;
 mod folder;
 mod gather;
+mod ledger;
 mod lines;
 mod live;
 mod look;
@@ -16,6 +17,7 @@ mod page;
 mod result;
 mod tally;
 pub mod terminal;
+mod timeline;
 
 use crate::controller::Note;
 use crate::controller::fleet::Place;
@@ -40,9 +42,11 @@ pub use early::{bytes, complain, help, names, usage};
 pub use finding::{Finding, Verdict};
 pub use folded::Fold;
 pub use folder::Folder;
+pub use ledger::{Ledger, Line};
 pub use live::{Moved, View};
 pub use look::{Color, Colors, Layout, ResultKind};
 pub use outlet::Pressure;
+pub use timeline::{Bar, Timeline};
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
 const MAX_JSON_BYTES: usize = 256 * 1024 * 1024;
@@ -212,7 +216,7 @@ impl Reporter {
     pub fn item(&mut self, place: Place, value: &Value) {
         if self.layout == Layout::Json {
             self.collected.entry(place).or_default().count_item();
-            let line = result::item(&self.names[place], value, MAX_JSON_BYTES);
+            let line = result::item(&[], &self.names[place], value, MAX_JSON_BYTES);
             self.page.push(Stream::Out, line.as_bytes());
             self.keep_value(place, value);
         } else {
@@ -234,15 +238,11 @@ impl Reporter {
 
     /// The end of one target's work.
     pub fn done(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
-        let mut ended = match outcome {
-            Ok(Answer::Value(_) | Answer::Exhausted) => Outcome::Done(0),
-            Ok(Answer::Exit(status)) => Outcome::Done(*status),
-            Err(error) => error.outcome(),
-        };
+        let mut ended = result::ended(outcome);
         self.end_lines(place);
         if self.layout == Layout::Json {
             let collected = self.collected.remove(&place).unwrap_or_default();
-            let line = result::object(&self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
+            let line = result::object(&[], &self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
             self.page.push(Stream::Out, line.as_bytes());
             if let Ok(Answer::Value(value)) = outcome {
                 self.keep_value(place, value);

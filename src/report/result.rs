@@ -1,7 +1,7 @@
 //! One result as one JSON object on one line.
 
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind};
+use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::proto::json;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
@@ -53,8 +53,21 @@ impl Collected {
     }
 }
 
-/// Returns the line, with its newline.
+/// How it went.
+pub(super) fn ended(outcome: &Result<Answer, Box<HostError>>) -> Outcome {
+    match outcome {
+        Ok(Answer::Value(_) | Answer::Exhausted) => Outcome::Done(0),
+        Ok(Answer::Exit(status)) => Outcome::Done(*status),
+        Err(error) => error.outcome(),
+    }
+}
+
+/// A name, and a value that is JSON.
+pub(super) type Field = (&'static str, String);
+
+/// Returns the line, with its newline; `head` is what stands before the target.
 pub(super) fn object(
+    head: &[Field],
     target: &str,
     outcome: &Result<Answer, Box<HostError>>,
     collected: &Collected,
@@ -62,10 +75,11 @@ pub(super) fn object(
     max_bytes: usize,
 ) -> String {
     let text = |text: &str| json::text_or_bytes(text.as_bytes());
-    let mut fields = vec![
+    let mut fields = head.to_vec();
+    fields.extend([
         ("target", text(target)),
         ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exhausted | Answer::Exit(0))).to_string()),
-    ];
+    ]);
     match outcome {
         Ok(Answer::Value(value)) => match json::to_json(value, max_bytes) {
             Some(value) => fields.push(("value", value)),
@@ -92,9 +106,10 @@ pub(super) fn object(
 }
 
 /// Returns the line for one item of a generator.
-pub(super) fn item(target: &str, value: &Value, max_bytes: usize) -> String {
+pub(super) fn item(head: &[Field], target: &str, value: &Value, max_bytes: usize) -> String {
     let value = json::to_json(value, max_bytes).unwrap_or_else(|| TOO_LARGE.to_owned());
-    join(&[("target", json::text_or_bytes(target.as_bytes())), ("item", value)]) + "\n"
+    let fields = [("target", json::text_or_bytes(target.as_bytes())), ("item", value)];
+    join(&[head, &fields].concat()) + "\n"
 }
 
 fn record_object(record: &Record) -> String {
@@ -144,7 +159,7 @@ mod tests {
         let mut collected = Collected::default();
         collected.push(Stream::Out, b"hi\n");
         collected.push(Stream::Err, b"\xff");
-        let line = object("web1", &Ok(Answer::Exit(3)), &collected, Duration::from_millis(1500), 100);
+        let line = object(&[], "web1", &Ok(Answer::Exit(3)), &collected, Duration::from_millis(1500), 100);
         assert_eq!(
             line,
             "{\"target\":\"web1\",\"ok\":false,\"rc\":3,\"stdout\":\"hi\\n\",\"stderr\":{\"$bytes\":\"/w==\"},\"seconds\":1.500000}\n"

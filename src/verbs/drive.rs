@@ -2,41 +2,39 @@
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
 use super::desk::Desk;
+use super::ending::{self, Ending, LAST_WAIT};
 use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
+use super::outputs::{Outputs, Stopped};
 use super::prepare::Prepared;
 use super::{output, rehearsal};
 use crate::cli;
-use crate::controller::fleet::{Begun, Fleet, News, Rules, Share};
-use crate::controller::operation::{Report, Source as OutputSource};
+use crate::controller::fleet::{Begun, Fleet, News, Place, Rules, Share};
+use crate::controller::operation::Report;
 use crate::controller::{Controller, Note, Weight};
 use crate::error::{ExitCode, UsageError};
-use crate::hosts::nodeset;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::report::{Folder, Reporter, View};
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use crate::sys::{clock, random};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
 
 /// How much of standard input may be on its way to a command.
 const MAX_UNREAD_BYTES: usize = 128 * 1024;
-/// After an interrupt, this is all the time that an orderly end gets.
-const LAST_WAIT: Duration = Duration::from_millis(900);
 /// Children started between two looks at signals and links: each takes some milliseconds.
 const STARTS_AT_ONCE: usize = 16;
 /// Of those that may share what they are sent.
 const SHARED_AT_ONCE: usize = 1024;
-const MAX_NAMES_CHARS: usize = 300;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
 pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
     match prepared {
-        Ok(prepared) if typed.dry_run || typed.list_hosts => {
+        Ok(prepared) if typed.work.dry_run || typed.list_hosts => {
             match output::file_names(typed, &prepared.targets) {
                 Ok(_) => rehearsal::tell(&prepared, typed),
                 Err(error) => Ok(refused(&error)),
@@ -74,22 +72,8 @@ struct Drive {
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
     desk: Desk,
-    /// Where output came from that has been queued but not yet written.
-    unwritten: Vec<OutputSource>,
-    watched_outputs: BTreeSet<Stream>,
+    outputs: Outputs,
     ending: Ending,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// When all is done.
-    Natural,
-    /// The user has been told who still runs.
-    AskedOnce,
-    At {
-        deadline: Instant,
-        code: ExitCode,
-    },
 }
 
 /// Who is remembered beside those that have failed now.
@@ -136,8 +120,7 @@ impl Drive {
             shares,
             more_to_send: false,
             desk: Desk::default(),
-            unwritten: Vec::new(),
-            watched_outputs: BTreeSet::new(),
+            outputs: Outputs::default(),
             ending: Ending::Natural,
         })
     }
@@ -149,7 +132,7 @@ impl Drive {
             self.start_targets()?;
             while self.execute() | self.tell()? {}
             // 2. Ask the user; feed what can read.
-            if !matches!(self.ending, Ending::At { .. }) {
+            if !self.ending.is_near() {
                 if self.controller.open_question().is_some() {
                     self.reporter.hide_progress(clock::now());
                 }
@@ -287,22 +270,22 @@ impl Drive {
         }
     }
 
-    fn show(&mut self, news: News) {
+    fn show(&mut self, news: News<Place>) {
         match news {
             News::Output { place, source, stream, bytes } => {
-                self.unwritten.push(source);
+                self.outputs.owe(source);
                 self.reporter.output(place, stream, &bytes);
             }
             News::Item { place, source, value } => {
-                self.unwritten.push(source);
+                self.outputs.owe(source);
                 self.reporter.item(place, &value);
             }
             News::Record { place, source, record } => {
-                self.unwritten.push(source);
+                self.outputs.owe(source);
                 self.reporter.record(place, record);
             }
             News::Piece { operation, source, piece } => {
-                self.unwritten.push(source);
+                self.outputs.owe(source);
                 let bytes = self.transfers.take(operation, piece, &mut self.controller);
                 if !bytes.is_empty() {
                     self.reporter.contents(&bytes);
@@ -319,7 +302,7 @@ impl Drive {
                 self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
-            News::Done { .. } if matches!(self.ending, Ending::At { code: ExitCode::Success, .. }) => {}
+            News::Done { .. } if self.ending.is_unread() => {}
             News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
         }
     }
@@ -329,26 +312,12 @@ impl Drive {
             self.conclude();
         }
         let pressure = self.reporter.flush(clock::now());
-        for stream in pressure.full {
-            if !self.watched_outputs.contains(&stream) && self.mux.watch_output(stream).is_ok() {
-                self.watched_outputs.insert(stream);
-            }
-        }
-        if let Some(trouble) = self.reporter.take_trouble() {
-            self.reporter.say(&trouble);
-            self.stop(ExitCode::Failed);
-        }
-        if let Some(errno) = pressure.failed {
-            self.reporter.say(&format!("standard output cannot be written: {errno}"));
-            self.stop(ExitCode::Failed);
-        } else if pressure.closed {
-            self.stop(ExitCode::Success);
-        }
-        if !pressure.high {
-            for source in std::mem::take(&mut self.unwritten) {
-                self.controller.consumed(source);
-            }
-            self.execute();
+        let stopped = self.outputs.settle(&pressure, &mut self.mux, &mut self.controller);
+        let trouble = self.reporter.take_trouble();
+        let troubled = trouble.map(|trouble| Stopped { code: ExitCode::Failed, why: Some(trouble) });
+        for Stopped { code, why } in troubled.into_iter().chain(stopped) {
+            why.iter().for_each(|why| self.reporter.say(why));
+            self.stop(code);
         }
     }
 
@@ -357,7 +326,7 @@ impl Drive {
         if std::mem::replace(&mut self.concluded, true) {
             return;
         }
-        let wanted = !matches!(self.ending, Ending::At { code: ExitCode::Success, .. });
+        let wanted = !self.ending.is_unread();
         if wanted && let Some(remembering) = self.remembering {
             let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
             let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
@@ -371,7 +340,7 @@ impl Drive {
     }
 
     fn over(&mut self) -> Option<ExitCode> {
-        let written = self.watched_outputs.is_empty();
+        let written = self.outputs.are_written();
         let told = !self.reporter.has_more();
         match self.ending {
             Ending::At { deadline, .. } if !self.concluded && clock::now() >= deadline => {
@@ -397,24 +366,23 @@ impl Drive {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let ending = match self.ending {
-            Ending::At { deadline, .. } => Some(deadline),
-            Ending::Natural | Ending::AskedOnce => None,
-        };
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let now = clock::now();
         let begins = self.may_start(now);
         let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
         let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
         let again = self.fleet.poll_timeout();
-        [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()
+        [self.controller.poll_timeout(), self.ending.deadline(), hurry, picture, again]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
             Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Writable(stream) => drop(self.watched_outputs.remove(&stream)),
+            Event::Writable(stream) => self.outputs.is_writable(stream),
             Event::Input => {
                 if let Some(input) = &mut self.input {
                     input.read()?;
@@ -437,20 +405,8 @@ impl Drive {
         if watched && self.ending == Ending::Natural && !self.fleet.is_done() {
             let running = self.fleet.running();
             let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
-            let mut names = nodeset::fold(names);
-            if let Some((end, _)) = names.char_indices().nth(MAX_NAMES_CHARS) {
-                names.truncate(end);
-                names += "...";
-            }
             let again = self.fleet.to_try_again();
-            let counts = [
-                (running.len(), format!("running: {names}")),
-                (self.fleet.waiting() - again, "to start".to_owned()),
-                (again, "to try again".to_owned()),
-            ];
-            let told = counts.into_iter().filter(|(count, _)| *count > 0);
-            let told: String = told.map(|(count, what)| format!("{count} {what}; ")).collect();
-            self.reporter.say(&format!("{told}interrupt again to stop"));
+            self.reporter.say(&ending::left(names, self.fleet.waiting() - again, again));
             self.ending = Ending::AskedOnce;
         } else {
             self.stop(ExitCode::Interrupted);
@@ -458,8 +414,7 @@ impl Drive {
     }
 
     fn stop(&mut self, code: ExitCode) {
-        if !matches!(self.ending, Ending::At { .. }) {
-            self.ending = Ending::At { deadline: clock::now() + LAST_WAIT, code };
+        if self.ending.stop(code, clock::now()) {
             self.fleet.stop(&mut self.controller, clock::now());
             while let Some(never) = self.fleet.poll_never() {
                 self.show(never);
@@ -471,13 +426,13 @@ impl Drive {
 fn rules(typed: &cli::Fleet) -> Rules {
     let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
     Rules {
-        fanout: number(typed.fanout),
+        fanout: number(typed.work.fanout),
         serial: typed.serial.map(number),
         max_failures: typed.max_failures.map(|share| match share {
             cli::Share::Count(count) => Share::Count(count),
             cli::Share::Percent(percent) => Share::Percent(percent),
         }),
-        fail_fast: typed.fail_fast,
-        retries: typed.retries,
+        fail_fast: typed.work.fail_fast,
+        retries: typed.work.retries,
     }
 }

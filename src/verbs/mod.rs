@@ -4,13 +4,16 @@ mod bootstrap;
 mod desk;
 mod doctor;
 mod drive;
+mod ending;
 mod files;
 mod history;
 mod hosts;
 mod input;
 mod names;
 mod output;
+mod outputs;
 mod prepare;
+mod queue;
 mod rehearsal;
 mod relay;
 mod secrets;
@@ -35,6 +38,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
         Command::Put(put) => drive::with(prepare::put(&put), &put.fleet),
         Command::Fetch(fetch) => drive::with(prepare::fetch(&fetch), &fetch.fleet),
+        Command::Queue(queue) => queue::run(&queue),
         Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Hosts(hosts) => hosts::run(&hosts),

@@ -50,8 +50,8 @@ impl Names {
     }
 
     /// The inventory, and where it is.
-    pub(super) fn inventory(self) -> (Inventory, Option<PathBuf>) {
-        (self.inventory, self.path)
+    pub(super) fn inventory(&self) -> (&Inventory, Option<&Path>) {
+        (&self.inventory, self.path.as_deref())
     }
 
     /// What a name leads to.
@@ -65,7 +65,7 @@ impl Names {
         for expression in typed {
             let names = self.parse("-w", expression)?;
             if names.is_empty() {
-                return Err(UsageError::NoHosts { typed: expression.clone() });
+                return Err(UsageError::NoHosts { option: "-w", typed: expression.clone() });
             }
             selected.union(names);
         }

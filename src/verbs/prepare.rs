@@ -2,6 +2,7 @@
 //! wrong with the command line is found here, before anything is started.
 
 mod files;
+mod operations;
 
 use super::files::Plan;
 use super::names::{self, Names};
@@ -10,13 +11,14 @@ use crate::cli;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
-use crate::hosts::inventory::{ExecError, Inventory, Said};
+use crate::hosts::inventory::{ExecError, Said};
+use crate::hosts::nodeset::Nodeset;
 use crate::hosts::target::{Hop, Target, Way, names_transport};
 use crate::modules::{Found, Library, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
 use crate::proto::message::Own;
-use crate::proto::value::{Builder, MAX_DEPTH, Node, Value};
+use crate::proto::value::{Builder, MAX_DEPTH, Node, NodeId, Value};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
 use std::collections::{HashMap, HashSet};
@@ -25,6 +27,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
+pub(super) use operations::{Operation, Operations};
 
 /// Standard input, as a file is named.
 const INPUT: &str = "-";
@@ -169,14 +172,14 @@ fn prepare_for(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let Reached { chosen, beside, names } = reached;
-    roots.extend(typed.path.iter().cloned());
+    roots.extend(typed.work.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
     let chosen = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(&chosen)? } else { chosen };
     let Chosen { targets, typed: expressions } = chosen;
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
-    let settings = settings(&typed.reach, &all, names, !typed.dry_run && !typed.list_hosts)?;
-    let log_level = typed.log_level.unwrap_or(0);
-    let settings = Settings { timeout: typed.timeout, log_level, library, ..settings };
+    let settings = settings(&typed.reach, &all, &names, !typed.work.dry_run && !typed.list_hosts)?;
+    let log_level = typed.work.log_level.unwrap_or(0);
+    let settings = Settings { timeout: typed.work.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None })
 }
 
@@ -184,7 +187,7 @@ fn prepare_for(
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
     let mut names = Names::new(typed.inventory.as_deref())?;
     let targets = targets(typed, &mut names)?.targets;
-    let settings = settings(typed, &targets, names, true)?;
+    let settings = settings(typed, &targets, &names, true)?;
     Ok((targets, settings))
 }
 
@@ -200,16 +203,13 @@ fn failed_before(chosen: &Chosen) -> Result<Chosen, UsageError> {
 fn settings(
     typed: &cli::Reach,
     targets: &[Target],
-    names: Names,
+    names: &Names,
     contact: bool,
 ) -> Result<Settings, UsageError> {
     if let Some(name) = typed.name.as_ref().filter(|name| !is_title(name)) {
         return Err(UsageError::Name { typed: name.clone() });
     }
-    let (inventory, inventory_path) = names.inventory();
-    for target in targets {
-        check(target, &inventory, inventory_path.as_deref())?;
-    }
+    targets.iter().try_for_each(|target| check(target, names))?;
     let interpreter = typed.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
     check_interpreter(&interpreter, "--python".to_owned())?;
     let settings = Settings::default();
@@ -230,7 +230,7 @@ fn settings(
         secrets: if contact { secrets::gather(typed, targets)? } else { settings.secrets },
         depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
-        inventory,
+        inventory: names.inventory().0.clone(),
         ..settings
     };
     Ok(settings)
@@ -238,6 +238,16 @@ fn settings(
 
 fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Chosen, UsageError> {
     let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
+    chosen(&selected, &excluded, typed, names)
+}
+
+/// The targets of names, without those that are left out.
+fn chosen(
+    selected: &Nodeset,
+    excluded: &Nodeset,
+    typed: &cli::Reach,
+    names: &Names,
+) -> Result<Chosen, UsageError> {
     let said = said(typed);
     let left_out = excluded.iter().map(|name| names.target(name, said)).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
@@ -303,7 +313,8 @@ fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
     Target::parse(path).map(|target| target.hops).map_err(wrong)
 }
 
-fn check(target: &Target, inventory: &Inventory, path: Option<&Path>) -> Result<(), UsageError> {
+fn check(target: &Target, names: &Names) -> Result<(), UsageError> {
+    let (inventory, path) = names.inventory();
     for hop in &target.hops {
         if let Some(python) = &hop.python {
             let by = format!("{}: python", target.name);
@@ -377,20 +388,32 @@ fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
     let positional = typed.arguments.iter().map(|argument| json::argument(argument, &mut builder)).collect();
     let mut named = Vec::new();
     for keyword in &typed.keywords {
-        let pair = keyword.split_once('=').filter(|(name, _)| is_dotted(name) && !name.contains('.'));
+        let pair = keyword.split_once('=').filter(|(name, _)| is_name(name));
         let Some((name, value)) = pair else { return Err(UsageError::Keyword { typed: keyword.clone() }) };
         named.push((builder.text(name), json::argument(value, &mut builder)));
     }
+    arguments_of(positional, named, builder).ok_or_else(|| {
+        let argument = typed.arguments.iter().chain(&typed.keywords).max_by_key(|argument| argument.len());
+        UsageError::TooDeep {
+            argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default(),
+        }
+    })
+}
+
+/// Whether an argument can have that name.
+fn is_name(name: &str) -> bool {
+    is_dotted(name) && !name.contains('.')
+}
+
+/// What a call is given; `None` where that is nested too deep.
+fn arguments_of(
+    positional: Vec<NodeId>,
+    named: Vec<(NodeId, NodeId)>,
+    mut builder: Builder,
+) -> Option<Value> {
     let pair = vec![builder.add(Node::Tuple(positional)), builder.add(Node::Dict(named))];
     let root = builder.add(Node::Tuple(pair));
-    let value = builder.finish(root);
-    if value.depth() > MAX_DEPTH {
-        let argument = typed.arguments.iter().chain(&typed.keywords).max_by_key(|argument| argument.len());
-        return Err(UsageError::TooDeep {
-            argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default(),
-        });
-    }
-    Ok(value)
+    Some(builder.finish(root)).filter(|value| value.depth() <= MAX_DEPTH)
 }
 
 #[cfg(test)]

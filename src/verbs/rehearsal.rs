@@ -68,7 +68,7 @@ fn quoted(text: &str) -> String {
     json::text_or_bytes(text.as_bytes())
 }
 
-fn path(target: &Target) -> String {
+pub(super) fn path(target: &Target) -> String {
     target.hops.iter().map(told).collect::<Vec<_>>().join("/")
 }
 

@@ -2,12 +2,9 @@
 //! new attempts to connect. Pure: what happens and the time go in, places come out.
 
 use super::Place;
+use crate::controller::attempt::{End, back_off};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// Before the second attempt; doubled before each that follows.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-const MAX_BACK_OFF: Duration = Duration::from_secs(30);
 
 /// What a user has decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +35,6 @@ impl Share {
             Self::Percent(percent) => total.saturating_mul(percent.into()) / 100,
         }
     }
-}
-
-/// How it went with a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Well,
-    Failed,
-    /// Nothing can have been begun there: it can be tried again.
-    NotReached,
 }
 
 /// What follows from an end.
@@ -142,9 +130,7 @@ impl Schedule {
             End::Well => return Then::GoOn,
             End::NotReached if *attempt < self.rules.retries && !self.stopped => {
                 *attempt += 1;
-                let back_off = FIRST_BACK_OFF.saturating_mul(1 << (*attempt - 1).min(10)).min(MAX_BACK_OFF);
-                // Between a half and one and a half of it.
-                return Then::Again(back_off / 2 + back_off.mul_f64((jitter % 1024) as f64 / 1024.0));
+                return Then::Again(back_off(*attempt, jitter));
             }
             End::NotReached | End::Failed => self.failed += 1,
         }
@@ -194,6 +180,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::attempt::FIRST_BACK_OFF;
     use crate::sys::clock;
     use proptest::prelude::*;
 

@@ -40,6 +40,8 @@ pub struct View {
 #[derive(Debug)]
 pub(crate) struct Board {
     names: Vec<String>,
+    /// How much there is to be done.
+    total: usize,
     done: usize,
     failed: usize,
     transfers: Option<Transfers>,
@@ -60,8 +62,19 @@ struct Transfers {
 impl Board {
     /// `names` are the targets by place.
     pub(in crate::report) fn new(names: &[String]) -> Self {
+        let total = names.len();
         let names = names.iter().map(|name| terminal::one_line(name)).collect();
-        Self { names, done: 0, failed: 0, transfers: None }
+        Self { names, total, done: 0, failed: 0, transfers: None }
+    }
+
+    /// One more target.
+    pub(in crate::report) fn add(&mut self, name: &str) {
+        self.names.push(terminal::one_line(name));
+    }
+
+    /// So much more is to be done.
+    pub(in crate::report) fn expect(&mut self, more: usize) {
+        self.total += more;
     }
 
     /// Of files; `each`: bytes for each host, where that is known beforehand; `tree`: more than one.
@@ -121,7 +134,7 @@ impl Board {
 
     fn counts(&self) -> String {
         let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        format!("{}/{} done{failed}", self.done, self.names.len())
+        format!("{}/{} done{failed}", self.done, self.total)
     }
 }
 

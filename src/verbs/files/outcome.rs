@@ -21,7 +21,7 @@ pub(in crate::verbs) struct Settled {
 }
 
 impl Settled {
-    pub(super) fn of(report: Report) -> Self {
+    pub(in crate::verbs) fn of(report: Report) -> Self {
         Self { report, remarks: Vec::new() }
     }
 }

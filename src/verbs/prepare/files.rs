@@ -25,7 +25,7 @@ const APART: &str = "from";
 
 pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     let transfer = transfer(typed.how);
-    let path = destination_there(typed)?;
+    let path = destination_there(&typed.local, typed.remote.as_deref())?;
     if let Some(from) = &typed.from {
         return put_from(typed, from, path, transfer);
     }
@@ -79,16 +79,16 @@ fn set_apart(source: &mut Target, targets: &mut [Target]) {
 }
 
 /// Where a put goes; a path that ends in `/` is the folder.
-fn destination_there(typed: &cli::Put) -> Result<Option<Vec<u8>>, UsageError> {
-    let Some(remote) = &typed.remote else { return Ok(None) };
+pub(super) fn destination_there(local: &Path, remote: Option<&OsStr>) -> Result<Option<Vec<u8>>, UsageError> {
+    let Some(remote) = remote else { return Ok(None) };
     let mut path = path_there(remote)?;
-    if let Some(name) = typed.local.file_name().filter(|_| path.ends_with(b"/")) {
+    if let Some(name) = local.file_name().filter(|_| path.ends_with(b"/")) {
         path.extend(name.as_bytes());
     }
     Ok(Some(path))
 }
 
-fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
+pub(super) fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
     let path = typed.as_bytes();
     if path.is_empty() || path.contains(&0) { Err(UsageError::RemoteName) } else { Ok(path.to_vec()) }
 }
@@ -113,24 +113,30 @@ pub(in crate::verbs) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError
     let transfer = transfer(typed.how);
     let request = Request::Fetch(Fetch { path: path_there(&typed.remote)?, transfer });
     let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
-    let roots = destinations(typed, &prepared.targets)?;
-    Ok(Prepared { files: Plan::Fetch(roots, transfer), ..prepared })
-}
-
-/// Where the files of each target go; all of them are found to differ before anything is started.
-fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<PathBuf>>, UsageError> {
-    if typed.template.as_ref().is_some_and(|template| template.as_os_str() == "-") {
-        return if targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
-            Ok(vec![None])
+    if typed.template.as_ref().is_some_and(|template| template.as_os_str() == INPUT) {
+        return if prepared.targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
+            Ok(Prepared { files: Plan::Fetch(vec![None], transfer), ..prepared })
         } else {
             Err(UsageError::FetchOutput)
         };
     }
+    let template = typed.template.as_deref();
+    let roots = destinations(&typed.remote, template, typed.how.tree, &prepared.targets)?;
+    Ok(Prepared { files: Plan::Fetch(roots, transfer), ..prepared })
+}
+
+/// Where the files of each target go; all of them are found to differ before anything is started.
+pub(super) fn destinations(
+    remote: &OsStr,
+    template: Option<&Path>,
+    tree: bool,
+    targets: &[Target],
+) -> Result<Vec<Option<PathBuf>>, UsageError> {
     let mut seen: HashMap<PathBuf, &str> = HashMap::new();
     let mut paths = Vec::new();
     for target in targets {
-        let path = match &typed.template {
-            Some(template) => destination(template, typed, &target.name),
+        let path = match template {
+            Some(template) => destination(template, remote, tree, &target.name),
             None => fresh().map_err(|error| UsageError::Local {
                 path: std::env::temp_dir(),
                 wrong: error.to_string(),
@@ -144,7 +150,7 @@ fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<Pat
     Ok(paths)
 }
 
-fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
+fn destination(template: &Path, remote: &OsStr, tree: bool, target: &str) -> PathBuf {
     let name = file_name(target);
     let bytes = template.as_os_str().as_bytes();
     let mut path = Vec::new();
@@ -156,8 +162,8 @@ fn destination(template: &Path, typed: &cli::Fetch, target: &str) -> PathBuf {
     }
     path.extend_from_slice(rest);
     let path = PathBuf::from(OsStr::from_bytes(&path).to_owned());
-    let into = bytes.ends_with(b"/") || (!typed.how.tree && path.is_dir());
-    match Path::new(&typed.remote).file_name().filter(|_| into) {
+    let into = bytes.ends_with(b"/") || (!tree && path.is_dir());
+    match Path::new(remote).file_name().filter(|_| into) {
         Some(file) => path.join(file),
         None => path,
     }

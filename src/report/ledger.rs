@@ -1,0 +1,157 @@
+//! The report of a queue: one JSON object for each job, as it ends.
+
+use super::MAX_JSON_BYTES;
+use super::live::{Board, Live, Moved, View};
+use super::outlet::Pressure;
+use super::page::Page;
+use super::result::{self, Collected, Field};
+use super::terminal;
+use crate::controller::Note;
+use crate::controller::operation::{Answer, Record};
+use crate::controller::queue::Job;
+use crate::error::{HostError, Outcome};
+use crate::proto::json;
+use crate::proto::value::Value;
+use crate::sys::stdio::{self, Stream};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// What a job comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    pub number: u64,
+    /// As JSON.
+    pub id: Option<&'a str>,
+}
+
+impl Line<'_> {
+    fn fields(self) -> Vec<Field> {
+        let id = self.id.map(|id| ("id", id.to_owned()));
+        [("line", self.number.to_string())].into_iter().chain(id).collect()
+    }
+}
+
+#[derive(Debug)]
+pub struct Ledger {
+    page: Page,
+    collected: HashMap<Job, Collected>,
+    /// Each that there has been, once.
+    outcomes: Vec<Outcome>,
+}
+
+impl Ledger {
+    /// `progress`: shows how it goes, where people look on and results go elsewhere.
+    pub fn new(progress: bool, now: Instant) -> Self {
+        let mut page = Page::new();
+        if progress && page.is_terminal(Stream::Err) && !page.is_terminal(Stream::Out) {
+            page.live = Some(Live::new(Board::new(&[]), now));
+        }
+        Self { page, collected: HashMap::new(), outcomes: Vec::new() }
+    }
+
+    /// One more host, by the number that it has in the queue.
+    pub fn add_host(&mut self, name: &str) {
+        self.page.live.iter_mut().for_each(|live| live.board().add(name));
+    }
+
+    /// So many more jobs.
+    pub fn expect(&mut self, jobs: usize) {
+        self.page.live.iter_mut().for_each(|live| live.board().expect(jobs));
+    }
+
+    /// Whether it is time to tell how it goes, by [`Self::progress`].
+    pub fn wants_progress(&self, now: Instant) -> bool {
+        self.page.live.as_ref().is_some_and(|live| live.is_due(now))
+    }
+
+    pub fn progress(&mut self, view: &View, now: Instant) {
+        if let Some(live) = &mut self.page.live {
+            live.update(view, stdio::drawing_area(Stream::Err), now);
+        }
+    }
+
+    /// Takes the progress off the terminal, because somebody else writes there.
+    pub fn hide_progress(&mut self, now: Instant) {
+        self.page.pause_live();
+        self.page.flush(now);
+    }
+
+    /// What is drawn stays where it is: others have written behind it.
+    pub fn leave_drawn(&mut self) {
+        self.page.live.iter_mut().for_each(Live::leave);
+    }
+
+    /// Nothing more is drawn.
+    pub fn end_progress(&mut self) {
+        self.page.end_live();
+    }
+
+    /// When there is something to draw.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.page.poll_timeout()
+    }
+
+    pub fn output(&mut self, job: Job, stream: Stream, bytes: &[u8]) {
+        self.collected.entry(job).or_default().push(stream, bytes);
+    }
+
+    pub fn record(&mut self, job: Job, record: Record) {
+        self.collected.entry(job).or_default().push_record(record);
+    }
+
+    /// What a generator has yielded.
+    pub fn item(&mut self, job: Job, line: Line<'_>, target: &str, value: &Value) {
+        self.collected.entry(job).or_default().count_item();
+        let text = result::item(&line.fields(), target, value, MAX_JSON_BYTES);
+        self.page.push(Stream::Out, text.as_bytes());
+    }
+
+    pub fn done(
+        &mut self,
+        job: Job,
+        line: Line<'_>,
+        target: &str,
+        outcome: &Result<Answer, Box<HostError>>,
+        took: Duration,
+    ) {
+        let collected = self.collected.remove(&job).unwrap_or_default();
+        let text = result::object(&line.fields(), target, outcome, &collected, took, MAX_JSON_BYTES);
+        self.page.push(Stream::Out, text.as_bytes());
+        let ended = result::ended(outcome);
+        if let Some(live) = &mut self.page.live {
+            live.board().done(ended == Outcome::Done(0), Moved::default());
+        }
+        if !self.outcomes.contains(&ended) {
+            self.outcomes.push(ended);
+        }
+    }
+
+    /// A line that is no operation.
+    pub fn wrong(&mut self, line: Line<'_>, message: &str) {
+        let text = |text: &str| json::text_or_bytes(text.as_bytes());
+        let error = result::join(&[("kind", text("usage")), ("message", text(message))]);
+        let fields = [line.fields(), vec![("ok", "false".to_owned()), ("error", error)]].concat();
+        self.page.push(Stream::Out, (result::join(&fields) + "\n").as_bytes());
+        self.say(message);
+    }
+
+    /// What a user who asked for more is told.
+    pub fn note(&mut self, note: &Note) {
+        self.say(&format!("{}: {}", note.target, note.text));
+    }
+
+    /// A line of our own.
+    pub fn say(&mut self, text: &str) {
+        self.page.push(Stream::Err, format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
+    }
+
+    /// Writes what goes without waiting; tells how much waits.
+    pub fn flush(&mut self, now: Instant) -> Pressure {
+        self.page.flush(now)
+    }
+
+    /// Each kind of outcome that there has been.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+}

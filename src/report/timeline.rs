@@ -1,0 +1,235 @@
+//! What each host did when, as a picture (SVG 1.1): a row for each host, a bar for each job, time to the right.
+
+use crate::report::terminal;
+use console::{measure_text_width, truncate_str};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::{Duration, Instant};
+
+/// More bars than this nobody sees, and no viewer draws soon.
+const MAX_BARS: usize = 50_000;
+const MAX_NAME_COLUMNS: usize = 40;
+const WIDTH: f64 = 960.0;
+const ROW: f64 = 24.0;
+const BAR: f64 = 18.0;
+const MARGIN: f64 = 16.0;
+/// Of a character, about.
+const COLUMN: f64 = 7.0;
+const HEAD: f64 = 44.0;
+const MIN_BAR: f64 = 1.5;
+const MAX_TICKS: f64 = 10.0;
+
+/// What is drawn of a job.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// The number of its host.
+    pub host: usize,
+    pub label: String,
+    pub since: Instant,
+    /// Until when it was being connected, if it was not before.
+    pub reached: Option<Instant>,
+    pub until: Instant,
+    pub well: bool,
+}
+
+#[derive(Debug)]
+pub struct Timeline {
+    start: Instant,
+    /// By host.
+    names: BTreeMap<usize, String>,
+    bars: Vec<Bar>,
+    left_out: usize,
+}
+
+impl Timeline {
+    pub fn new(start: Instant) -> Self {
+        Self { start, names: BTreeMap::new(), bars: Vec::new(), left_out: 0 }
+    }
+
+    pub fn push(&mut self, name: &str, bar: Bar) {
+        if self.bars.len() >= MAX_BARS {
+            self.left_out += 1;
+            return;
+        }
+        self.names.entry(bar.host).or_insert_with(|| terminal::one_line(name));
+        self.bars.push(bar);
+    }
+
+    /// The whole picture.
+    pub fn svg(&self) -> String {
+        let end = self.bars.iter().map(|bar| bar.until).max().unwrap_or(self.start);
+        let whole = end.duration_since(self.start).max(Duration::from_millis(1)).as_secs_f64();
+        let shown = |name: &String| truncate_str(name, MAX_NAME_COLUMNS, "...").into_owned();
+        let names: BTreeMap<_, _> = self.names.iter().map(|(host, name)| (*host, shown(name))).collect();
+        let columns = names.values().map(|name| measure_text_width(name)).max().unwrap_or(0);
+        let scale = Scale {
+            start: self.start,
+            left: MARGIN * 1.5 + COLUMN * columns as f64,
+            per_second: (WIDTH - MARGIN * 2.5 - COLUMN * columns as f64) / whole,
+        };
+        let rows: BTreeMap<_, _> = names.keys().enumerate().map(|(row, host)| (*host, row)).collect();
+        let bottom = HEAD + ROW * rows.len() as f64;
+        let mut svg = head(bottom + MARGIN + ROW);
+        scale.draw_ticks(&mut svg, whole, bottom);
+        for (host, name) in &names {
+            let y = HEAD + ROW * rows[host] as f64 + BAR * 0.75;
+            put(
+                &mut svg,
+                format_args!("<text class=\"name\" x=\"{MARGIN}\" y=\"{y:.1}\">{}</text>\n", escaped(name)),
+            );
+        }
+        for bar in &self.bars {
+            scale.draw(&mut svg, bar, &self.names[&bar.host], HEAD + ROW * rows[&bar.host] as f64);
+        }
+        legend(&mut svg, bottom + MARGIN + BAR * 0.75, self.left_out);
+        svg + "</svg>\n"
+    }
+}
+
+struct Scale {
+    start: Instant,
+    left: f64,
+    per_second: f64,
+}
+
+impl Scale {
+    fn x(&self, at: Instant) -> f64 {
+        self.left + at.duration_since(self.start).as_secs_f64() * self.per_second
+    }
+
+    /// A line for each step of 1, 2 or 5 times a power of ten seconds.
+    fn draw_ticks(&self, svg: &mut String, whole: f64, bottom: f64) {
+        let rough = whole / MAX_TICKS;
+        let power = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough);
+        let step = step.unwrap_or(rough);
+        let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+        let mut tick = 0.0;
+        while tick * step <= whole * 1.0001 {
+            let (seconds, x) = (tick * step, self.left + tick * step * self.per_second);
+            put(
+                svg,
+                format_args!(
+                    "<line class=\"tick\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\
+                     <text class=\"time\" x=\"{x:.1}\" y=\"{:.1}\">{seconds:.decimals$} s</text>\n",
+                    HEAD - 6.0,
+                    HEAD - 12.0
+                ),
+            );
+            tick += 1.0;
+        }
+    }
+
+    fn draw(&self, svg: &mut String, bar: &Bar, name: &str, y: f64) {
+        let (from, to) = (self.x(bar.since), self.x(bar.until));
+        let work = bar.reached.map_or(from, |reached| self.x(reached));
+        let took = bar.until.duration_since(bar.since).as_secs_f64();
+        let what = escaped(&terminal::one_line(&bar.label));
+        put(svg, format_args!("<g><title>{}: {what}, {took:.3} s</title>", escaped(name)));
+        let class = if bar.well { "well" } else { "failed" };
+        for (class, from, to) in [("way", from, work), (class, work, to)] {
+            let width = (to - from).max(MIN_BAR);
+            if class != "way" || bar.reached.is_some() {
+                put(
+                    svg,
+                    format_args!(
+                        "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{BAR}\"/>"
+                    ),
+                );
+            }
+        }
+        let columns = ((to - work) / COLUMN - 1.0).max(0.0) as usize;
+        let label = terminal::one_line(&bar.label);
+        if columns >= 3 {
+            let (x, y) = (work + COLUMN * 0.5, y + BAR * 0.72);
+            let label = escaped(&truncate_str(&label, columns, ".."));
+            put(svg, format_args!("<text class=\"what\" x=\"{x:.1}\" y=\"{y:.1}\">{label}</text>"));
+        }
+        svg.push_str("</g>\n");
+    }
+}
+
+fn head(height: f64) -> String {
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height:.0}\" \
+         viewBox=\"0 0 {WIDTH} {height:.0}\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"11\">\n\
+         <style>.tick{{stroke:#ddd}}.time{{fill:#777;text-anchor:middle;font-size:10px}}.name{{fill:#222}}\
+         .way{{fill:#cbd2d9}}.well{{fill:#4a90d9}}.failed{{fill:#d64545}}.what{{fill:#fff}}</style>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
+    )
+}
+
+fn legend(svg: &mut String, y: f64, left_out: usize) {
+    let mut x = MARGIN;
+    for (class, what) in [("way", "connecting"), ("well", "done"), ("failed", "failed")] {
+        put(
+            svg,
+            format_args!(
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"/>\
+                 <text class=\"name\" x=\"{:.1}\" y=\"{y:.1}\">{what}</text>\n",
+                y - 10.0,
+                x + 18.0
+            ),
+        );
+        x += 18.0 + COLUMN * (what.len() + 3) as f64;
+    }
+    if left_out > 0 {
+        put(
+            svg,
+            format_args!(
+                "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\">{left_out} later ones are not drawn</text>\n"
+            ),
+        );
+    }
+}
+
+fn put(svg: &mut String, text: std::fmt::Arguments<'_>) {
+    svg.write_fmt(text).unwrap_or_else(|_| unreachable!("a String takes all that is written"));
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock;
+
+    fn bar(start: Instant, host: usize, from: u64, to: u64) -> Bar {
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (since, until) = (at(from), at(to));
+        Bar { host, label: "sleep 1".into(), since, reached: None, until, well: true }
+    }
+
+    #[test]
+    fn each_host_is_a_row_and_each_job_a_bar() {
+        let start = clock::now();
+        let mut timeline = Timeline::new(start);
+        timeline.push("web1", bar(start, 0, 0, 3));
+        timeline.push("web2", Bar { reached: Some(start + Duration::from_secs(1)), ..bar(start, 1, 0, 2) });
+        timeline.push("web2", Bar { well: false, ..bar(start, 1, 2, 4) });
+        let svg = timeline.svg();
+        let count = |text: &str| svg.matches(text).count();
+        assert_eq!((count("<g>"), count("class=\"name\" x=\"16\"")), (3, 2));
+        assert_eq!((count("<rect class=\"way\""), count("<rect class=\"failed\"")), (2, 2), "and the legend: {svg}");
+        assert!(svg.contains("<title>web2: sleep 1, 2.000 s</title>"), "{svg}");
+        assert!(svg.contains(">4.0 s</text>"), "{svg}");
+    }
+
+    #[test]
+    fn what_others_named_stays_text() {
+        let start = clock::now();
+        let mut timeline = Timeline::new(start);
+        let label = "echo '<script>' && \"x\"\x1b".to_owned();
+        timeline.push("a<b", Bar { label, ..bar(start, 0, 0, 1) });
+        let svg = timeline.svg();
+        assert!(!svg.contains("<script>") && !svg.contains('\x1b'), "{svg}");
+        assert!(svg.contains("a&lt;b: echo '&lt;script&gt;' &amp;&amp; &quot;x&quot;^["), "{svg}");
+    }
+
+    #[test]
+    fn an_empty_one_is_a_picture_too() {
+        assert!(Timeline::new(clock::now()).svg().ends_with("</svg>\n"));
+    }
+}

@@ -1,0 +1,124 @@
+//! The verb `queue`: what is there to be done, checked before anything is started as far as it is there.
+
+mod drive;
+mod lines;
+mod picture;
+
+use super::prepare::{Operation, Operations};
+use super::rehearsal;
+use crate::cli;
+use crate::error::{ExitCode, UsageError};
+use crate::mux::Mux;
+use crate::proto::ids::ContextId;
+use crate::proto::json;
+use crate::report;
+use crate::sys::clock;
+use crate::sys::stdio;
+use drive::Drive;
+use lines::Lines;
+use picture::Picture;
+use std::fs::File;
+use std::io;
+
+/// More of what is wrong with a file is not told.
+const MAX_WRONG: usize = 20;
+
+/// Runs a queue to its end, or says what is wrong with the command line or with a file's lines.
+pub(super) fn run(typed: &cli::Queue) -> io::Result<ExitCode> {
+    match begin(typed) {
+        Ok(Some(mut drive)) => drive.run(),
+        Ok(None) => Ok(ExitCode::Success),
+        Err(Refused::Usage(error)) => {
+            report::usage(&error);
+            Ok(ExitCode::Usage)
+        }
+        Err(Refused::Machine(error)) => Err(error),
+    }
+}
+
+/// Why nothing is started.
+enum Refused {
+    Usage(UsageError),
+    Machine(io::Error),
+}
+
+impl From<UsageError> for Refused {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+/// What is there to be done; none where it was only to be told.
+fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
+    let mut operations = Operations::new(typed)?;
+    if let Some(path) = typed.file.as_ref().filter(|_| !typed.reads_input()) {
+        let wrong = |error: io::Error| UsageError::Local { path: path.clone(), wrong: error.to_string() };
+        let file = File::open(path).map_err(wrong)?;
+        if file.metadata().map_err(wrong)?.is_dir() {
+            return Err(UsageError::Local { path: path.clone(), wrong: "a folder".to_owned() }.into());
+        }
+        stdio::replace_input(&file)?;
+    } else if stdio::input() == stdio::Input::Folder {
+        return Err(UsageError::InputFolder.into());
+    }
+    let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    let mut lines = Lines::open(&mut mux)?;
+    if typed.work.dry_run {
+        lines.read_all()?;
+    }
+    // What is here already is checked before anything is started.
+    let (mut found, mut wrong) = (Vec::new(), Vec::new());
+    while let Some((number, line)) = lines.next() {
+        match line.and_then(|line| operations.parse(number, &line, typed)) {
+            Ok(operation) => found.push((number, operation)),
+            Err(error) => wrong.push((place(typed, number), error)),
+        }
+    }
+    if !wrong.is_empty() {
+        wrong.truncate(MAX_WRONG);
+        return Err(UsageError::Operations(wrong).into());
+    }
+    if typed.work.dry_run {
+        return rehearse(&found).map(|()| None).map_err(Refused::Machine);
+    }
+    let targets: Vec<_> = found
+        .iter()
+        .flat_map(|(_, operation)| operation.targets.iter().map(|(target, _)| target.clone()))
+        .collect();
+    let settings = operations.settings(typed, &targets)?;
+    let picture = typed.timeline.as_deref().map(|path| Picture::begin(path, clock::now())).transpose()?;
+    let mut drive = Drive::new(typed, mux, lines, operations, settings, picture);
+    for (number, operation) in found {
+        drive.accept(number, operation, 0)?;
+    }
+    Ok(Some(drive))
+}
+
+/// Where a line is.
+fn place(typed: &cli::Queue, number: u64) -> String {
+    match typed.file.as_ref().filter(|_| !typed.reads_input()) {
+        Some(path) => format!("{}:{number}", path.display()),
+        None => format!("line {number}"),
+    }
+}
+
+/// Prints what would be done; nobody is contacted.
+fn rehearse(found: &[(u64, Operation)]) -> io::Result<()> {
+    let quoted = |text: &str| json::text_or_bytes(text.as_bytes());
+    let mut text = String::new();
+    for (number, operation) in found {
+        let id = operation.id.as_ref().map(|id| format!("\"id\":{id},")).unwrap_or_default();
+        for (target, _) in &operation.targets {
+            let (name, path) = (quoted(&target.name), quoted(&rehearsal::path(target)));
+            let what = quoted(&operation.label);
+            text += &format!("{{\"line\":{number},{id}\"target\":{name},\"path\":{path},\"what\":{what}}}\n");
+        }
+    }
+    report::bytes(text.as_bytes())
+}
