@@ -146,7 +146,9 @@ impl Queue {
     /// Queues a task for each of its hosts; each starts it where all that it comes `after` went well: on the same
     /// host, or, of a task that is not for this host, on all hosts of that. `kept`: others may come after it.
     pub fn push(&mut self, id: TaskId, hosts: Vec<HostId>, task: Task, after: Vec<TaskId>, kept: bool) {
-        self.tasks.insert(id, (task, hosts.len()));
+        if !hosts.is_empty() {
+            self.tasks.insert(id, (task, hosts.len()));
+        }
         self.order.push(id, hosts, after, kept);
     }
 

@@ -154,7 +154,7 @@ fn head(height: f64) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {WIDTH} {height:.0}\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"11\">\n\
          <style>.tick{{stroke:#ddd}}.time{{fill:#777;text-anchor:middle;font-size:10px}}.name{{fill:#222}}\
-         .way{{fill:#cbd2d9}}.well{{fill:#4a90d9}}.failed{{fill:#d64545}}.what{{fill:#fff}}</style>\n\
+         .way,.well,.failed{{stroke:#fff;stroke-width:.6}}.way{{fill:#cbd2d9}}.well{{fill:#4a90d9}}.failed{{fill:#d64545}}.what{{fill:#fff}}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     )
 }
@@ -212,7 +212,11 @@ mod tests {
         let svg = timeline.svg();
         let count = |text: &str| svg.matches(text).count();
         assert_eq!((count("<g>"), count("class=\"name\" x=\"16\"")), (3, 2));
-        assert_eq!((count("<rect class=\"way\""), count("<rect class=\"failed\"")), (2, 2), "and the legend: {svg}");
+        assert_eq!(
+            (count("<rect class=\"way\""), count("<rect class=\"failed\"")),
+            (2, 2),
+            "and the legend: {svg}"
+        );
         assert!(svg.contains("<title>web2: sleep 1, 2.000 s</title>"), "{svg}");
         assert!(svg.contains(">4.0 s</text>"), "{svg}");
     }

@@ -127,6 +127,8 @@ impl Order {
         }
         let (left, failed, awaited_by) = (hosts.len(), BTreeSet::new(), Vec::new());
         self.tasks.insert(id, Task { hosts, left, failed, after, awaited_by, kept, followers: 0 });
+        // One that is for nobody is over.
+        self.drop_ended(id);
     }
 
     /// No task will come that depends on this one.

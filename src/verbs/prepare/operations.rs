@@ -159,7 +159,7 @@ impl Operations {
             if self.others.is_empty() {
                 return Err(OperationError::NoHosts);
             }
-            return Ok(chosen(&self.others, &self.excluded, typed, &self.names)?);
+            return self.left(&self.others, typed);
         };
         let mut selected = Nodeset::default();
         for expression in texts(on, "on", "an expression for hosts, or a list of them")? {
@@ -172,9 +172,20 @@ impl Operations {
             }
             selected.union(names);
         }
-        let chosen = chosen(&selected, &self.excluded, typed, &self.names)?;
-        chosen.targets.iter().try_for_each(|target| check(target, &self.names))?;
-        Ok(chosen)
+        if selected.is_empty() {
+            return Err(UsageError::NoHosts { option: "on", typed: String::new() }.into());
+        }
+        let left = self.left(&selected, typed)?;
+        left.targets.iter().try_for_each(|target| check(target, &self.names))?;
+        Ok(left)
+    }
+
+    /// What `-x` leaves, which may be nobody: other lines are for others.
+    fn left(&self, selected: &Nodeset, typed: &cli::Reach) -> Result<Chosen, OperationError> {
+        match chosen(selected, &self.excluded, typed, &self.names) {
+            Err(UsageError::AllExcluded) => Ok(Chosen { targets: Vec::new(), typed: Vec::new() }),
+            other => Ok(other?),
+        }
     }
 
     fn call(&mut self, fields: &Fields) -> Result<Work, OperationError> {

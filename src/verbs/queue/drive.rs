@@ -25,10 +25,11 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// While so many jobs wait, no line is taken from a pipe.
-const MAX_WAITING: usize = 10_000;
-/// While so much has been taken from a pipe for tasks that have not ended, neither.
-const MAX_WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// While what has been taken from a pipe and has not ended takes about this much memory, no line is taken.
+const MAX_TAKEN_BYTES: usize = 16 * 1024 * 1024;
+/// What a line takes beside its text, and each of its jobs.
+const LINE_BYTES: usize = 1024;
+const JOB_BYTES: usize = 32;
 /// Jobs started between two looks at signals and links: each may be a child process.
 const STARTS_AT_ONCE: usize = 16;
 /// A line whose jobs have not all ended.
@@ -57,7 +58,7 @@ pub(super) struct Drive<'a> {
     transfers: HashMap<OperationId, Transfers>,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
-    waiting_bytes: usize,
+    taken_bytes: usize,
     /// Whether a line was no operation.
     wrong: bool,
     /// Whether results wait for who reads them.
@@ -96,7 +97,7 @@ impl<'a> Drive<'a> {
             names: HashSet::new(),
             transfers: HashMap::new(),
             more_to_send: false,
-            waiting_bytes: 0,
+            taken_bytes: 0,
             wrong: false,
             full: false,
             desk: Desk::default(),
@@ -138,7 +139,7 @@ impl<'a> Drive<'a> {
     }
 
     fn has_room(&self) -> bool {
-        self.queue.waiting() < MAX_WAITING && self.waiting_bytes < MAX_WAITING_BYTES && !self.ending.is_near()
+        self.taken_bytes < MAX_TAKEN_BYTES && !self.ending.is_near()
     }
 
     fn take_lines(&mut self) -> io::Result<()> {
@@ -196,13 +197,16 @@ impl<'a> Drive<'a> {
             hosts.push(host);
         }
         self.ledger.expect(hosts.len());
-        self.waiting_bytes += bytes;
         let after = operation.after.iter().map(|(task, _)| *task).collect();
         self.queue.push(number, hosts.clone(), operation.task, after, operation.id.is_some());
         operation.forgotten.into_iter().for_each(|task| self.queue.forget(task));
         let Operation { id, label, files, after, .. } = operation;
         let left = hosts.len();
-        self.described.insert(number, Described { id, label, files, hosts, after, left, bytes });
+        if left > 0 {
+            let bytes = bytes + LINE_BYTES + left * JOB_BYTES;
+            self.taken_bytes += bytes;
+            self.described.insert(number, Described { id, label, files, hosts, after, left, bytes });
+        }
         Ok(())
     }
 
@@ -359,7 +363,7 @@ impl<'a> Drive<'a> {
         }
         described.left -= 1;
         if described.left == 0 {
-            self.waiting_bytes -= described.bytes;
+            self.taken_bytes -= described.bytes;
             self.described.remove(&job.task);
         }
     }

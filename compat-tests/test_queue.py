@@ -1,0 +1,373 @@
+"""`hopvine queue`: lines of JSON, each host in their order and at its own pace, results as they come."""
+
+import collections
+import json
+import os
+import re
+import signal
+import xml.etree.ElementTree as ElementTree
+from subprocess import PIPE
+
+import pytest
+
+from harness.process import peak_bytes
+
+SVG = '{http://www.w3.org/2000/svg}'
+
+TASKS = '''
+import os
+
+kept = []
+
+def keep(what):
+    kept.append(what)
+    return kept
+
+def leave():
+    os._exit(3)
+
+def count(n):
+    for number in range(n):
+        yield number
+'''
+
+
+def lines(*operations):
+    return ''.join(json.dumps(operation) + '\n' for operation in operations).encode()
+
+
+@pytest.fixture
+def queue(hop):
+    """`queue(*operations, options=[])`: of a file, which is checked before anything is started."""
+    def queue(*operations, options=()):
+        path = hop.write('ops.jsonl', lines(*operations).decode())
+        return hop('queue', path, *options)
+    return queue
+
+
+@pytest.fixture
+def piped(hop):
+    """The same through a pipe."""
+    def piped(*operations, options=()):
+        return hop('queue', *options, stdin=lines(*operations))
+    return piped
+
+
+def objects(result):
+    return [json.loads(line) for line in result.lines]
+
+
+def results(result):
+    """(line, target) of each result, in the order in which they came."""
+    return [(found['line'], found['target']) for found in objects(result)]
+
+
+def by_line(result):
+    found = collections.defaultdict(dict)
+    for one in objects(result):
+        found[one['line']][one['target']] = one
+    return found
+
+
+def test_hosts_do_not_wait_for_one_another(queue):
+    sleep = {'call': 'time:sleep', 'args': [1]}
+    result = queue(*[{**sleep, 'on': f'local:{host}'} for host in 'abab'])
+    assert result.rc == 0 and result.seconds < 3.4, result
+    for host, expected in (('local:a', [1, 3]), ('local:b', [2, 4])):
+        assert [line for line, target in results(result) if target == host] == expected, result
+
+
+def test_each_host_keeps_the_order_of_the_lines(queue):
+    result = queue(*[{'on': 'local:c[1-3]', 'run': f'echo {number}'} for number in range(5)])
+    assert result.rc == 0 and len(objects(result)) == 15, result
+    for host in ('local:c1', 'local:c2', 'local:c3'):
+        said = [one['stdout'] for one in objects(result) if one['target'] == host]
+        assert said == [f'{number}\n' for number in range(5)], result
+
+
+def test_a_result_comes_before_the_next_line(hop):
+    process = hop.start('queue', stdin=PIPE)
+    for number in range(3):
+        process.feed(lines({'on': 'local:', 'call': 'operator:add', 'args': [number, 1], 'id': f'n{number}'}))
+        process.until(f'"id":"n{number}","target":"local","ok":true,"value":{number + 1},'.encode())
+    process.end_input()
+    assert process.finish().rc == 0
+
+
+def test_one_context_serves_all_lines_of_a_host(hop, queue):
+    hop.write('tasks.py', TASKS)
+    keep = {'on': 'local:', 'call': 'tasks:keep'}
+    result = queue({**keep, 'args': [1]}, {'on': 'local:', 'run': 'exit 3'}, {**keep, 'kw': {'what': 'b'}})
+    found = by_line(result)
+    assert (result.rc, found[2]['local']['rc'], found[3]['local']['value']) == (5, 3, [1, 'b']), result
+
+
+def test_a_context_that_has_gone_is_replaced(hop, queue):
+    hop.write('tasks.py', TASKS)
+    call = {'on': 'local:', 'call': 'tasks:leave'}
+    found = by_line(queue(call, {**call, 'call': 'tasks:keep', 'args': [1]}))
+    assert found[1]['local']['error']['kind'] == 'link_lost' and found[2]['local']['value'] == [1], found
+
+
+def test_what_comes_after_a_failure_is_not_done_on_that_host(queue):
+    result = queue({'on': 'local:a', 'run': 'exit 1', 'id': 'first'}, {'on': 'local:b', 'run': 'true', 'id': 2},
+                   {'on': 'local:a,local:b', 'run': 'true', 'after': 2, 'id': 'third'},
+                   {'on': 'local:a', 'run': 'true', 'after': ['first', 'third']},
+                   {'on': 'local:a,local:b', 'run': 'echo all the same'})
+    found = by_line(result)
+    assert found[3]['local:a']['ok'] and found[3]['local:b']['ok'], result
+    error = found[4]['local:a']['error']
+    assert error['kind'] == 'not_started' and '"first"' in error['message'], result
+    assert found[5]['local:a']['stdout'] == found[5]['local:b']['stdout'] == 'all the same\n', result
+    assert result.rc == 5, result
+
+
+def test_what_comes_after_work_elsewhere_waits_for_it(hop, queue):
+    made = hop.scratch / 'made'
+    result = queue({'on': 'local:a', 'run': f'sleep 0.7; touch {made}', 'id': 'make'},
+                   {'on': 'local:b', 'run': f'ls {made}', 'after': 'make'},
+                   {'on': 'local:c', 'run': 'true'})
+    assert result.rc == 0 and by_line(result)[2]['local:b']['stdout'] == f'{made}\n', result
+    assert results(result)[0] == (3, 'local:c'), result
+
+
+def test_who_was_not_reached_is_left_alone_until_it_is_to_connect(hop, queue):
+    tries, up = hop.scratch / 'tries', hop.scratch / 'up'
+    down = hop.way_through(f'echo tried >> {tries}; test -e {up} || exit 9; exec sh -c "$1"', 'down')
+    run = {'on': down, 'run': 'true'}
+    result = queue(run, run, {'on': 'local:', 'run': f'touch {up}', 'id': 'up', 'after': []},
+                   {**run, 'after': 'up'},
+                   {'on': down, 'connect': True, 'after': 'up'}, run)
+    found = by_line(result)
+    assert [found[line][down]['ok'] for line in (1, 2, 4, 5, 6)] == [False, False, False, True, True], result
+    assert found[2][down]['error'] == found[1][down]['error'], result
+    assert tries.read_text() == 'tried\n' * 2, result
+    assert result.rc == 4, result
+
+
+def test_connecting_is_tried_again_as_often_as_said(hop, ssh_refused, queue):
+    result = queue({'on': ssh_refused, 'run': 'true'}, {'on': ssh_refused, 'run': 'true'}, options=['--retries', '1'])
+    assert result.rc == 4 and len(re.findall(rb'trying again in', result.err)) == 1, result
+    assert [one['error']['kind'] for one in objects(result)] == ['refused', 'refused'], result
+
+
+@pytest.fixture
+def ssh_refused(site, need):
+    """A port that nobody listens at."""
+    need('ssh')
+    return site.client.alias('hvrefused', HostName='127.0.0.1', Port='1')
+
+
+def test_files_go_both_ways_and_a_fetched_one_goes_on(hop, queue):
+    hop.write('a.txt', 'first')
+    result = queue({'on': 'local:a', 'put': ['a.txt', str(hop.scratch / 'b.txt')], 'mode': '0600', 'id': 1},
+                   {'on': 'local:b', 'fetch': [str(hop.scratch / 'b.txt'), str(hop.scratch / '{host}.txt')], 'after': 1, 'id': 2},
+                   {'on': 'local:c', 'put': [str(hop.scratch / 'local:b.txt'), str(hop.scratch / 'c.txt')], 'after': 2},
+                   {'on': 'local:a,local:b', 'put': ['missing', str(hop.scratch / 'd.txt')]})
+    found = by_line(result)
+    assert found[2]['local:b']['value']['local_path'] == str(hop.scratch / 'local:b.txt'), result
+    assert (hop.scratch / 'c.txt').read_text() == 'first' and (hop.scratch / 'b.txt').stat().st_mode & 0o777 == 0o600
+    for host in ('local:a', 'local:b'):
+        assert 'missing' in found[4][host]['error']['message'], result
+    assert not (hop.scratch / 'd.txt').exists() and result.rc == 5, result
+
+
+def test_trees_of_files_go_too(hop, queue):
+    hop.write('tree/x/one', '1')
+    result = queue({'on': 'local:', 'put': ['tree', str(hop.scratch / 'copy')], 'recursive': True, 'compress': True,
+                    'id': 1},
+                   {'on': 'local:', 'fetch': [str(hop.scratch / 'copy'), str(hop.scratch / 'back')], 'recursive': True, 'after': 1})
+    assert result.rc == 0 and (hop.scratch / 'back/x/one').read_text() == '1', result
+
+
+def test_two_hosts_cannot_fetch_to_one_path(queue):
+    result = queue({'on': 'local:a,local:b', 'fetch': ['/etc/hostname', 'same']})
+    assert result.rc == 2 and 'ops.jsonl:1:' in result.said and '{host}' in result.said, result
+
+
+def test_a_time_limit_is_for_each_line(queue):
+    result = queue({'on': 'local:', 'call': 'time:sleep', 'args': [60]}, {'on': 'local:', 'call': 'os:getpid'},
+                   options=['-t', '0.7'])
+    first, second = objects(result)
+    assert (first['error']['kind'], second['ok'], result.rc) == ('timed_out', True, 3), result
+
+
+def test_a_generator_gives_a_line_for_each_item(hop, queue):
+    hop.write('tasks.py', TASKS)
+    result = queue({'on': 'local:', 'call': './tasks.py:count', 'args': [2], 'id': 'c'})
+    assert [one.get('item') for one in objects(result)] == [0, 1, None], result
+    assert all(one['id'] == 'c' and one['line'] == 1 for one in objects(result)) and objects(result)[2]['items'] == 2, result
+
+
+@pytest.mark.parametrize('line, told', [
+    ('{', 'JSON'), ('[]', 'JSON'), ('"x"', 'JSON'), ('\xff', 'JSON'),
+    ('{"on":"local:"}', 'call, run, put, fetch, connect'),
+    ('{"on":"local:","run":"x","call":"a:b"}', 'call and run'),
+    ('{"run":"x"}', '"on"'), ('{"on":"","run":"x"}', 'empty list'), ('{"on":[],"run":"x"}', 'on names no host'),
+    ('{"on":7,"run":"x"}', '"on"'), ('{"on":"-","run":"x"}', 'standard input'), ('{"on":"@nogroup","run":"x"}', 'nogroup'),
+    ('{"on":"local:","run":"x","args":[]}', '"args"'), ('{"on":"local:","run":""}', '"run"'),
+    ('{"on":"local:","run":[]}', '"run"'), ('{"on":"local:","run":["a",1]}', '"run"'),
+    ('{"on":"local:","call":"x"}', 'MODULE:FUNC'), ('{"on":"local:","call":"a:b","args":1}', '"args"'),
+    ('{"on":"local:","call":"a:b","kw":{"1":1}}', '"kw"'), ('{"on":"local:","call":"a:b","own":"x"}', '"own"'),
+    ('{"on":"local:","put":[]}', '"put"'), ('{"on":"local:","put":["a","b","c"]}', '"put"'),
+    ('{"on":"local:","put":["-"]}', 'standard input'), ('{"on":"local:","put":["a"],"mode":644}', '"mode"'),
+    ('{"on":"local:","put":["a"],"mode":"0644","preserve":true}', '"mode"'),
+    ('{"on":"local:","fetch":["a","-"]}', '"fetch"'), ('{"on":"local:","fetch":["a"],"recursive":1}', '"recursive"'),
+    ('{"on":"local:","connect":false}', '"connect"'), ('{"on":"local:","run":"x","after":"y"}', '"y"'),
+    ('{"on":"local:","run":"x","id":null}', '"id"'), ('{"on":"exec:nope","run":"x"}', 'nope'),
+])
+def test_a_wrong_line_of_a_file_is_told_before_anything_is_done(hop, line, told):
+    line = line.encode('latin-1')
+    hop.write('ops', b'{"on":"local:","run":"touch done"}\n\n' + line + b'\n')
+    result = hop('queue', 'ops')
+    assert result.rc == 2 and result.out == b'' and 'ops:3: ' in result.said and told in result.said, result
+    assert not (hop.cwd / 'done').exists()
+
+
+def test_a_wrong_line_of_a_pipe_is_a_result_and_others_are_done(hop):
+    result = hop('queue', stdin=b'{"on":"local:","run":"echo 1","id":1}\nnonsense\n'
+                                b'{"on":"local:","run":"echo 2","id":1}\n{"on":"local:","run":"echo 3"}')
+    found = {one['line']: one for one in objects(result)}
+    assert (found[1]['stdout'], found[4]['stdout'], result.rc) == ('1\n', '3\n', 2), result
+    assert [found[line]['error']['kind'] for line in (2, 3)] == ['usage', 'usage'], result
+    assert 'line 2' in result.said and 'line 3' in result.said, result
+
+
+def test_a_line_that_is_too_long_is_told(hop):
+    result = hop('queue', stdin=b'{"on":"local:","run":"' + b'x' * (17 << 20) + b'"}\n{"on":"local:","run":"true"}\n')
+    assert result.rc == 2 and 'MiB' in objects(result)[0]['error']['message'] and objects(result)[1]['ok'], result
+
+
+def test_two_files_that_are_one_module_are_refused(hop, queue):
+    for folder in ('one', 'two'):
+        hop.write(f'{folder}/tasks.py', f'def where(): return "{folder}"')
+    calls = [{'on': 'local:', 'call': f'./{folder}/tasks.py:where'} for folder in ('one', 'one', 'two')]
+    result = queue(*calls)
+    assert result.rc == 2 and 'ops.jsonl:3:' in result.said and 'two/tasks.py' in result.said, result
+    assert [one['value'] for one in objects(queue(*calls[:2]))] == ['one', 'one']
+
+
+def test_roots_come_with_the_lines_that_need_them(hop, piped):
+    for name in ('one', 'two'):
+        hop.write(f'{name}/{name}.py', f'import {name}_more\ndef where(): return {name}_more.NAME')
+        hop.write(f'{name}/{name}_more.py', f'NAME = "{name}"')
+    result = piped(*[{'on': 'local:', 'call': f'./{name}/{name}.py:where'} for name in ('one', 'two')])
+    assert [one['value'] for one in objects(result)] == ['one', 'two'], result
+
+
+def test_lines_without_hosts_are_for_those_of_the_command_line(queue):
+    result = queue({'run': 'true'}, {'on': 'local:c', 'run': 'true'}, options=['-w', 'local:[1-3]', '-x', 'local:2'])
+    assert result.rc == 0 and sorted(results(result)) == [(1, 'local:1'), (1, 'local:3'), (2, 'local:c')], result
+
+
+def test_a_line_may_be_for_nobody_that_is_wanted(queue):
+    result = queue({'on': 'local:a', 'run': 'true', 'id': 1}, {'on': 'local:b', 'run': 'true', 'after': 1},
+                   options=['-x', 'local:a'])
+    assert result.rc == 0 and results(result) == [(2, 'local:b')], result
+
+
+def test_nothing_is_contacted_by_a_rehearsal(hop):
+    hop.write('ops', lines({'on': 'local:[1-2]', 'run': 'touch done', 'id': 'x'}).decode())
+    for result in (hop('queue', '--dry-run', 'ops'), hop('queue', '--dry-run', stdin=(hop.cwd / 'ops').read_bytes())):
+        assert result.rc == 0, result
+        assert objects(result) == [{'line': 1, 'id': 'x', 'target': f'local:{number}', 'path': f'local:{number}',
+                                'what': 'touch done'} for number in (1, 2)], result
+    assert not (hop.cwd / 'done').exists()
+
+
+def test_so_many_hosts_work_at_once(queue):
+    count = 'mkdir busy && sleep 0.1 && rmdir busy'
+    result = queue(*[{'on': 'local:c[1-4]', 'run': count}] * 2, options=['-f', '1'])
+    assert result.rc == 0 and len(objects(result)) == 8, result
+
+
+def test_the_first_failure_may_stop_all(queue):
+    result = queue({'on': 'local:a', 'run': 'exit 4'}, {'on': 'local:b', 'call': 'time:sleep', 'args': [60]},
+                   {'on': 'local:a', 'run': 'true'}, options=['--fail-fast'])
+    kinds = {one['line']: one.get('error', {}).get('kind') for one in objects(result)}
+    assert result.seconds < 20 and kinds == {1: None, 2: 'interrupted', 3: 'not_started'}, result
+
+
+def test_an_interrupt_stops_all_within_a_second(hop):
+    process = hop.start('queue', stdin=PIPE)
+    process.feed(lines({'on': 'local:a', 'run': 'echo ready >&2; sleep 60'}, {'on': 'local:b', 'run': 'echo b'},
+                       {'on': 'local:a', 'run': 'true'}))
+    process.until(b'"stdout":"b')
+    asked = process.result.seconds
+    process.signal(signal.SIGINT)
+    result = process.finish()
+    assert result.rc == 130 and result.seconds - asked < 1.5, result
+    kinds = {one['line']: one.get('error', {}).get('kind') for one in objects(result)}
+    assert kinds == {1: 'interrupted', 2: None, 3: 'not_started'}, result
+
+
+def test_a_reader_that_has_gone_stops_it_quietly(hop):
+    process = hop.start('queue', stdin=PIPE)
+    process.feed(lines({'on': 'local:', 'run': 'echo 1'}))
+    process.until(b'"stdout":"1')
+    process.popen.stdout.close()
+    process._selector.unregister(process.popen.stdout)
+    process.feed(lines({'on': 'local:', 'run': 'echo 2'}, {'on': 'local:', 'call': 'time:sleep', 'args': [60]}))
+    result = process.finish(20)
+    assert (result.rc, result.err) == (0, b''), result
+
+
+def test_many_lines_of_a_pipe_need_no_more_memory_than_few(hop):
+    def peak(count):
+        call = {'on': 'local:', 'call': 'os:getpid'}
+        process = hop.start('queue', stdin=lines(*[call] * count, {**call, 'call': 'time:sleep', 'args': [60]}))
+        process.until(b'"line":%d,' % count)
+        most = peak_bytes(process.pid)
+        process.signal(signal.SIGINT)
+        process.finish()
+        return most
+    assert peak(60_000) < peak(20_000) + (4 << 20)
+
+
+def test_the_picture_shows_what_each_host_did_when(hop, queue):
+    hop.write('out.svg', 'old')
+    result = queue({'on': 'local:a,local:b', 'run': 'echo "<&>"'}, {'on': 'local:a', 'run': 'exit 2'},
+                   options=['--timeline', 'out.svg'])
+    assert result.rc == 5, result
+    root = ElementTree.parse(hop.cwd / 'out.svg').getroot()
+    titles = [title.text for title in root.iter(f'{SVG}title')]
+    assert sorted(re.sub(r', [\d.]+ s$', '', title) for title in titles) == [
+        'local:a: echo "<&>"', 'local:a: exit 2', 'local:b: echo "<&>"'], titles
+    bars = collections.Counter(bar.get('class') for bar in root.iter(f'{SVG}rect'))
+    assert (bars['way'], bars['well'], bars['failed']) == (2 + 1, 2 + 1, 1 + 1), 'and the legend'
+    assert (hop.cwd / 'out.svg').stat().st_mode & 0o777 == 0o666 & ~hop_umask()
+
+
+def hop_umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
+
+
+@pytest.mark.parametrize('path', ['nowhere/out.svg', '.', '/dev/null'])
+def test_a_picture_that_cannot_be_written_is_told_before_anything_is_done(hop, queue, path):
+    result = queue({'on': 'local:', 'run': 'touch done'}, options=['--timeline', path])
+    assert result.rc == 2 and path in result.said and not (hop.cwd / 'done').exists(), result
+
+
+def test_operations_come_from_one_place(hop):
+    assert hop('queue', 'nothing').rc == 2 and hop('queue', '.').rc == 2
+    result = hop('queue', '-w', '-', stdin=b'local:')
+    assert result.rc == 2 and 'standard input' in result.said, result
+    fifo = hop.scratch / 'fifo'
+    os.mkfifo(fifo)
+    process = hop.start('queue', fifo)
+    with open(fifo, 'wb', buffering=0) as feed:
+        feed.write(lines({'on': 'local:', 'run': 'echo 1'}))
+        process.until(b'"stdout":"1')
+    assert process.finish().rc == 0
+
+
+def test_an_empty_queue_is_done(hop):
+    for result in (hop('queue'), hop('queue', stdin=b'\n\n')):
+        assert (result.rc, result.out, result.err) == (0, b'', b''), result
+
+
+def test_hosts_that_would_be_shown_alike_are_told_apart(queue):
+    result = queue({'on': 'local:a', 'run': 'true'}, {'on': 'local:a?python=python3', 'run': 'true'})
+    assert sorted(results(result)) == [(1, 'local:a'), (2, 'local:a?python=python3')], result
