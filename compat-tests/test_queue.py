@@ -371,3 +371,36 @@ def test_an_empty_queue_is_done(hop):
 def test_hosts_that_would_be_shown_alike_are_told_apart(queue):
     result = queue({'on': 'local:a', 'run': 'true'}, {'on': 'local:a?python=python3', 'run': 'true'})
     assert sorted(results(result)) == [(1, 'local:a'), (2, 'local:a?python=python3')], result
+
+
+SSH = '''#!/bin/sh
+for command; do host=$next; next=$command; done
+down={scratch}/down.$host
+if test -e $down && test $(date +%s%N) -lt $(cat $down); then
+    echo "ssh: connect to host $host port 22: Connection refused" >&2
+    exit 255
+fi
+exec sh -c "$command"
+'''
+# Down for a second, from the end of the agent on: the parent of the shell that runs this.
+REBOOT = 'echo $(($(date +%s%N) + 1000000000)) > {scratch}/down.{host}; kill -9 $PPID; sleep 9'
+
+
+def test_a_host_that_reboots_is_waited_for_and_the_next_one_comes_after_it(hop):
+    ssh = hop.scratch / 'bin/ssh'
+    ssh.parent.mkdir()
+    ssh.write_text(SSH.format(scratch=hop.scratch))
+    ssh.chmod(0o755)
+    operations, after = [], []
+    for host in ('web1', 'web2'):
+        operations += [
+            {'on': 'local:', 'run': f'echo off {host} >> {hop.scratch}/log', 'id': f'off {host}', 'after': after},
+            {'on': host, 'run': REBOOT.format(scratch=hop.scratch, host=host), 'after': f'off {host}'},
+            {'on': host, 'connect': True, 'id': f'up {host}'},
+            {'on': 'local:', 'run': f'echo on {host} >> {hop.scratch}/log', 'id': f'on {host}', 'after': f'up {host}'}]
+        after = f'on {host}'
+    result = hop('queue', '--retries', '5', stdin=lines(*operations),
+                 env={'PATH': f'{ssh.parent}:{hop.env["PATH"]}'})
+    assert [one['ok'] for one in objects(result)] == [True, False, True, True] * 2, result
+    told = (hop.scratch / 'log').read_text()
+    assert told == 'off web1\non web1\noff web2\non web2\n' and result.said.count('trying again in') >= 2, result
