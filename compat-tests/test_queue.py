@@ -404,3 +404,13 @@ def test_a_host_that_reboots_is_waited_for_and_the_next_one_comes_after_it(hop):
     assert [one['ok'] for one in objects(result)] == [True, False, True, True] * 2, result
     told = (hop.scratch / 'log').read_text()
     assert told == 'off web1\non web1\noff web2\non web2\n' and result.said.count('trying again in') >= 2, result
+
+
+def test_a_password_for_hosts_that_are_not_known_yet_is_for_what_is_said(hop):
+    secret = hop.write('secret', 'x\n', 0o600)
+    line = lines({'on': 'local:', 'run': 'true'})
+    result = hop('queue', '--secret-file', secret, stdin=line)
+    assert result.rc == 2 and '-K' in result.said, result
+    hop.write('ops', line)
+    for words in (['-K'], ['-k'], ['ops']):
+        assert hop('queue', '--secret-file', secret, *words, stdin=line).rc == 0, words

@@ -162,6 +162,12 @@ pub struct Secret {
     pub secret_env: Option<String>,
 }
 
+impl Secret {
+    pub fn is_given(&self) -> bool {
+        self.secret_file.is_some() || self.secret_command.is_some() || self.secret_env.is_some()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Agent {
     /// Python

@@ -145,6 +145,8 @@ pub enum UsageError {
     Origin,
     /// A remote name that no system has.
     RemoteName,
+    /// A password for hosts that are not known yet.
+    SecretUnsaid,
     /// A password cannot be had.
     Secret {
         from: String,
@@ -244,6 +246,9 @@ impl fmt::Display for UsageError {
             }
             Self::ExecWords { name, line } => write!(f, "exec:{name}: {line:?} cannot be split into words"),
             Self::TooDeep { argument } => write!(f, "argument {argument:?} is nested too deep"),
+            Self::SecretUnsaid => f.write_str(
+                "the hosts are not known yet: -k beside it gives the password to ssh, -K to sudo, su and doas",
+            ),
             Self::Secret { from, wrong } => write!(f, "{from}: {wrong}"),
             Self::Local { path, wrong } => write!(f, "{}: {wrong}", path.display()),
             Self::NotUnique { path, hosts: (one, other) } => {

@@ -195,8 +195,9 @@ impl Drive {
         let moved = self.fleet.operations().filter_map(|operation| {
             Some((self.fleet.place_of(operation)?, self.transfers.moved(operation, &self.controller)?))
         });
-        let view =
-            View { running: self.fleet.running(), waiting: self.fleet.waiting(), moved: moved.collect() };
+        let (running, again) = (self.fleet.running(), self.fleet.to_try_again());
+        let waiting = self.fleet.waiting() - again;
+        let view = View { running, waiting, again, moved: moved.collect() };
         self.reporter.progress(&view, now);
     }
 

@@ -91,7 +91,7 @@ fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
         .iter()
         .flat_map(|(_, operation)| operation.targets.iter().map(|(target, _)| target.clone()))
         .collect();
-    let settings = operations.settings(typed, &targets)?;
+    let settings = operations.settings(typed, &targets, !lines.have_ended())?;
     let picture = typed.timeline.as_deref().map(|path| Picture::begin(path, clock::now())).transpose()?;
     let mut drive = Drive::new(typed, mux, lines, operations, settings, picture);
     for (number, operation) in found {

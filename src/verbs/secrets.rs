@@ -16,9 +16,8 @@ const MAX_BYTES: usize = 4096;
 /// where a target does, else for ssh.
 pub(super) fn gather(typed: &cli::Reach, targets: &[Target]) -> Result<Secrets, UsageError> {
     let from = &typed.secret;
-    let elsewhere = from.secret_file.is_some() || from.secret_command.is_some() || from.secret_env.is_some();
     let becomes = targets.iter().flat_map(|target| &target.hops).any(|hop| matches!(hop.way, Way::Become(_)));
-    let unsaid = elsewhere && !typed.ask_login && !typed.ask_become;
+    let unsaid = from.is_given() && !typed.ask_login && !typed.ask_become;
     let (login, become_other) =
         (typed.ask_login || unsaid && !becomes, typed.ask_become || unsaid && becomes);
     let found = read_elsewhere(from)?;

@@ -31,8 +31,9 @@ pub struct Moved {
 pub struct View {
     /// Since when, in the order of the list.
     pub running: Vec<(Place, Instant)>,
-    /// How many are to be started.
+    /// How many are to be started, and how many to be tried again.
     pub waiting: usize,
+    pub again: usize,
     /// Of those that run; empty where nothing is moved.
     pub moved: BTreeMap<Place, Moved>,
 }
@@ -111,7 +112,8 @@ impl Board {
     /// As many of the numbers, the gravest first, and of the slowest hosts as there is room for.
     fn status(&self, view: &View, columns: usize, now: Instant) -> String {
         let mut line = self.counts();
-        let numbers = [(view.running.len(), "running"), (view.waiting, "to start")];
+        let numbers =
+            [(view.running.len(), "running"), (view.waiting, "to start"), (view.again, "to try again")];
         for (count, what) in numbers.iter().filter(|(count, _)| *count > 0) {
             let more = format!(", {count} {what}");
             if measure_text_width(&line) + more.len() <= columns {
@@ -200,7 +202,7 @@ mod tests {
 
     fn view(running: &[(Place, u64)], now: Instant) -> View {
         let running = running.iter().map(|(place, age)| (*place, now - Duration::from_secs(*age))).collect();
-        View { running, waiting: 6, moved: BTreeMap::new() }
+        View { running, waiting: 6, ..View::default() }
     }
 
     #[test]

@@ -86,12 +86,18 @@ impl Operations {
         Ok(Self { names, excluded, others, library, known: HashMap::new(), ids: VecDeque::new() })
     }
 
-    /// What holds for all lines; `targets` are those that are known, for whom passwords may be needed.
+    /// What holds for all lines; `targets` are those that are known, for whom passwords may be needed, and `piped` is
+    /// whether others may come.
     pub(in crate::verbs) fn settings(
         &self,
         typed: &cli::Queue,
         targets: &[Target],
+        piped: bool,
     ) -> Result<Settings, UsageError> {
+        let cli::Reach { secret, ask_login, ask_become, .. } = &typed.reach;
+        if piped && secret.is_given() && !ask_login && !ask_become {
+            return Err(UsageError::SecretUnsaid);
+        }
         let settings = settings(&typed.reach, targets, &self.names, !typed.work.dry_run)?;
         let log_level = typed.work.log_level.unwrap_or(0);
         Ok(Settings { timeout: typed.work.timeout, log_level, library: self.library.clone(), ..settings })

@@ -371,8 +371,9 @@ impl<'a> Drive<'a> {
     fn show_progress(&mut self) {
         let now = clock::now();
         if !self.desk.is_asking() && self.ledger.wants_progress(now) {
-            let (running, waiting) = (self.queue.running(), self.queue.waiting());
-            self.ledger.progress(&View { running, waiting, ..View::default() }, now);
+            let (running, again) = (self.queue.running(), self.queue.to_try_again());
+            let waiting = self.queue.waiting() - again;
+            self.ledger.progress(&View { running, waiting, again, ..View::default() }, now);
         }
     }
 
