@@ -314,14 +314,14 @@ def test_a_reader_that_has_gone_stops_it_quietly(hop):
 
 def test_many_lines_of_a_pipe_need_no_more_memory_than_few(hop):
     def peak(count):
-        call = {'on': 'local:', 'call': 'os:getpid'}
+        call = {'on': 'local:', 'call': 'operator:length_hint', 'args': ['x' * 4000]}
         process = hop.start('queue', stdin=lines(*[call] * count, {**call, 'call': 'time:sleep', 'args': [60]}))
         process.until(b'"line":%d,' % count)
         most = peak_bytes(process.pid)
         process.signal(signal.SIGINT)
         process.finish()
         return most
-    assert peak(60_000) < peak(20_000) + (4 << 20)
+    assert peak(12_000) < peak(5_000) + (4 << 20)
 
 
 def test_the_picture_shows_what_each_host_did_when(hop, queue):

@@ -1,18 +1,15 @@
 //! The report of a queue: one JSON object for each job, as it ends.
 
 use super::MAX_JSON_BYTES;
-use super::live::{Board, Live, Moved, View};
-use super::outlet::Pressure;
+use super::live::{Board, Live, Moved};
 use super::page::Page;
 use super::result::{self, Collected, Field};
-use super::terminal;
-use crate::controller::Note;
 use crate::controller::operation::{Answer, Record};
 use crate::controller::queue::Job;
 use crate::error::{HostError, Outcome};
 use crate::proto::json;
 use crate::proto::value::Value;
-use crate::sys::stdio::{self, Stream};
+use crate::sys::stdio::Stream;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -59,36 +56,13 @@ impl Ledger {
         self.page.live.iter_mut().for_each(|live| live.board().expect(jobs));
     }
 
-    /// Whether it is time to tell how it goes, by [`Self::progress`].
-    pub fn wants_progress(&self, now: Instant) -> bool {
-        self.page.live.as_ref().is_some_and(|live| live.is_due(now))
+    /// Where it is written.
+    pub fn page(&self) -> &Page {
+        &self.page
     }
 
-    pub fn progress(&mut self, view: &View, now: Instant) {
-        if let Some(live) = &mut self.page.live {
-            live.update(view, stdio::drawing_area(Stream::Err), now);
-        }
-    }
-
-    /// Takes the progress off the terminal, because somebody else writes there.
-    pub fn hide_progress(&mut self, now: Instant) {
-        self.page.pause_live();
-        self.page.flush(now);
-    }
-
-    /// What is drawn stays where it is: others have written behind it.
-    pub fn leave_drawn(&mut self) {
-        self.page.live.iter_mut().for_each(Live::leave);
-    }
-
-    /// Nothing more is drawn.
-    pub fn end_progress(&mut self) {
-        self.page.end_live();
-    }
-
-    /// When there is something to draw.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.page.poll_timeout()
+    pub fn page_mut(&mut self) -> &mut Page {
+        &mut self.page
     }
 
     pub fn output(&mut self, job: Job, stream: Stream, bytes: &[u8]) {
@@ -132,22 +106,7 @@ impl Ledger {
         let error = result::join(&[("kind", text("usage")), ("message", text(message))]);
         let fields = [line.fields(), vec![("ok", "false".to_owned()), ("error", error)]].concat();
         self.page.push(Stream::Out, (result::join(&fields) + "\n").as_bytes());
-        self.say(message);
-    }
-
-    /// What a user who asked for more is told.
-    pub fn note(&mut self, note: &Note) {
-        self.say(&format!("{}: {}", note.target, note.text));
-    }
-
-    /// A line of our own.
-    pub fn say(&mut self, text: &str) {
-        self.page.push(Stream::Err, format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
-    }
-
-    /// Writes what goes without waiting; tells how much waits.
-    pub fn flush(&mut self, now: Instant) -> Pressure {
-        self.page.flush(now)
+        self.page.say(message);
     }
 
     /// Each kind of outcome that there has been.

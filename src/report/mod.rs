@@ -19,19 +19,17 @@ mod tally;
 pub mod terminal;
 mod timeline;
 
-use crate::controller::Note;
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
 use crate::error::{HostError, HostErrorKind, Outcome};
 use crate::hosts::nodeset;
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
-use crate::sys::stdio::{self, Stream};
+use crate::sys::stdio::Stream;
 use folded::{Finale, Part};
 use gather::Gather;
 use lines::Lines;
 use live::{Board, Live};
-use page::Page;
 use result::Collected;
 use std::collections::HashMap;
 use std::io;
@@ -46,6 +44,7 @@ pub use ledger::{Ledger, Line};
 pub use live::{Moved, View};
 pub use look::{Color, Colors, Layout, ResultKind};
 pub use outlet::Pressure;
+pub use page::Page;
 pub use timeline::{Bar, Timeline};
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
@@ -140,31 +139,13 @@ impl Reporter {
         }
     }
 
-    /// Whether it is time to tell how it goes, by [`Self::progress`].
-    pub fn wants_progress(&self, now: Instant) -> bool {
-        self.page.live.as_ref().is_some_and(|live| live.is_due(now))
+    /// Where it is written.
+    pub fn page(&self) -> &Page {
+        &self.page
     }
 
-    pub fn progress(&mut self, view: &View, now: Instant) {
-        if let Some(live) = &mut self.page.live {
-            live.update(view, stdio::drawing_area(Stream::Err), now);
-        }
-    }
-
-    /// Takes the progress off the terminal, because somebody else writes there.
-    pub fn hide_progress(&mut self, now: Instant) {
-        self.page.pause_live();
-        self.page.flush(now);
-    }
-
-    /// What is drawn stays where it is: others have written behind it.
-    pub fn leave_drawn(&mut self) {
-        self.page.live.iter_mut().for_each(Live::leave);
-    }
-
-    /// When there is something to draw.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.page.poll_timeout()
+    pub fn page_mut(&mut self) -> &mut Page {
+        &mut self.page
     }
 
     /// What user code wrote.
@@ -309,16 +290,6 @@ impl Reporter {
         } else {
             self.push_lines(place, Stream::Out, &finding.lines(self.colors.out, wanted));
         }
-    }
-
-    /// What a user who asked for more is told.
-    pub fn note(&mut self, note: &Note) {
-        self.say(&format!("{}: {}", note.target, note.text));
-    }
-
-    /// A line of our own.
-    pub fn say(&mut self, text: &str) {
-        self.page.push(Stream::Err, format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
     }
 
     /// A line of our own about one target.

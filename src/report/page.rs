@@ -1,13 +1,14 @@
 //! Both outputs of the program, and the lines that come and go on the terminal below them.
 
-use super::live::Live;
+use super::live::{Live, View};
 use super::outlet::{Outlet, Pressure};
 use super::terminal::{self, Characters};
+use crate::controller::Note;
 use crate::sys::stdio::{self, Stream};
 use std::time::Instant;
 
 #[derive(Debug)]
-pub(super) struct Page {
+pub struct Page {
     out: Outlet,
     err: Outlet,
     /// Both are the same terminal, and all goes there in the order in which it comes.
@@ -29,6 +30,39 @@ impl Page {
             Stream::Out => self.out.is_terminal(),
             Stream::Err => self.err.is_terminal(),
         }
+    }
+
+    /// Whether it is time to tell how it goes, by [`Self::progress`].
+    pub fn wants_progress(&self, now: Instant) -> bool {
+        self.live.as_ref().is_some_and(|live| live.is_due(now))
+    }
+
+    pub fn progress(&mut self, view: &View, now: Instant) {
+        if let Some(live) = &mut self.live {
+            live.update(view, stdio::drawing_area(Stream::Err), now);
+        }
+    }
+
+    /// Takes the progress off the terminal, because somebody else writes there.
+    pub fn hide_progress(&mut self, now: Instant) {
+        self.hide();
+        self.live.iter_mut().for_each(Live::pause);
+        self.flush(now);
+    }
+
+    /// What is drawn stays where it is: others have written behind it.
+    pub fn leave_drawn(&mut self) {
+        self.live.iter_mut().for_each(Live::leave);
+    }
+
+    /// A line of our own.
+    pub fn say(&mut self, text: &str) {
+        self.push(Stream::Err, format!("hopvine: {}\n", terminal::harmless_text(text)).as_bytes());
+    }
+
+    /// What a user who asked for more is told.
+    pub fn note(&mut self, note: &Note) {
+        self.say(&format!("{}: {}", note.target, note.text));
     }
 
     /// Queues text of ours.
@@ -68,15 +102,9 @@ impl Page {
     }
 
     /// Takes the lines away for good.
-    pub(super) fn end_live(&mut self) {
+    pub fn end_live(&mut self) {
         self.hide();
         self.live = None;
-    }
-
-    /// Takes them away until there is news.
-    pub(super) fn pause_live(&mut self) {
-        self.hide();
-        self.live.iter_mut().for_each(Live::pause);
     }
 
     /// Whether all is written.
@@ -86,7 +114,7 @@ impl Page {
     }
 
     /// Writes what goes without waiting, and then the lines below.
-    pub(super) fn flush(&mut self, now: Instant) -> Pressure {
+    pub fn flush(&mut self, now: Instant) -> Pressure {
         let err = self.err.flush();
         let pressure = self.out.flush().and(err);
         if !self.is_written(Stream::Err) {
@@ -99,7 +127,7 @@ impl Page {
     }
 
     /// When there is something to draw. A terminal that has not taken the last picture gets no other.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         self.live.as_ref().filter(|_| self.is_written(Stream::Err)).map(Live::poll_timeout)
     }
 

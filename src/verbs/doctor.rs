@@ -227,7 +227,7 @@ impl Doctor {
         while self.controller.execute(&mut self.mux) {}
         for note in self.controller.take_notes() {
             if self.verbose || note.weight == Weight::Warning {
-                self.reporter.note(&note);
+                self.reporter.page_mut().note(&note);
             }
         }
         let due = self.controller.poll_timeout().map_or(deadline, |due| due.min(deadline));

@@ -1,24 +1,20 @@
 //! Drives one request over a fleet: the controller's commands to the mux, the mux's events to the
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
-use super::desk::Desk;
 use super::ending::{self, Ending, LAST_WAIT};
 use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
-use super::outputs::{Outputs, Stopped};
+use super::outputs::Stopped;
 use super::prepare::Prepared;
+use super::turns::{self, Turns, Work};
 use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Place, Rules, Share};
 use crate::controller::operation::Report;
-use crate::controller::{Controller, Note, Weight};
+use crate::controller::{Note, Weight};
 use crate::error::{ExitCode, UsageError};
-use crate::mux::{Event, Mux};
-use crate::proto::ids::ContextId;
-use crate::report::{Folder, Reporter, View};
-use crate::sys::signals::Signal;
-use crate::sys::stdio::{self, Stream};
+use crate::report::{Folder, Page, Reporter, View};
 use crate::sys::{clock, random};
 use std::collections::HashSet;
 use std::io;
@@ -41,7 +37,7 @@ pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -
             }
         }
         Ok(prepared) => match output::folder(typed, &prepared.targets) {
-            Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
+            Ok(folder) => turns::run(&mut Drive::new(prepared, typed, folder)?),
             Err(error) => Ok(refused(&error)),
         },
         Err(error) => Ok(refused(&error)),
@@ -54,11 +50,9 @@ fn refused(error: &UsageError) -> ExitCode {
 }
 
 struct Drive {
-    mux: Mux,
-    controller: Controller,
+    turns: Turns,
     fleet: Fleet,
     reporter: Reporter,
-    verbose: bool,
     /// Whether the exit status is the largest of all.
     largest: bool,
     /// Where others may want to know who failed.
@@ -71,9 +65,6 @@ struct Drive {
     shares: bool,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
-    desk: Desk,
-    outputs: Outputs,
-    ending: Ending,
 }
 
 /// Who is remembered beside those that have failed now.
@@ -101,17 +92,15 @@ impl Drive {
         if !output::is_dumb() {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
-        let mut mux = Mux::new(ContextId::CONTROLLER)?;
+        let mut mux = Turns::mux()?;
         // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
         let spooled = !fleet.is_one_go() || shares;
         let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
-            mux,
-            controller: Controller::new(prepared.settings),
+            turns: Turns::new(prepared.settings, mux, typed.reach.verbose),
             fleet,
             reporter,
-            verbose: typed.reach.verbose,
             largest: typed.shown.largest_status,
             remembering,
             concluded: false,
@@ -119,58 +108,7 @@ impl Drive {
             transfers,
             shares,
             more_to_send: false,
-            desk: Desk::default(),
-            outputs: Outputs::default(),
-            ending: Ending::Natural,
         })
-    }
-
-    fn run(mut self) -> io::Result<ExitCode> {
-        loop {
-            // 1. Start some of what there is room for; do what the controller wants and tell what it has
-            //    to tell, until it is content.
-            self.start_targets()?;
-            while self.execute() | self.tell()? {}
-            // 2. Ask the user; feed what can read.
-            if !self.ending.is_near() {
-                if self.controller.open_question().is_some() {
-                    self.reporter.hide_progress(clock::now());
-                }
-                self.desk.ask(&mut self.controller, &mut self.mux);
-            }
-            self.feed_commands()?;
-            while self.execute() | self.tell()? {}
-            // 3. Write; let sources go on as far as that went.
-            self.show_progress();
-            self.write();
-            if let Some(code) = self.over() {
-                return Ok(code);
-            }
-            // 4. Wait for what happens next, and handle all of it before anything more is started.
-            let event = self.mux.next_event(self.deadline())?;
-            self.handle(event)?;
-            while let Some(event) = self.mux.queued_event() {
-                self.handle(event)?;
-            }
-        }
-    }
-
-    fn start_targets(&mut self) -> io::Result<()> {
-        let now = clock::now();
-        if !self.may_start(now) {
-            return Ok(());
-        }
-        let at_once = if self.shares { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
-        let places = self.fleet.take_turns(at_once, now);
-        if places.is_empty() {
-            return Ok(());
-        }
-        let hops = self.fleet.hops(&places);
-        let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
-        let started = self.fleet.start(&places, &mut self.controller, &random, now);
-        self.begin(&started.begun);
-        started.news.into_iter().for_each(|news| self.show(news));
-        Ok(())
     }
 
     /// What shares its way is started together, and the next when that is done.
@@ -187,21 +125,122 @@ impl Drive {
         }
     }
 
-    fn show_progress(&mut self) {
-        let now = clock::now();
-        if self.desk.is_asking() || !self.reporter.wants_progress(now) {
-            return;
+    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
+        let Report::Done { operation, .. } = report else { return };
+        let Some(place) = self.fleet.place_of(*operation) else { return };
+        for text in remarks {
+            let target = self.fleet.targets()[place].name.clone();
+            self.reporter.page_mut().note(&Note { weight: Weight::Warning, target, text });
         }
-        let moved = self.fleet.operations().filter_map(|operation| {
-            Some((self.fleet.place_of(operation)?, self.transfers.moved(operation, &self.controller)?))
-        });
-        let (running, again) = (self.fleet.running(), self.fleet.to_try_again());
-        let waiting = self.fleet.waiting() - again;
-        let view = View { running, waiting, again, moved: moved.collect() };
-        self.reporter.progress(&view, now);
     }
 
-    fn feed_commands(&mut self) -> io::Result<()> {
+    fn show(&mut self, news: News<Place>) {
+        match news {
+            News::Output { place, source, stream, bytes } => {
+                self.turns.outputs.owe(source);
+                self.reporter.output(place, stream, &bytes);
+            }
+            News::Item { place, source, value } => {
+                self.turns.outputs.owe(source);
+                self.reporter.item(place, &value);
+            }
+            News::Record { place, source, record } => {
+                self.turns.outputs.owe(source);
+                self.reporter.record(place, record);
+            }
+            News::Piece { operation, source, piece } => {
+                self.turns.outputs.owe(source);
+                let bytes = self.transfers.take(operation, piece, &mut self.turns.controller);
+                if !bytes.is_empty() {
+                    self.reporter.contents(&bytes);
+                }
+            }
+            News::Again { place, error, after } => {
+                let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
+                let name = &self.fleet.targets()[place].name;
+                self.reporter.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
+            }
+            News::LeftBehind { operation } => {
+                self.transfers.forget(operation, &mut self.turns.controller);
+                let begun = self.fleet.alone(operation, &mut self.turns.controller, clock::now());
+                self.begin(&begun);
+            }
+            // Nobody reads any more, so nobody is told that the rest was stopped.
+            News::Done { .. } if self.turns.ending.is_unread() => {}
+            News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
+        }
+    }
+
+    /// Tells the end, once; nothing where nobody reads any more.
+    fn conclude(&mut self) {
+        if std::mem::replace(&mut self.concluded, true) {
+            return;
+        }
+        let wanted = !self.turns.ending.is_unread();
+        if wanted && let Some(remembering) = self.remembering {
+            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
+            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
+            if let Err(error) = history::remember(self.reporter.failed(), stays) {
+                self.reporter.page_mut().say(&format!(
+                    "what failed cannot be remembered: {error}; --rerun failed would take an older run"
+                ));
+            }
+        }
+        self.reporter.conclude(wanted);
+    }
+}
+
+impl Work for Drive {
+    fn common(&mut self) -> (&mut Turns, &mut Page) {
+        (&mut self.turns, self.reporter.page_mut())
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        let now = clock::now();
+        if !self.may_start(now) {
+            return Ok(());
+        }
+        let at_once = if self.shares { SHARED_AT_ONCE } else { STARTS_AT_ONCE };
+        let places = self.fleet.take_turns(at_once, now);
+        if places.is_empty() {
+            return Ok(());
+        }
+        let hops = self.fleet.hops(&places);
+        let random = (0..hops).map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let started = self.fleet.start(&places, &mut self.turns.controller, &random, now);
+        self.begin(&started.begun);
+        started.news.into_iter().for_each(|news| self.show(news));
+        Ok(())
+    }
+
+    fn tell(&mut self) -> io::Result<bool> {
+        let mut worked = false;
+        while let Some(report) = self.turns.controller.poll_report() {
+            worked = true;
+            if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
+                input.feed.remove_reader(*operation);
+            }
+            for Settled { report, remarks } in self.transfers.settle(report, &mut self.turns.controller) {
+                self.remark(&report, remarks);
+                let jitter = match &report {
+                    Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
+                    _ => 0,
+                };
+                let now = clock::now();
+                if let Some(news) = self.fleet.handle_report(&mut self.turns.controller, report, jitter, now)
+                {
+                    self.show(news);
+                }
+            }
+        }
+        while let Some(never) = self.fleet.poll_never() {
+            self.show(never);
+        }
+        self.turns.tell_notes(self.reporter.page_mut());
+        Ok(worked)
+    }
+
+    fn feed(&mut self) -> io::Result<()> {
         self.more_to_send = false;
         if self.input.is_none() && !self.transfers.send() {
             return Ok(());
@@ -215,97 +254,31 @@ impl Drive {
             }
             for feeder in self.transfers.feeders() {
                 let feed = self.input.as_mut().map(|input| &mut input.feed);
-                self.more_to_send |= self.transfers.feed(feeder, &mut self.controller, feed)?;
+                self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed)?;
             }
         } else if let Some(input) = &mut self.input {
             for operation in self.fleet.operations() {
-                while self.controller.unread(operation) < MAX_UNREAD_BYTES {
+                while self.turns.controller.unread(operation) < MAX_UNREAD_BYTES {
                     let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
-                    self.controller.input(operation, chunk, last);
+                    self.turns.controller.input(operation, chunk, last);
                 }
             }
         }
-        self.input.as_mut().map_or(Ok(()), |input| input.balance(&mut self.mux))
+        self.input.as_mut().map_or(Ok(()), |input| input.balance(&mut self.turns.mux))
     }
 
-    fn execute(&mut self) -> bool {
-        self.controller.execute(&mut self.mux)
-    }
-
-    fn tell(&mut self) -> io::Result<bool> {
-        let mut worked = false;
-        while let Some(report) = self.controller.poll_report() {
-            worked = true;
-            if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
-                input.feed.remove_reader(*operation);
-            }
-            for Settled { report, remarks } in self.transfers.settle(report, &mut self.controller) {
-                self.remark(&report, remarks);
-                let jitter = match &report {
-                    Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
-                    _ => 0,
-                };
-                let now = clock::now();
-                if let Some(news) = self.fleet.handle_report(&mut self.controller, report, jitter, now) {
-                    self.show(news);
-                }
-            }
+    fn show_progress(&mut self) {
+        let now = clock::now();
+        if self.turns.is_asking() || !self.reporter.page().wants_progress(now) {
+            return;
         }
-        while let Some(never) = self.fleet.poll_never() {
-            self.show(never);
-        }
-        for note in self.controller.take_notes() {
-            if self.verbose || note.weight == Weight::Warning {
-                self.reporter.note(&note);
-            }
-        }
-        Ok(worked)
-    }
-
-    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
-        let Report::Done { operation, .. } = report else { return };
-        let Some(place) = self.fleet.place_of(*operation) else { return };
-        for text in remarks {
-            let target = self.fleet.targets()[place].name.clone();
-            self.reporter.note(&Note { weight: Weight::Warning, target, text });
-        }
-    }
-
-    fn show(&mut self, news: News<Place>) {
-        match news {
-            News::Output { place, source, stream, bytes } => {
-                self.outputs.owe(source);
-                self.reporter.output(place, stream, &bytes);
-            }
-            News::Item { place, source, value } => {
-                self.outputs.owe(source);
-                self.reporter.item(place, &value);
-            }
-            News::Record { place, source, record } => {
-                self.outputs.owe(source);
-                self.reporter.record(place, record);
-            }
-            News::Piece { operation, source, piece } => {
-                self.outputs.owe(source);
-                let bytes = self.transfers.take(operation, piece, &mut self.controller);
-                if !bytes.is_empty() {
-                    self.reporter.contents(&bytes);
-                }
-            }
-            News::Again { place, error, after } => {
-                let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
-                let name = &self.fleet.targets()[place].name;
-                self.reporter.say(&format!("{name}: {error}; trying again in {after}"));
-            }
-            News::LeftBehind { operation } => {
-                self.transfers.forget(operation, &mut self.controller);
-                let begun = self.fleet.alone(operation, &mut self.controller, clock::now());
-                self.begin(&begun);
-            }
-            // Nobody reads any more, so nobody is told that the rest was stopped.
-            News::Done { .. } if self.ending.is_unread() => {}
-            News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
-        }
+        let moved = self.fleet.operations().filter_map(|operation| {
+            Some((self.fleet.place_of(operation)?, self.transfers.moved(operation, &self.turns.controller)?))
+        });
+        let (running, again) = (self.fleet.running(), self.fleet.to_try_again());
+        let waiting = self.fleet.waiting() - again;
+        let view = View { running, waiting, again, moved: moved.collect() };
+        self.reporter.page_mut().progress(&view, now);
     }
 
     fn write(&mut self) {
@@ -313,37 +286,19 @@ impl Drive {
             self.conclude();
         }
         let pressure = self.reporter.flush(clock::now());
-        let stopped = self.outputs.settle(&pressure, &mut self.mux, &mut self.controller);
+        let stopped = self.turns.settle(&pressure);
         let trouble = self.reporter.take_trouble();
         let troubled = trouble.map(|trouble| Stopped { code: ExitCode::Failed, why: Some(trouble) });
         for Stopped { code, why } in troubled.into_iter().chain(stopped) {
-            why.iter().for_each(|why| self.reporter.say(why));
+            why.iter().for_each(|why| self.reporter.page_mut().say(why));
             self.stop(code);
         }
     }
 
-    /// Tells the end, once; nothing where nobody reads any more.
-    fn conclude(&mut self) {
-        if std::mem::replace(&mut self.concluded, true) {
-            return;
-        }
-        let wanted = !self.ending.is_unread();
-        if wanted && let Some(remembering) = self.remembering {
-            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
-            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
-            if let Err(error) = history::remember(self.reporter.failed(), stays) {
-                self.reporter.say(&format!(
-                    "what failed cannot be remembered: {error}; --rerun failed would take an older run"
-                ));
-            }
-        }
-        self.reporter.conclude(wanted);
-    }
-
     fn over(&mut self) -> Option<ExitCode> {
-        let written = self.outputs.are_written();
+        let written = self.turns.outputs.are_written();
         let told = !self.reporter.has_more();
-        match self.ending {
+        match self.turns.ending {
             Ending::At { deadline, .. } if !self.concluded && clock::now() >= deadline => {
                 // Those that do not end are not waited for; what others have said is not lost.
                 self.conclude();
@@ -354,12 +309,12 @@ impl Drive {
                 self.over()
             }
             Ending::At { deadline, code } => {
-                let gone = self.mux.is_empty() && self.fleet.is_done();
+                let gone = self.turns.mux.is_empty() && self.fleet.is_done();
                 let enough = told && (written || code != ExitCode::Success);
                 ((gone && enough) || clock::now() >= deadline).then_some(code)
             }
             Ending::Natural | Ending::AskedOnce => {
-                let done = self.fleet.is_done() && self.mux.is_empty() && written && told;
+                let done = self.fleet.is_done() && self.turns.mux.is_empty() && written && told;
                 let code = if self.largest { ExitCode::largest } else { ExitCode::of };
                 done.then(|| code(self.reporter.outcomes()))
             }
@@ -371,52 +326,28 @@ impl Drive {
         let now = clock::now();
         let begins = self.may_start(now);
         let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
-        let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
-        let again = self.fleet.poll_timeout();
-        [self.controller.poll_timeout(), self.ending.deadline(), hurry, picture, again]
-            .into_iter()
-            .flatten()
-            .min()
+        self.turns.deadline(self.reporter.page(), [hurry, self.fleet.poll_timeout()])
     }
 
-    fn handle(&mut self, event: Event) -> io::Result<()> {
-        match event {
-            Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
-            Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Writable(stream) => self.outputs.is_writable(stream),
-            Event::Input => {
-                if let Some(input) = &mut self.input {
-                    input.read()?;
-                    input.balance(&mut self.mux)?;
-                }
-            }
-            Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
-            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
-            Event::Signal(Signal::Interrupt) => self.interrupt(),
-            Event::Signal(Signal::Continue) => self.reporter.leave_drawn(),
-            Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
-            Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
-        }
-        Ok(())
+    fn read(&mut self) -> io::Result<()> {
+        let Some(input) = &mut self.input else { return Ok(()) };
+        input.read()?;
+        input.balance(&mut self.turns.mux)
     }
 
-    /// Many hosts on a terminal: first tells who still runs.
-    fn interrupt(&mut self) {
-        let watched = stdio::is_terminal(Stream::Err) && self.fleet.targets().len() > 1;
-        if watched && self.ending == Ending::Natural && !self.fleet.is_done() {
-            let running = self.fleet.running();
-            let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
-            let again = self.fleet.to_try_again();
-            self.reporter.say(&ending::left(names, self.fleet.waiting() - again, again));
-            self.ending = Ending::AskedOnce;
-        } else {
-            self.stop(ExitCode::Interrupted);
+    fn left(&self) -> Option<String> {
+        if self.fleet.targets().len() < 2 || self.fleet.is_done() {
+            return None;
         }
+        let running = self.fleet.running();
+        let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
+        let again = self.fleet.to_try_again();
+        Some(ending::left(names, self.fleet.waiting() - again, again))
     }
 
     fn stop(&mut self, code: ExitCode) {
-        if self.ending.stop(code, clock::now()) {
-            self.fleet.stop(&mut self.controller, clock::now());
+        if self.turns.ending.stop(code, clock::now()) {
+            self.fleet.stop(&mut self.turns.controller, clock::now());
             while let Some(never) = self.fleet.poll_never() {
                 self.show(never);
             }

@@ -18,6 +18,7 @@ mod rehearsal;
 mod relay;
 mod secrets;
 mod shell;
+mod turns;
 
 use crate::cli::Command;
 use crate::error::ExitCode;

@@ -6,10 +6,9 @@ mod picture;
 
 use super::prepare::{Operation, Operations};
 use super::rehearsal;
+use super::turns::{self, Turns};
 use crate::cli;
 use crate::error::{ExitCode, UsageError};
-use crate::mux::Mux;
-use crate::proto::ids::ContextId;
 use crate::proto::json;
 use crate::report;
 use crate::sys::clock;
@@ -26,7 +25,10 @@ const MAX_WRONG: usize = 20;
 /// Runs a queue to its end, or says what is wrong with the command line or with a file's lines.
 pub(super) fn run(typed: &cli::Queue) -> io::Result<ExitCode> {
     match begin(typed) {
-        Ok(Some(mut drive)) => drive.run(),
+        Ok(Some(mut drive)) => {
+            let code = turns::run(&mut drive)?;
+            Ok(drive.finish(code))
+        }
         Ok(None) => Ok(ExitCode::Success),
         Err(Refused::Usage(error)) => {
             report::usage(&error);
@@ -67,7 +69,7 @@ fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
     } else if stdio::input() == stdio::Input::Folder {
         return Err(UsageError::InputFolder.into());
     }
-    let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    let mut mux = Turns::mux()?;
     let mut lines = Lines::open(&mut mux)?;
     if typed.work.dry_run {
         lines.read_all()?;

@@ -8,19 +8,17 @@ use crate::cli;
 use crate::controller::fleet::Begun;
 use crate::controller::operation::{Answer, OperationId, Report};
 use crate::controller::queue::{HostId, Job, News, Progress, Queue, Rules, Span, TaskId};
-use crate::controller::{Controller, Note, Settings, Weight};
+use crate::controller::{Note, Settings, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind, OperationError};
-use crate::mux::{Event, Mux};
-use crate::report::{Bar, Ledger, Line, View};
-use crate::sys::signals::Signal;
-use crate::sys::stdio::{self, Stream};
+use crate::mux::Mux;
+use crate::report::{Bar, Ledger, Line, Page, View};
 use crate::sys::{clock, random};
-use crate::verbs::desk::Desk;
 use crate::verbs::ending::{self, Ending};
 use crate::verbs::files::{Plan, Settled, Transfers};
 use crate::verbs::output;
-use crate::verbs::outputs::{Outputs, Stopped};
+use crate::verbs::outputs::Stopped;
 use crate::verbs::prepare::{Operation, Operations};
+use crate::verbs::turns::{Turns, Work};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
@@ -46,8 +44,7 @@ struct Described {
 
 pub(super) struct Drive<'a> {
     typed: &'a cli::Queue,
-    mux: Mux,
-    controller: Controller,
+    turns: Turns,
     queue: Queue,
     ledger: Ledger,
     lines: Lines,
@@ -63,9 +60,6 @@ pub(super) struct Drive<'a> {
     wrong: bool,
     /// Whether results wait for who reads them.
     full: bool,
-    desk: Desk,
-    outputs: Outputs,
-    ending: Ending,
     /// Whether nothing more will come.
     ended: bool,
     picture: Option<Picture>,
@@ -87,8 +81,7 @@ impl<'a> Drive<'a> {
         };
         Self {
             typed,
-            mux,
-            controller: Controller::new(settings),
+            turns: Turns::new(settings, mux, typed.reach.verbose),
             queue: Queue::new(rules),
             ledger: Ledger::new(!output::is_dumb(), clock::now()),
             lines,
@@ -100,46 +93,13 @@ impl<'a> Drive<'a> {
             taken_bytes: 0,
             wrong: false,
             full: false,
-            desk: Desk::default(),
-            outputs: Outputs::default(),
-            ending: Ending::Natural,
             ended: false,
             picture,
         }
     }
 
-    pub(super) fn run(&mut self) -> io::Result<ExitCode> {
-        loop {
-            // 1. Take lines as far as there is room, give turns, do what the controller wants and tell what it has.
-            self.take_lines()?;
-            self.start_jobs()?;
-            while self.execute() | self.tell()? {}
-            // 2. Ask the user; send files.
-            if !self.ending.is_near() {
-                if self.controller.open_question().is_some() {
-                    self.ledger.hide_progress(clock::now());
-                }
-                self.desk.ask(&mut self.controller, &mut self.mux);
-            }
-            self.send_files()?;
-            while self.execute() | self.tell()? {}
-            // 3. Write; let sources go on as far as that went.
-            self.show_progress();
-            self.write();
-            if let Some(code) = self.over() {
-                return Ok(self.finish(code));
-            }
-            // 4. Wait for what happens next, and handle all of it before anything more is started.
-            let event = self.mux.next_event(self.deadline())?;
-            self.handle(event)?;
-            while let Some(event) = self.mux.queued_event() {
-                self.handle(event)?;
-            }
-        }
-    }
-
     fn has_room(&self) -> bool {
-        self.taken_bytes < MAX_TAKEN_BYTES && !self.ending.is_near()
+        self.taken_bytes < MAX_TAKEN_BYTES && !self.turns.ending.is_near()
     }
 
     fn take_lines(&mut self) -> io::Result<()> {
@@ -149,10 +109,10 @@ impl<'a> Drive<'a> {
             self.take(line)?;
         }
         let room = self.has_room();
-        self.lines.balance(&mut self.mux, room)?;
+        self.lines.balance(&mut self.turns.mux, room)?;
         if !self.ended && self.lines.have_ended() {
             self.ended = true;
-            self.queue.end(&mut self.controller);
+            self.queue.end(&mut self.turns.controller);
         }
         Ok(())
     }
@@ -180,7 +140,7 @@ impl<'a> Drive<'a> {
 
     pub(super) fn accept(&mut self, number: TaskId, operation: Operation, bytes: usize) -> io::Result<()> {
         if let Some(root) = &operation.root {
-            self.controller.add_root(root)?;
+            self.turns.controller.add_root(root)?;
         }
         let mut hosts = Vec::new();
         for (mut target, typed) in operation.targets {
@@ -216,7 +176,7 @@ impl<'a> Drive<'a> {
                 break;
             }
             let random = |hops| (0..hops).map(|_| random::bytes()).collect();
-            match self.queue.start(&mut self.controller, random, clock::now())? {
+            match self.queue.start(&mut self.turns.controller, random, clock::now())? {
                 Some(progress) => self.show(progress),
                 None => break,
             }
@@ -239,56 +199,11 @@ impl<'a> Drive<'a> {
         self.transfers.insert(operation, transfers);
     }
 
-    fn send_files(&mut self) -> io::Result<()> {
-        self.more_to_send = false;
-        for (operation, transfers) in self.transfers.iter_mut().filter(|(_, transfers)| transfers.send()) {
-            self.more_to_send |= transfers.feed(*operation, &mut self.controller, None)?;
-        }
-        Ok(())
-    }
-
-    fn execute(&mut self) -> bool {
-        self.controller.execute(&mut self.mux)
-    }
-
-    fn tell(&mut self) -> io::Result<bool> {
-        let mut worked = false;
-        while let Some(report) = self.controller.poll_report() {
-            worked = true;
-            let operation = report.operation();
-            let over = matches!(report, Report::Done { .. });
-            let settled = match self.transfers.get_mut(&operation) {
-                Some(transfers) => transfers.settle(report, &mut self.controller),
-                None => vec![Settled::of(report)],
-            };
-            for Settled { report, remarks } in settled {
-                self.remark(operation, remarks);
-                let jitter = if over { u64::from_ne_bytes(random::bytes()?) } else { 0 };
-                let now = clock::now();
-                if let Some(progress) = self.queue.handle_report(&mut self.controller, report, jitter, now) {
-                    self.show(progress);
-                }
-            }
-            if over {
-                self.transfers.remove(&operation);
-            }
-        }
-        while let Some(job) = self.queue.poll_never() {
-            self.not_started(job, HostErrorKind::NotStarted);
-        }
-        for note in self.controller.take_notes() {
-            if self.typed.reach.verbose || note.weight == Weight::Warning {
-                self.ledger.note(&note);
-            }
-        }
-        Ok(worked)
-    }
-
     fn remark(&mut self, operation: OperationId, remarks: Vec<String>) {
         let Some(job) = self.queue.job_of(operation) else { return };
         let target = &self.queue.target(job.host).name;
         for text in remarks {
-            self.ledger.note(&Note { weight: Weight::Warning, target: target.clone(), text });
+            self.ledger.page_mut().note(&Note { weight: Weight::Warning, target: target.clone(), text });
         }
     }
 
@@ -309,29 +224,29 @@ impl<'a> Drive<'a> {
     fn show_news(&mut self, news: News<Job>) {
         match news {
             News::Output { place, source, stream, bytes } => {
-                self.outputs.owe(source);
+                self.turns.outputs.owe(source);
                 self.ledger.output(place, stream, &bytes);
             }
             News::Item { place, source, value } => {
-                self.outputs.owe(source);
+                self.turns.outputs.owe(source);
                 let id = self.described.get(&place.task).and_then(|described| described.id.as_deref());
                 let target = &self.queue.target(place.host).name;
                 self.ledger.item(place, Line { number: place.task, id }, target, &value);
             }
             News::Record { place, source, record } => {
-                self.outputs.owe(source);
+                self.turns.outputs.owe(source);
                 self.ledger.record(place, record);
             }
             News::Piece { operation, source, piece } => {
-                self.outputs.owe(source);
+                self.turns.outputs.owe(source);
                 if let Some(transfers) = self.transfers.get_mut(&operation) {
-                    transfers.take(operation, piece, &mut self.controller);
+                    transfers.take(operation, piece, &mut self.turns.controller);
                 }
             }
             News::Again { place, error, after } => {
                 let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
                 let name = &self.queue.target(place.host).name;
-                self.ledger.say(&format!("{name}: {error}; trying again in {after}"));
+                self.ledger.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
             }
             // Nothing is shared here, and ends come as progress.
             News::LeftBehind { .. } | News::Done { .. } => {}
@@ -357,7 +272,7 @@ impl<'a> Drive<'a> {
     fn told(&mut self, job: Job, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
         let Some(described) = self.described.get_mut(&job.task) else { return };
         // Nobody reads any more, so nobody is told that the rest was stopped.
-        if !self.ending.is_unread() {
+        if !self.turns.ending.is_unread() {
             let line = Line { number: job.task, id: described.id.as_deref() };
             self.ledger.done(job, line, &self.queue.target(job.host).name, outcome, took);
         }
@@ -368,53 +283,101 @@ impl<'a> Drive<'a> {
         }
     }
 
+    /// The picture is of what was done, however that ended.
+    pub(super) fn finish(&mut self, code: ExitCode) -> ExitCode {
+        match self.picture.take().map(Picture::end) {
+            Some(Err(wrong)) => {
+                self.ledger.page_mut().say(&wrong);
+                self.ledger.page_mut().flush(clock::now());
+                if code == ExitCode::Success { ExitCode::SomeFailed } else { code }
+            }
+            Some(Ok(())) | None => code,
+        }
+    }
+}
+
+impl Work for Drive<'_> {
+    fn common(&mut self) -> (&mut Turns, &mut Page) {
+        (&mut self.turns, self.ledger.page_mut())
+    }
+
+    fn start(&mut self) -> io::Result<()> {
+        self.take_lines()?;
+        self.start_jobs()
+    }
+
+    fn tell(&mut self) -> io::Result<bool> {
+        let mut worked = false;
+        while let Some(report) = self.turns.controller.poll_report() {
+            worked = true;
+            let operation = report.operation();
+            let over = matches!(report, Report::Done { .. });
+            let settled = match self.transfers.get_mut(&operation) {
+                Some(transfers) => transfers.settle(report, &mut self.turns.controller),
+                None => vec![Settled::of(report)],
+            };
+            for Settled { report, remarks } in settled {
+                self.remark(operation, remarks);
+                let jitter = if over { u64::from_ne_bytes(random::bytes()?) } else { 0 };
+                let now = clock::now();
+                if let Some(progress) =
+                    self.queue.handle_report(&mut self.turns.controller, report, jitter, now)
+                {
+                    self.show(progress);
+                }
+            }
+            if over {
+                self.transfers.remove(&operation);
+            }
+        }
+        while let Some(job) = self.queue.poll_never() {
+            self.not_started(job, HostErrorKind::NotStarted);
+        }
+        self.turns.tell_notes(self.ledger.page_mut());
+        Ok(worked)
+    }
+
+    fn feed(&mut self) -> io::Result<()> {
+        self.more_to_send = false;
+        for (operation, transfers) in self.transfers.iter_mut().filter(|(_, transfers)| transfers.send()) {
+            self.more_to_send |= transfers.feed(*operation, &mut self.turns.controller, None)?;
+        }
+        Ok(())
+    }
+
     fn show_progress(&mut self) {
         let now = clock::now();
-        if !self.desk.is_asking() && self.ledger.wants_progress(now) {
+        if !self.turns.is_asking() && self.ledger.page().wants_progress(now) {
             let (running, again) = (self.queue.running(), self.queue.to_try_again());
             let waiting = self.queue.waiting() - again;
-            self.ledger.progress(&View { running, waiting, again, ..View::default() }, now);
+            self.ledger.page_mut().progress(&View { running, waiting, again, ..View::default() }, now);
         }
     }
 
     fn write(&mut self) {
         if self.queue.is_done() {
-            self.ledger.end_progress();
+            self.ledger.page_mut().end_live();
         }
-        let pressure = self.ledger.flush(clock::now());
+        let pressure = self.ledger.page_mut().flush(clock::now());
         self.full = pressure.high;
-        if let Some(Stopped { code, why }) =
-            self.outputs.settle(&pressure, &mut self.mux, &mut self.controller)
-        {
-            why.iter().for_each(|why| self.ledger.say(why));
+        if let Some(Stopped { code, why }) = self.turns.settle(&pressure) {
+            why.iter().for_each(|why| self.ledger.page_mut().say(why));
             self.stop(code);
         }
     }
 
-    fn over(&self) -> Option<ExitCode> {
-        let gone = self.mux.is_empty() && self.queue.is_done();
-        match self.ending {
+    fn over(&mut self) -> Option<ExitCode> {
+        let gone = self.turns.mux.is_empty() && self.queue.is_done();
+        match self.turns.ending {
             Ending::At { deadline, code } => {
-                let enough = self.outputs.are_written() || code != ExitCode::Success;
+                let enough = self.turns.outputs.are_written() || code != ExitCode::Success;
                 ((gone && enough) || clock::now() >= deadline).then_some(code)
             }
             Ending::Natural | Ending::AskedOnce => {
                 let wrong = self.wrong.then_some(ExitCode::Usage);
                 let code = wrong.unwrap_or_else(|| ExitCode::of_many(self.ledger.outcomes()));
-                (gone && self.outputs.are_written()).then_some(code)
+                (gone && self.turns.outputs.are_written()).then_some(code)
             }
-        }
-    }
-
-    /// The picture is of what was done, however that ended.
-    fn finish(&mut self, code: ExitCode) -> ExitCode {
-        match self.picture.take().map(Picture::end) {
-            Some(Err(wrong)) => {
-                self.ledger.say(&wrong);
-                self.ledger.flush(clock::now());
-                if code == ExitCode::Success { ExitCode::SomeFailed } else { code }
-            }
-            Some(Ok(())) | None => code,
         }
     }
 
@@ -422,47 +385,29 @@ impl<'a> Drive<'a> {
         let now = clock::now();
         let begins = self.queue.wants_to_start(now) && !self.full;
         let hurry = (self.more_to_send || begins).then_some(now);
-        let picture = if self.desk.is_asking() { None } else { self.ledger.poll_timeout() };
-        let timeouts = [self.controller.poll_timeout(), self.ending.deadline(), self.queue.poll_timeout()];
-        timeouts.into_iter().chain([hurry, picture]).flatten().min()
+        self.turns.deadline(self.ledger.page(), [hurry, self.queue.poll_timeout()])
     }
 
-    fn handle(&mut self, event: Event) -> io::Result<()> {
-        match event {
-            Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
-            Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Writable(stream) => self.outputs.is_writable(stream),
-            Event::Input => self.lines.read(&mut self.mux)?,
-            Event::Own(_) => self.desk.listen(&mut self.controller, &mut self.mux),
-            Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
-            Event::Signal(Signal::Interrupt) => self.interrupt(),
-            Event::Signal(Signal::Continue) => self.ledger.leave_drawn(),
-            Event::Signal(Signal::Terminate) => self.stop(ExitCode::Terminated),
-            Event::Signal(Signal::Hangup) => self.stop(ExitCode::HungUp),
-        }
-        Ok(())
+    fn read(&mut self) -> io::Result<()> {
+        self.lines.read(&mut self.turns.mux)
     }
 
-    /// Many hosts on a terminal: first tells who still runs.
-    fn interrupt(&mut self) {
-        let watched = stdio::is_terminal(Stream::Err) && self.queue.hosts() > 1;
-        if watched && self.ending == Ending::Natural && !self.queue.is_done() {
-            let running = self.queue.running();
-            let names = running.iter().map(|(host, _)| self.queue.target(*host).name.as_str());
-            let again = self.queue.to_try_again();
-            self.ledger.say(&ending::left(names, self.queue.waiting() - again, again));
-            self.ending = Ending::AskedOnce;
-        } else {
-            self.stop(ExitCode::Interrupted);
+    fn left(&self) -> Option<String> {
+        if self.queue.hosts() < 2 || self.queue.is_done() {
+            return None;
         }
+        let running = self.queue.running();
+        let names = running.iter().map(|(host, _)| self.queue.target(*host).name.as_str());
+        let again = self.queue.to_try_again();
+        Some(ending::left(names, self.queue.waiting() - again, again))
     }
 
     fn stop(&mut self, code: ExitCode) {
-        if self.ending.stop(code, clock::now()) {
+        if self.turns.ending.stop(code, clock::now()) {
             self.ended = true;
-            self.queue.stop(&mut self.controller, clock::now());
-            if let Err(error) = self.lines.stop(&mut self.mux) {
-                self.ledger.say(&format!("standard input: {error}"));
+            self.queue.stop(&mut self.turns.controller, clock::now());
+            if let Err(error) = self.lines.stop(&mut self.turns.mux) {
+                self.ledger.page_mut().say(&format!("standard input: {error}"));
             }
         }
     }
