@@ -148,7 +148,8 @@ class Put(Transfer):
         if name:
             path = os.path.join(path, name)
         self.check(kind, name, path)
-        if self.wire is not self.stream and size == UNKNOWN:
+        self.exact = size != UNKNOWN
+        if self.wire is not self.stream and not self.exact:
             size = MAX_UNSIZED
         self.path = path
         self.files += 1
@@ -268,7 +269,7 @@ class Put(Transfer):
         self.hole = 1
 
     def close(self, expected):
-        if self.hash.digest() != expected or self.expected not in (self.at, UNKNOWN, MAX_UNSIZED):
+        if self.hash.digest() != expected or self.exact and self.at != self.expected:
             raise Refused('%s has come with another SHA-1 sum than it was sent with' % show(self.path))
         if self.hole:
             os.ftruncate(self.fd, self.at)

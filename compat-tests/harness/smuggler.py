@@ -133,6 +133,7 @@ FOR_A_FILE = {
     'a file twice': [whole(), whole()],
     'more than was announced': large(4, content(BAD), sum_of(BAD)),
     'less than was announced': large(40, content(BAD), sum_of(BAD)),
+    'less than was announced, which is what nobody has to announce': large(64 << 20, content(BAD), sum_of(BAD)),
     'more in one piece than was announced': [whole(size=2)],
     'less in one piece than was announced': [whole(size=200)],
     'a hole that is larger than announced': large(40, content(BAD), hole(41), sum_of(BAD)),
