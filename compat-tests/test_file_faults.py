@@ -5,6 +5,7 @@ import select
 import shlex
 import shutil
 import signal
+import subprocess
 import time
 from subprocess import PIPE
 
@@ -236,9 +237,10 @@ def mounted(place, what, then='exec "$@"'):
 @pytest.fixture
 def into(hop, place, need):
     """`into(verb, what, ...)`: a transfer into what is mounted at the place; returns its result and what it has left."""
+    if os.getuid():
+        pytest.skip('only root mounts')
+
     def into(verb, what, *words, then='"$@"'):
-        if os.getuid():
-            pytest.skip('only root mounts')
         left = hop.scratch / 'left'
         script = f'{then}; rc=$?; ls -A {place} >{left}; cat {place}/file >>{left}; exit $rc'
         (hop.scratch / 'local').exists() or (hop.scratch / 'local').write_bytes(noise(5_000_000))
@@ -251,6 +253,19 @@ def into(hop, place, need):
             result = hop.start('fetch', '-w', 'local:', *words, *ends, prefix=prefix).finish()
         return result, left.read_text()
     return into
+
+
+@pytest.fixture
+def quota(hop, place):
+    """What mounts, before a command, a disk of 2 MiB for each account in that place."""
+    image = hop.scratch / 'image'
+    image.touch()
+    os.truncate(image, 120 << 20)
+    script = f'mkfs.btrfs -q {image} && mount -o loop {image} {place} && btrfs quota enable {place} && btrfs qgroup limit 2M {place}'
+    tried = subprocess.run(['unshare', '-m', '--propagation', 'private', 'sh', '-c', script], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f'no disk with quotas here: {tried.stderr.strip()}')
+    return f'mount -o loop {image} {place} && printf old >{place}/file'
 
 
 def told(result, verb, said):
@@ -276,8 +291,14 @@ def test_a_disk_that_is_read_only_is_told(into, place, verb):
 
 
 @BOTH
+def test_a_quota_that_is_used_up_is_told_with_what_to_do(into, quota, verb):
+    result, left = into(verb, 'size=1m', then=f'{quota} && "$@"')
+    assert told(result, verb, 'Disk quota exceeded') and 'try: ' in result.said and 'quota -s' in result.said, result
+    assert left == 'file\nold', left
+
+
+@BOTH
 def test_a_limit_to_the_size_of_files_is_told(into, verb):
-    """As a quota is, to who writes."""
     result, left = into(verb, 'size=20m', then='(ulimit -f 1000; "$@")')
     assert told(result, verb, 'File too large'), result
     assert left == 'file\nold', left

@@ -30,8 +30,12 @@ pub enum Side {
 
 impl Side {
     pub fn error(self, path: &Path, error: &io::Error) -> LocalError {
-        let error = error.to_string();
-        LocalError(format!("{}: {}", self.name(path), error.split(" (os error").next().unwrap_or("")))
+        let words = match error.kind() {
+            // As Python and the user's own programs have it; another C library leaves the first word out.
+            io::ErrorKind::QuotaExceeded => "Disk quota exceeded".to_owned(),
+            _ => error.to_string(),
+        };
+        LocalError(format!("{}: {}", self.name(path), words.split(" (os error").next().unwrap_or("")))
     }
 
     fn name(self, path: &Path) -> String {
