@@ -454,8 +454,9 @@ def test_a_fetch_of_two_hundred_mib_needs_no_memory(hop, place, large):
     assert live.finish().text.split()[2] == str(200 << 20) and enough, peaks
 
 
-def test_a_reader_that_has_stopped_costs_no_memory(hop, large):
-    live = hop.start('fetch', '-w', 'local:', large(100), '-')
+@pytest.mark.parametrize('what', ['noise', 'zeros'])
+def test_a_reader_that_has_stopped_costs_no_memory(hop, large, sparse, what):
+    live = hop.start('fetch', '-w', 'local:', large(100) if what == 'noise' else sparse(2 << 30), '-')
     live.until(b'')
     while not exits(live.pid, time.monotonic() + 0.2) and is_working(worker(live)):
         pass

@@ -11,7 +11,8 @@ import tempfile
 import pytest
 
 from harness import flights
-from harness.files import WAYS, contents, each_agent, each_way, half_done, mode, noise
+from harness.files import (WAYS, contents, each_agent, each_way, half_done, mode, noise, sha1, used_bytes,
+                           write_sparse)
 from harness.pythons import discover, oldest_and_newest
 
 pytest_generate_tests = each_agent
@@ -248,3 +249,47 @@ def test_a_hundred_thousand_small_files_take_seconds_and_no_round_trip_each(hop,
     shutil.rmtree(to)
     assert result.only['value']['files'] == MANY + MANY // 500 + 1 and (came, last) == (MANY, str(MANY - 1)), result
     assert result.seconds < 30 and int(counted.read_text()) < MANY // 500, (counted.read_text(), result)
+
+
+# Sparse files: what is not written is not read, and not written either.
+
+MIB = 1 << 20
+SPARSE = {
+    'nothing': (9 * MIB + 5, ()),
+    'the beginning': (9 * MIB, [(0, b'x')]),
+    'the end': (9 * MIB + 5, [(9 * MIB, b'last!')]),
+    'odd places': (20 * MIB, [(3, noise(70_000)), (5 * MIB - 1, b'ab'), (5 * MIB + 61_440, noise(1)), (12 * MIB + 4097, noise(200_000))]),
+    'zeros': (9 * MIB, [(MIB, bytes(3 * MIB)), (6 * MIB, b'x')]),
+}
+
+
+@BOTH
+@pytest.mark.parametrize('what', SPARSE)
+@pytest.mark.parametrize('words', [[], ['-z']], ids=' '.join)
+def test_a_file_with_holes_comes_with_its_holes(hop, source, verb, what, words):
+    size, pieces = SPARSE[what]
+    path, to = write_sparse(source / 'sparse', size, *pieces), source.parent / 'copy'
+    result = hop(verb, '-w', 'local:', '--json', *words, path, to)
+    assert result.rc == 0 and result.only['value']['sha1sum'] == sha1(path.read_bytes()), result
+    assert to.read_bytes() == path.read_bytes() and used_bytes(to) <= used_bytes(path) + (1 << 16)
+
+
+@pytest.mark.parametrize('python', discover(), ids=repr)
+def test_each_interpreter_sends_and_takes_holes(hop, source, python):
+    path = write_sparse(source / 'sparse', 20 * MIB, *SPARSE['odd places'][1])
+    for verb in ('put', 'fetch'):
+        to = source.parent / verb
+        result = hop(verb, '-w', 'local:', '--python', python.path, path, to)
+        assert result.rc == 0 and to.read_bytes() == path.read_bytes() and used_bytes(to) < 2 * MIB, result
+
+
+@BOTH
+def test_what_is_not_written_is_not_read(hop, source, verb):
+    """A gibibyte, that would be read in 17,476 pieces."""
+    if not shutil.which('strace'):
+        pytest.skip('strace is not installed')
+    path = write_sparse(source / 'sparse', 1 << 30, (500 * MIB, b'in the middle'))
+    log = source.parent / 'reads'
+    prefix = ['strace', '-f', '-qq', '-e', 'trace=read,pread64', '-e', 'signal=none', '-o', log]
+    result = hop.start(verb, '-w', 'local:', path, source.parent / 'copy', prefix=prefix).finish(60)
+    assert result.rc == 0 and log.read_text().count('= 61440\n') < 10, result

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shlex
 import signal
+import time
 from subprocess import PIPE
 
 import pytest
@@ -310,3 +311,17 @@ def test_more_hosts_than_work_at_a_time_take_turns_together(tree, counted, sourc
     result = tree('put', f'{counted.hop}/local:c[1-8]', '-f', '4', source, place / 'file')
     down, _ = counted.bytes()
     assert result.rc == 0 and down < 2 * SIZE + OVERHEAD_BYTES, down
+
+
+def test_an_interrupt_is_seen_while_a_thousand_are_started(hop, place):
+    """All at once, as some of them share what they are sent."""
+    endless = hop.scratch / 'endless'
+    endless.touch()
+    os.truncate(endless, 1 << 43)
+    where = 'local:r/local:a,local:r/local:b,local:c[1-1000]'
+    live = hop.start('put', '-w', where, '-f', '1024', '--json', endless, env={'TMPDIR': str(place)})
+    until(live, lambda: len(children(live.pid)) > 5)
+    began = time.monotonic()
+    live.signal(signal.SIGINT)
+    result = live.finish(30)
+    assert result.rc == 130 and time.monotonic() - began < 3, (time.monotonic() - began, result)

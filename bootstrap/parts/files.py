@@ -148,6 +148,12 @@ for fd in link, link_out:
         pass
 
 
+def add_zeros(sum, size, zeros=pack('B', 0) * CHUNK):
+    while size:
+        sum.update(zeros[:size])
+        size -= min(size, CHUNK)
+
+
 class Refused(Exception):
     """Why a file is not moved, for the user."""
     pass

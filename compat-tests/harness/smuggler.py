@@ -138,6 +138,7 @@ FOR_A_FILE = {
     'less in one piece than was announced': [whole(size=200)],
     'a hole that is larger than announced': large(40, content(BAD), hole(41), sum_of(BAD)),
     'a hole that is larger than any file': large(UNKNOWN - 1, hole(UNKNOWN - 1)),
+    'a hole that is larger than a piece may be': large((1 << 20) + 1, hole((1 << 20) + 1), sum_of(bytes((1 << 20) + 1))),
     'a wrong sum': large(8, content(BAD), sum_of(b'')),
     'a wrong sum in one piece': [entry(WHOLE, rest=bytes(20) + BAD, size=8)],
     'no sum': large(8, content(BAD)),
@@ -193,8 +194,8 @@ def main(how):
             smuggler.say(tag, body)
     elif how == 'zeros for a while':
         smuggler.say(*entry(FILE, size=UNKNOWN - 1))
-        for _ in range(60):
-            smuggler.say(*hole(32 << 20))
+        for _ in range(60_000):
+            smuggler.say(*hole(1 << 20))
     else:
         for tag, body in {**FOR_A_FILE, **PACKED, **FOR_A_TREE, 'honest': [whole()]}.get(how, [whole()]):
             smuggler.say(tag, body)

@@ -95,7 +95,7 @@ fn a_program_that_cannot_be_run_fails_what_was_asked() {
     let target = Target::parse("local:").expect("a target");
     let context = controller.connect(&target, &[[0; RANDOM_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
-    controller.handle_started(context, Err(io::ErrorKind::NotFound.into()));
+    controller.handle_started(context, Err(std::io::ErrorKind::NotFound.into()));
     assert!(
         matches!(failure(&mut controller), Some((failed, HostErrorKind::SpawnFailed { .. })) if failed == operation)
     );

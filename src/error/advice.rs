@@ -206,12 +206,16 @@ fn at_work(kind: &Kind) -> Option<Told> {
 fn of_files(what: &str) -> Option<&'static str> {
     let (_, words) = what.rsplit_once(": ")?;
     Some(match words {
-        "No space left on device" => "free some of that disk, or of its inodes (`df -h`, `df -i`), or name another place",
+        "No space left on device" => {
+            "free some of that disk, or of its inodes (`df -h`, `df -i`), or name another place"
+        }
         "Disk quota exceeded" => {
             "remove some of what the account has on that disk (`quota -s`), or have its limit raised"
         }
         "File too large" => "a limit of the account (`ulimit -f`) or of that file system: name another place",
-        "Read-only file system" => "name a place on another file system, or have that one mounted for writing",
+        "Read-only file system" => {
+            "name a place on another file system, or have that one mounted for writing"
+        }
         "Permission denied" | "Operation not permitted" => {
             "name a place that this account may use, or become one that may: --become sudo:"
         }

@@ -12,6 +12,7 @@ pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
 pub use outgoing::{Outgoing, Source};
 pub use place::{fresh, fresh_name, named, resolved};
 
+use sha1::{Digest, Sha1};
 use std::io;
 use std::path::Path;
 
@@ -47,6 +48,17 @@ impl Side {
 
     fn special(self, path: &Path) -> LocalError {
         LocalError(format!("{} is a device, a socket or a pipe, and no file", self.name(path)))
+    }
+}
+
+/// Adds so many zeros to a sum.
+fn add_zeros(sum: &mut Sha1, count: u64) {
+    const ZEROS: [u8; 1 << 14] = [0; 1 << 14];
+    let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+    while left > 0 {
+        let some = left.min(ZEROS.len());
+        sum.update(&ZEROS[..some]);
+        left -= some;
     }
 }
 

@@ -199,11 +199,16 @@ impl Taking {
     fn work(&mut self, streams: &mut Streams) -> Result<State, LocalError> {
         for _ in 0..PIECES_OF_A_TURN {
             let Some((piece, owed)) = self.waiting.pop_front() else { break };
+            let hole = matches!(piece, Piece::Hole(_));
             // The last one holds nothing.
             if !(self.ended && self.waiting.is_empty() && piece == Piece::Content(Vec::new())) {
                 self.incoming.take(piece)?;
             }
             streams.grant(self.wire, owed);
+            // Zeros to be added to a sum are a turn's work.
+            if hole {
+                break;
+            }
         }
         match (self.waiting.is_empty(), self.ended) {
             (false, _) => return Ok(State::Busy),
@@ -229,6 +234,7 @@ impl Giving {
             }
             let piece = self.outgoing.next_piece()?;
             let joined = self.wire != key;
+            let hole = matches!(piece, Some(Piece::Hole(_)));
             match piece {
                 // Whoever takes it is told as from above.
                 Some(piece) if joined => streams.send(self.wire, ToAgent::File(piece).encode(), false),
@@ -240,6 +246,9 @@ impl Giving {
                     }
                     return Ok(State::Done(self.total()));
                 }
+            }
+            if hole {
+                break;
             }
         }
         Ok(State::Busy)

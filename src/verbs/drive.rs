@@ -73,6 +73,8 @@ struct Drive {
     shares: bool,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
+    /// How many children may be started before the next look at signals and links.
+    starts: usize,
     desk: Desk,
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<OutputSource>,
@@ -135,6 +137,7 @@ impl Drive {
             transfers,
             shares,
             more_to_send: false,
+            starts: STARTS_AT_ONCE,
             desk: Desk::default(),
             unwritten: Vec::new(),
             watched_outputs: BTreeSet::new(),
@@ -146,6 +149,7 @@ impl Drive {
         loop {
             // 1. Start some of what there is room for; do what the controller wants and tell what it has
             //    to tell, until it is content.
+            self.starts = STARTS_AT_ONCE;
             self.start_targets()?;
             while self.execute() | self.tell()? {}
             // 2. Ask the user; feed what can read.
@@ -245,12 +249,14 @@ impl Drive {
     }
 
     fn execute(&mut self) -> bool {
-        self.controller.execute(&mut self.mux)
+        self.controller.execute_some(&mut self.mux, &mut self.starts)
     }
 
     fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
-        while let Some(report) = self.controller.poll_report() {
+        while !self.transfers.pause()
+            && let Some(report) = self.controller.poll_report()
+        {
             worked = true;
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
@@ -344,6 +350,7 @@ impl Drive {
         } else if pressure.closed {
             self.stop(ExitCode::Success);
         }
+        self.transfers.next_turn(pressure.high && !matches!(self.ending, Ending::At { .. }));
         if !pressure.high {
             for source in std::mem::take(&mut self.unwritten) {
                 self.controller.consumed(source);
@@ -404,7 +411,10 @@ impl Drive {
         let ready = self.input.as_ref().is_some_and(Input::is_ready);
         let now = clock::now();
         let begins = self.may_start(now);
-        let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
+        let told = self.controller.has_report() && !self.transfers.pause();
+        let more = told || self.controller.has_command();
+        let hurry =
+            (ready || self.more_to_send || more || begins || self.reporter.can_tell_more()).then_some(now);
         let picture = if self.desk.is_asking() { None } else { self.reporter.poll_timeout() };
         let again = self.fleet.poll_timeout();
         [self.controller.poll_timeout(), ending, hurry, picture, again].into_iter().flatten().min()
