@@ -1,6 +1,8 @@
 """What ends a transfer before it is done: a clear error, what was there stays, and nothing is left."""
 
+import contextlib
 import os
+import pathlib
 import select
 import shlex
 import shutil
@@ -11,12 +13,14 @@ from subprocess import PIPE
 
 import pytest
 
+from harness import midway
 from harness.faults import known_to_fail
 from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
 from harness.pythons import discover
+from harness.tree import Tree
 
 pytest_generate_tests = each_agent
 pytestmark = pytest.mark.usefixtures('agent')
@@ -477,3 +481,27 @@ def test_a_host_that_has_stopped_costs_no_memory(hop, place):
     live.signal(signal.SIGINT)
     assert live.finish().rc == 130 and enough and taken < ROOM_BYTES, (taken, peaks)
     until_gone(place, 6)
+
+
+def test_many_puts_to_one_host_share_what_may_be_on_its_way(hop, place):
+    """16 MiB and the first windows, where each alone would have 4 MiB: as many ways to write the name of one context."""
+    seen, name, size = hop.scratch / 'windows', 'abcd', 12 << 20
+    Tree(hop, 'python').way_by(midway, 'windows', seen, name=name)
+    names = [''.join(f'%{ord(letter):x}' if n >> at & 1 else letter for at, letter in enumerate(name)) for n in range(16)]
+    live = hop.start('put', '-w', ','.join(f'exec:{each}' for each in names), '-', env={'TMPDIR': str(place)}, stdin=PIPE)
+    live.feed(noise(size))
+    until(live, lambda: seen.exists() and written_bytes(place) >= len(names) * size, 30)
+    sent, allowed = map(int, seen.read_text().split())
+    live.signal(signal.SIGINT)
+    assert live.finish().rc == 130 and sent > len(names) * (size - 65_536), sent
+    assert 8 << 20 < allowed <= (16 << 20) + len(names) * 65_536, allowed
+
+
+def written_bytes(folder):
+    """The size of all files in that folder that somebody has open."""
+    found = 0
+    for fd in pathlib.Path('/proc').glob('[0-9]*/fd/*'):
+        with contextlib.suppress(OSError):
+            if os.readlink(fd).startswith(f'{folder}/'):
+                found += fd.stat().st_size
+    return found

@@ -118,6 +118,12 @@ def test_the_same_tree_again_replaces_its_files_and_keeps_what_else_is_there(sou
 
 
 @BOTH
+def test_a_tree_may_hold_nothing(hop, source, verb):
+    result = hop(verb, '-w', 'local:', '-r', source / 'empty', source.parent / 'copy')
+    assert result.rc == 0 and list((source.parent / 'copy').iterdir()) == [], result
+
+
+@BOTH
 def test_a_file_is_a_tree_too(hop, source, verb):
     result = hop(verb, '-w', 'local:', '-r', source / 'deep/large', source.parent / 'copy')
     assert result.rc == 0 and (source.parent / 'copy').read_bytes() == noise(150_000), result

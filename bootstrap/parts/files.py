@@ -208,9 +208,11 @@ class Transfer:
         if len(taking) == 1 and hasattr(os, 'readv') and readers[link] is take:
             readers[link] = Intake().read
 
-    def take(self, *message):
+    def take(self, tag, body, end):
         lock.acquire()
-        self.news.append(message)
+        # Of what came in several frames, all but the last has been granted.
+        owed, self.wire.owed = self.wire.owed or len(body) + 1, 0
+        self.news.append((tag, body, end, owed))
         self.ring()
         lock.release()
 

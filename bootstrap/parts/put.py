@@ -5,6 +5,8 @@ ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 MAX_UNSIZED = 64 << 20
 DOT, NUL = utf8('.'), pack('B', 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
+# What all windows together may have grown by: 16 MiB.
+room = [256 * WINDOW]
 # So much of a file is written before the system is to begin with the disk.
 EAGER = 128 * WINDOW
 umask = os.umask(63)
@@ -70,6 +72,7 @@ def stamp(path, mtime):
 
 class Put(Transfer):
     fd = None
+    window = WINDOW
 
     def __init__(self, *first):
         self.take_in()
@@ -79,7 +82,6 @@ class Put(Transfer):
         order = self.order
         self.tree, self.keep = order['tree'], order['keep']
         self.unpacker = order['packed'] and zlib.decompressobj(-15)
-        self.window = WINDOW
         # Folders by name, with their devices; the name for what is not whole by device.
         self.devices, self.temps, self.late = {}, {}, []
         if order['path'] is None:
@@ -90,19 +92,19 @@ class Put(Transfer):
         end = 0
         while not end:
             self.wait(lambda: self.news)
-            tag, body, end = self.news.pop(0)
+            tag, body, end, owed = self.news.pop(0)
             lock.release()
             if body and tag != ENTRY and self.fd is None:
                 raise Refused('refused: contents of no file')
             if tag == ENTRY:
                 self.entry(body)
-            elif tag == CONTENT:
+            elif tag == CONTENT and body:
                 self.write(self.unpacked(body))
             elif tag == HOLE:
                 self.skip(unpack('>Q', body)[0])
             elif tag == SUM:
                 self.close(body)
-            self.used(len(body) + 1)
+            self.used(owed)
         if self.fd is not None or not self.files:
             raise Refused('%s has not come whole' % show(self.path))
         for path, mode, mtime in self.late[::-1]:
@@ -119,12 +121,13 @@ class Put(Transfer):
         raise Refused('no folder for temporary files can be written')
 
     def used(self, size):
-        """Gives credit for what has been written; the window doubles, up to 4 MiB."""
+        """Gives credit for what has been written; the window doubles, up to 4 MiB, while all together leave room."""
         lock.acquire()
         stream = self.wire
         stream.taken += size
         if stream.taken >= self.window // 2:
-            growth = min(self.window, 64 * WINDOW - self.window)
+            growth = min(self.window, 64 * WINDOW - self.window, room[0])
+            room[0] -= growth
             control(CREDIT, stream.peer, stream.number, pack('>I', stream.taken + growth))
             self.window += growth
             stream.taken = 0
@@ -214,7 +217,7 @@ class Put(Transfer):
         try:
             there = os.lstat(path).st_mode
             if stat.S_ISDIR(there):
-                raise Refused('%s is a folder; name the file in it' % show(path))
+                raise Refused('%s is a folder; name the file in it, or end the name with /' % show(path))
             if not stat.S_ISREG(there) and not stat.S_ISLNK(there):
                 raise Refused('%s is a device, a socket or a pipe, and no file' % show(path))
         except OSError:
@@ -293,6 +296,9 @@ class Put(Transfer):
             self.sum = self.hash.hexdigest()
 
     def clean(self):
+        lock.acquire()
+        room[0] += self.window - WINDOW
+        lock.release()
         taking.remove(self)
         if self.fd is not None:
             os.close(self.fd)
