@@ -145,15 +145,15 @@ impl ReceiveHalf {
         self.granted_bytes = self.granted_bytes.checked_sub(u32::try_from(length).ok()?)?;
         if frame.more {
             *room = room.checked_sub(length)?;
-            self.partial.extend(frame.body);
+            self.partial.extend(&*frame.body);
             return Some(Received { message: None, used_bytes: length, owed_bytes: 0 });
         }
         let message = if self.partial.is_empty() {
-            frame.body
+            frame.body.into_bytes()
         } else {
             let mut message = std::mem::take(&mut self.partial);
             *room += message.len();
-            message.extend(frame.body);
+            message.extend(&*frame.body);
             message
         };
         self.ended = frame.end;
