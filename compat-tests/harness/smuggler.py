@@ -25,14 +25,14 @@ class Smuggler:
         self.data, self.credit, self.asked = b'', 65_536, None
         self.way = None  # the context and the stream that files go to
         while self.asked is None:
-            kind, _, to, _, stream, body = self.next()
+            kind, _, to, source, stream, body = self.next()
             if kind == HELLO:
-                self.me = to
+                self.me, parent = to, source
                 nonce = body[11:27]
             elif kind == OPEN and body[0] in (PUT, FETCH):
                 self.asked = stream
                 self.way = joined(body) or (0, stream)
-        os.write(1, nonce[::-1] + frame(HELLO, 0, 0, self.me, 0, struct.pack('>HII', 1, os.getpid(), 0)))
+        os.write(1, nonce[::-1] + frame(HELLO, 0, parent, self.me, 0, struct.pack('>HII', 1, os.getpid(), 0)))
 
     def next(self):
         fields = None
@@ -192,6 +192,12 @@ def main(how):
         smuggler.result(total())
         for tag, body in (whole(), ROOT, content(BAD)):
             smuggler.say(tag, body)
+    elif how == 'odd credit':
+        # As a member of a splice, which then wants no more.
+        to, stream = smuggler.way
+        for body in b'', b'\0\1', b'\0' * 5, b'\1\0\0\0':
+            write(frame(CREDIT, 0, to, smuggler.me, stream, body))
+        write(frame(DATA, INTERACTIVE | END, 0, smuggler.me, smuggler.asked, bytes([TROUBLE]) + b'enough'))
     elif how == 'zeros for a while':
         smuggler.say(*entry(FILE, size=UNKNOWN - 1))
         for _ in range(60_000):

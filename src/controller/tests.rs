@@ -191,3 +191,30 @@ fn a_path_that_is_too_long_is_refused_with_its_hops() {
     let error = controller.connect(&target, &random, crate::sys::clock::now()).expect_err("too far");
     assert_eq!(error.to_string(), "3 hops, and the limit is 2: ssh:bastion -> sudo:root -> docker:app");
 }
+
+#[test]
+fn who_is_left_behind_keeps_his_time_and_after_an_end_is_not_asked_again() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let transfer = operation::Transfer { tree: false, keep: false, packed: false };
+    let put = operation::Put { path: None, mode: None, stdin: operation::Feed::Nothing, transfer };
+    let rules = fleet::Rules { fanout: 1, serial: None, max_failures: None, fail_fast: false, retries: 0 };
+    let target = Target::parse("ssh:web1").expect("a target");
+    let mut fleet = fleet::Fleet::new(vec![target], Request::Put(put), rules, None);
+    let places = fleet.take_turns(1, now);
+    let started = fleet.start(&places, &mut controller, &[[0; RANDOM_BYTES]], now);
+    let first = started.begun[0].operation;
+
+    let left = Some(now + Duration::from_millis(1));
+    let again = fleet.alone(first, left, &mut controller, now)[0].operation;
+    assert_eq!(controller.poll_timeout(), left);
+    assert_eq!(fleet.running(), [(0, now)]);
+    controller.handle_timeout(now + Duration::from_millis(1));
+    assert!(matches!(failure(&mut controller), Some((of, HostErrorKind::TimedOut { .. })) if of == again));
+
+    fleet.stop(&mut controller, now);
+    let report = Report::LeftBehind { operation: again, deadline: None };
+    let news = fleet.handle_report(&mut controller, report, 0, now);
+    let Some(fleet::News::Done { outcome: Err(error), .. }) = news else { panic!("{news:?}") };
+    assert!(matches!(error.kind, HostErrorKind::Interrupted));
+    assert!(fleet.is_done());
+}

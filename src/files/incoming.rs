@@ -236,9 +236,10 @@ impl Incoming {
         match self.rules.side {
             _ if info.is_file() || info.is_symlink() => Ok(()),
             Side::Here => Err(LocalError(format!("{} is there, and is no file", path.display()))),
-            Side::There if info.is_dir() => {
-                Err(LocalError(format!("{} is a folder; name the file in it", path.display())))
-            }
+            Side::There if info.is_dir() => Err(LocalError(format!(
+                "{} is a folder; name the file in it, or end the name with /",
+                path.display()
+            ))),
             Side::There => Err(Side::There.special(path)),
         }
     }

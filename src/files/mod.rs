@@ -31,12 +31,7 @@ pub enum Side {
 
 impl Side {
     pub fn error(self, path: &Path, error: &io::Error) -> LocalError {
-        let words = match error.kind() {
-            // As Python and the user's own programs have it; another C library leaves the first word out.
-            io::ErrorKind::QuotaExceeded => "Disk quota exceeded".to_owned(),
-            _ => error.to_string(),
-        };
-        LocalError(format!("{}: {}", self.name(path), words.split(" (os error").next().unwrap_or("")))
+        LocalError(format!("{}: {}", self.name(path), words(error)))
     }
 
     fn name(self, path: &Path) -> String {
@@ -48,6 +43,15 @@ impl Side {
 
     fn special(self, path: &Path) -> LocalError {
         LocalError(format!("{} is a device, a socket or a pipe, and no file", self.name(path)))
+    }
+}
+
+/// What the system says, without its number.
+pub fn words(error: &io::Error) -> String {
+    match error.kind() {
+        // As Python and the user's own programs have it; another C library leaves the first word out.
+        io::ErrorKind::QuotaExceeded => "Disk quota exceeded".to_owned(),
+        _ => error.to_string().split(" (os error").next().unwrap_or("").to_owned(),
     }
 }
 

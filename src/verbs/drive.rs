@@ -261,8 +261,9 @@ impl Drive {
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
-            for Settled { report, remarks } in self.transfers.settle(report, &mut self.controller) {
-                self.remark(&report, remarks);
+            for Settled { report, remarks, of_source } in self.transfers.settle(report, &mut self.controller)
+            {
+                self.remark(&report, remarks, of_source);
                 let jitter = match &report {
                     Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
                     _ => 0,
@@ -284,12 +285,18 @@ impl Drive {
         Ok(worked)
     }
 
-    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
+    fn remark(&mut self, report: &Report, remarks: Vec<String>, of_source: Vec<String>) {
         let Report::Done { operation, .. } = report else { return };
+        let targets = self.fleet.targets();
         let Some(place) = self.fleet.place_of(*operation) else { return };
-        for text in remarks {
-            let target = self.fleet.targets()[place].name.clone();
-            self.reporter.note(&Note { weight: Weight::Warning, target, text });
+        let target = Some(targets[place].name.as_str());
+        let source = self.transfers.source_name(targets);
+        let named = remarks.into_iter().map(|text| (target, text));
+        for (target, text) in named.chain(of_source.into_iter().map(|text| (source, text))) {
+            match target.map(str::to_owned) {
+                Some(target) => self.reporter.note(&Note { weight: Weight::Warning, target, text }),
+                None => self.reporter.say(&text),
+            }
         }
     }
 
@@ -319,9 +326,9 @@ impl Drive {
                 let name = &self.fleet.targets()[place].name;
                 self.reporter.say(&format!("{name}: {error}; trying again in {after}"));
             }
-            News::LeftBehind { operation } => {
+            News::LeftBehind { operation, deadline } => {
                 self.transfers.forget(operation, &mut self.controller);
-                let begun = self.fleet.alone(operation, &mut self.controller, clock::now());
+                let begun = self.fleet.alone(operation, deadline, &mut self.controller, clock::now());
                 self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.

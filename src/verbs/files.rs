@@ -53,6 +53,8 @@ pub(super) struct Transfers {
     held: Vec<Report>,
     /// That have been taken in this turn.
     zeros_bytes: u64,
+    /// What has been told of sources: once, however many they feed.
+    remarked: HashSet<String>,
     /// Whether what has been taken waits for a slow reader of our output.
     is_full: bool,
 }
@@ -76,7 +78,7 @@ impl Transfers {
             Plan::Put(Source::Pushed, _) | Plan::PutFrom(_) | Plan::Fetch(..) | Plan::None => None,
         };
         let (running, feeders, held) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { plan, each, running, feeders, held, zeros_bytes: 0, is_full: false }
+        Self { plan, each, running, feeders, held, zeros_bytes: 0, remarked: HashSet::new(), is_full: false }
     }
 
     /// What each target will get, where that is known.
@@ -117,6 +119,15 @@ impl Transfers {
         match &self.plan {
             Plan::PutFrom(origin) => Some(origin.clone()),
             Plan::None | Plan::Put(..) | Plan::Fetch(..) => None,
+        }
+    }
+
+    /// Whose files these are: another target, or the only one that they go to; nobody's among several.
+    pub(super) fn source_name<'a>(&'a self, targets: &'a [Target]) -> Option<&'a str> {
+        match (&self.plan, targets) {
+            (Plan::PutFrom(origin), _) => Some(&origin.target.name),
+            (_, [only]) => Some(&only.name),
+            _ => None,
         }
     }
 
@@ -312,12 +323,14 @@ impl Transfers {
 
     fn settled(&mut self, report: Report, controller: &mut Controller) -> Settled {
         let Report::Done { operation, outcome } = report else { return Settled::of(report) };
-        let mut remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let mut of_source = Vec::new();
         let outcome = match (self.running.remove(&operation), outcome) {
             (Some(Running::Out { feeder }), outcome) => {
                 let settled = match self.feeders.get(&feeder) {
                     Some(feeder) => {
-                        remarks.extend(feeder.remarks());
+                        of_source = feeder.remarks();
+                        of_source.retain(|remark| self.remarked.insert(remark.clone()));
                         feeder.settle(outcome, &self.plan)
                     }
                     None => outcome,
@@ -331,7 +344,7 @@ impl Transfers {
             (Some(Running::Failed(error)), Ok(_)) => Err(failed(error)),
             (_, outcome) => outcome,
         };
-        Settled { report: Report::Done { operation, outcome }, remarks }
+        Settled { report: Report::Done { operation, outcome }, remarks, of_source }
     }
 }
 

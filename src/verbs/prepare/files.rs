@@ -95,7 +95,7 @@ fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
 
 fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
     let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
-    let info = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    let info = std::fs::metadata(path).map_err(|error| wrong(files::words(&error)))?;
     if info.is_dir() && !tree {
         return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
     }
@@ -133,7 +133,7 @@ fn destinations(typed: &cli::Fetch, targets: &[Target]) -> Result<Vec<Option<Pat
             Some(template) => destination(template, typed, &target.name),
             None => fresh().map_err(|error| UsageError::Local {
                 path: std::env::temp_dir(),
-                wrong: error.to_string(),
+                wrong: files::words(&error),
             })?,
         };
         if let Some(other) = seen.insert(path.clone(), &target.name) {
