@@ -250,5 +250,9 @@ fn what_cannot_be_is_told_in_words_that_name_the_file() {
     let key = StreamKey { peer: HERE, id: StreamId(2) };
     pair.send(key, file(0), false);
     pair.turn();
-    assert!(trouble(&pair).ends_with("is a folder; name the file in it"), "{}", trouble(&pair));
+    assert!(
+        trouble(&pair).ends_with("is a folder; name the file in it, or end the name with /"),
+        "{}",
+        trouble(&pair)
+    );
 }
