@@ -1,21 +1,26 @@
 """What ends a transfer before it is done: a clear error, what was there stays, and nothing is left."""
 
+import contextlib
 import os
+import pathlib
 import select
 import shlex
 import shutil
 import signal
+import subprocess
 import time
 from subprocess import PIPE
 
 import pytest
 
+from harness import midway
 from harness.faults import known_to_fail
 from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
 from harness.pythons import discover
+from harness.tree import Tree
 
 pytest_generate_tests = each_agent
 pytestmark = pytest.mark.usefixtures('agent')
@@ -236,9 +241,10 @@ def mounted(place, what, then='exec "$@"'):
 @pytest.fixture
 def into(hop, place, need):
     """`into(verb, what, ...)`: a transfer into what is mounted at the place; returns its result and what it has left."""
+    if os.getuid():
+        pytest.skip('only root mounts')
+
     def into(verb, what, *words, then='"$@"'):
-        if os.getuid():
-            pytest.skip('only root mounts')
         left = hop.scratch / 'left'
         script = f'{then}; rc=$?; ls -A {place} >{left}; cat {place}/file >>{left}; exit $rc'
         (hop.scratch / 'local').exists() or (hop.scratch / 'local').write_bytes(noise(5_000_000))
@@ -251,6 +257,19 @@ def into(hop, place, need):
             result = hop.start('fetch', '-w', 'local:', *words, *ends, prefix=prefix).finish()
         return result, left.read_text()
     return into
+
+
+@pytest.fixture
+def quota(hop, place):
+    """What mounts, before a command, a disk of 2 MiB for each account in that place."""
+    image = hop.scratch / 'image'
+    image.touch()
+    os.truncate(image, 120 << 20)
+    script = f'mkfs.btrfs -q {image} && mount -o loop {image} {place} && btrfs quota enable {place} && btrfs qgroup limit 2M {place}'
+    tried = subprocess.run(['unshare', '-m', '--propagation', 'private', 'sh', '-c', script], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f'no disk with quotas here: {tried.stderr.strip()}')
+    return f'mount -o loop {image} {place} && printf old >{place}/file'
 
 
 def told(result, verb, said):
@@ -276,8 +295,14 @@ def test_a_disk_that_is_read_only_is_told(into, place, verb):
 
 
 @BOTH
+def test_a_quota_that_is_used_up_is_told_with_what_to_do(into, quota, verb):
+    result, left = into(verb, 'size=1m', then=f'{quota} && "$@"')
+    assert told(result, verb, 'Disk quota exceeded') and 'try: ' in result.said and 'quota -s' in result.said, result
+    assert left == 'file\nold', left
+
+
+@BOTH
 def test_a_limit_to_the_size_of_files_is_told(into, verb):
-    """As a quota is, to who writes."""
     result, left = into(verb, 'size=20m', then='(ulimit -f 1000; "$@")')
     assert told(result, verb, 'File too large'), result
     assert left == 'file\nold', left
@@ -433,8 +458,9 @@ def test_a_fetch_of_two_hundred_mib_needs_no_memory(hop, place, large):
     assert live.finish().text.split()[2] == str(200 << 20) and enough, peaks
 
 
-def test_a_reader_that_has_stopped_costs_no_memory(hop, large):
-    live = hop.start('fetch', '-w', 'local:', large(100), '-')
+@pytest.mark.parametrize('what', ['noise', 'zeros'])
+def test_a_reader_that_has_stopped_costs_no_memory(hop, large, sparse, what):
+    live = hop.start('fetch', '-w', 'local:', large(100) if what == 'noise' else sparse(2 << 30), '-')
     live.until(b'')
     while not exits(live.pid, time.monotonic() + 0.2) and is_working(worker(live)):
         pass
@@ -455,3 +481,27 @@ def test_a_host_that_has_stopped_costs_no_memory(hop, place):
     live.signal(signal.SIGINT)
     assert live.finish().rc == 130 and enough and taken < ROOM_BYTES, (taken, peaks)
     until_gone(place, 6)
+
+
+def test_many_puts_to_one_host_share_what_may_be_on_its_way(hop, place):
+    """16 MiB and the first windows, where each alone would have 4 MiB: as many ways to write the name of one context."""
+    seen, name, size = hop.scratch / 'windows', 'abcd', 12 << 20
+    Tree(hop, 'python').way_by(midway, 'windows', seen, name=name)
+    names = [''.join(f'%{ord(letter):x}' if n >> at & 1 else letter for at, letter in enumerate(name)) for n in range(16)]
+    live = hop.start('put', '-w', ','.join(f'exec:{each}' for each in names), '-', env={'TMPDIR': str(place)}, stdin=PIPE)
+    live.feed(noise(size))
+    until(live, lambda: seen.exists() and written_bytes(place) >= len(names) * size, 30)
+    sent, allowed = map(int, seen.read_text().split())
+    live.signal(signal.SIGINT)
+    assert live.finish().rc == 130 and sent > len(names) * (size - 65_536), sent
+    assert 8 << 20 < allowed <= (16 << 20) + len(names) * 65_536, allowed
+
+
+def written_bytes(folder):
+    """The size of all files in that folder that somebody has open."""
+    found = 0
+    for fd in pathlib.Path('/proc').glob('[0-9]*/fd/*'):
+        with contextlib.suppress(OSError):
+            if os.readlink(fd).startswith(f'{folder}/'):
+                found += fd.stat().st_size
+    return found

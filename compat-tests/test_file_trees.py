@@ -1,18 +1,25 @@
 """`put -r` and `fetch -r`: folders with all that is in them."""
 
 import os
+import pathlib
+import shlex
+import shutil
 import socket
+import sys
+import tempfile
 
 import pytest
 
-from harness.files import WAYS, contents, each_agent, each_way, half_done, mode, noise
+from harness import flights
+from harness.files import (WAYS, contents, each_agent, each_way, half_done, mode, noise, sha1, used_bytes,
+                           write_sparse)
 from harness.pythons import discover, oldest_and_newest
 
 pytest_generate_tests = each_agent
 pytestmark = pytest.mark.usefixtures('agent')
 
 BOTH = pytest.mark.parametrize('verb', ['put', 'fetch'])
-MANY = 20_000
+MANY = 100_000
 
 
 @pytest.fixture
@@ -108,6 +115,12 @@ def test_the_same_tree_again_replaces_its_files_and_keeps_what_else_is_there(sou
     result, _ = copy(verb)
     expected = {**plainly(contents(source)), b'mine': (0o644, b'mine')}
     assert result.rc == 0 and contents(to) == expected, result
+
+
+@BOTH
+def test_a_tree_may_hold_nothing(hop, source, verb):
+    result = hop(verb, '-w', 'local:', '-r', source / 'empty', source.parent / 'copy')
+    assert result.rc == 0 and list((source.parent / 'copy').iterdir()) == [], result
 
 
 @BOTH
@@ -218,15 +231,71 @@ def test_many_small_files_take_no_round_trip_each(hop, source, verb, words, slow
     assert contents(source.parent / 'copy') == contents(folder) and result.seconds < 10, result
 
 
+@pytest.fixture(scope='module')
+def many():
+    """A folder in memory, with a folder of many small files."""
+    with tempfile.TemporaryDirectory(dir='/dev/shm') as memory:
+        memory = pathlib.Path(memory)
+        for n in range(MANY):
+            if n % 500 == 0:
+                (memory / f'many/{n // 500}').mkdir(parents=True)
+            with open(f'{memory}/many/{n // 500}/{n}', 'w') as file:
+                file.write(str(n))
+        yield memory
+
+
 @BOTH
-def test_twenty_thousand_small_files_come_in_seconds(hop, source, verb):
-    folder, to = source / 'many', source.parent / 'copy'
-    for n in range(MANY):
-        if n % 500 == 0:
-            (folder / str(n // 500)).mkdir(parents=True)
-        with open(f'{folder}/{n // 500}/{n}', 'w') as file:
-            file.write(str(n))
-    result = hop(verb, '-w', 'local:', '-r', '--json', folder, to, timeout=60)
-    assert result.only['value']['files'] == MANY + MANY // 500 + 1 and result.seconds < 30, result
-    assert sum(len(files) for _, _, files in os.walk(to)) == MANY
-    assert (to / '39/19999').read_text() == '19999'
+def test_a_hundred_thousand_small_files_take_seconds_and_no_round_trip_each(hop, many, verb):
+    """100 ms there and back: one by one these would take hours. A flight is what answers another one, as credit does."""
+    counted, to = hop.scratch / 'flights', many / 'copy'
+    way = hop.way_in(shlex.join([sys.executable, flights.__file__, str(counted)]) + ' sh -c {}')
+    result = hop(verb, '-w', way, '-r', '--json', many / 'many', to, timeout=60)
+    came = sum(len(files) for _, _, files in os.walk(to))
+    last = (to / f'{MANY // 500 - 1}/{MANY - 1}').read_text()
+    shutil.rmtree(to)
+    assert result.only['value']['files'] == MANY + MANY // 500 + 1 and (came, last) == (MANY, str(MANY - 1)), result
+    assert result.seconds < 30 and int(counted.read_text()) < MANY // 500, (counted.read_text(), result)
+
+
+# Sparse files: what is not written is not read, and not written either.
+
+MIB = 1 << 20
+SPARSE = {
+    'nothing': (9 * MIB + 5, ()),
+    'the beginning': (9 * MIB, [(0, b'x')]),
+    'the end': (9 * MIB + 5, [(9 * MIB, b'last!')]),
+    'odd places': (20 * MIB, [(3, noise(70_000)), (5 * MIB - 1, b'ab'), (5 * MIB + 61_440, noise(1)), (12 * MIB + 4097, noise(200_000))]),
+    'zeros': (9 * MIB, [(MIB, bytes(3 * MIB)), (6 * MIB, b'x')]),
+}
+
+
+@BOTH
+@pytest.mark.parametrize('what', SPARSE)
+@pytest.mark.parametrize('words', [[], ['-z']], ids=' '.join)
+def test_a_file_with_holes_comes_with_its_holes(hop, source, verb, what, words):
+    size, pieces = SPARSE[what]
+    path, to = write_sparse(source / 'sparse', size, *pieces), source.parent / 'copy'
+    result = hop(verb, '-w', 'local:', '--json', *words, path, to)
+    assert result.rc == 0 and result.only['value']['sha1sum'] == sha1(path.read_bytes()), result
+    assert to.read_bytes() == path.read_bytes() and used_bytes(to) <= used_bytes(path) + (1 << 16)
+
+
+@pytest.mark.parametrize('python', discover(), ids=repr)
+def test_each_interpreter_sends_and_takes_holes(hop, source, python):
+    path = write_sparse(source / 'sparse', 20 * MIB, *SPARSE['odd places'][1])
+    for verb in ('put', 'fetch'):
+        to = source.parent / verb
+        result = hop(verb, '-w', 'local:', '--python', python.path, path, to)
+        assert result.rc == 0 and to.read_bytes() == path.read_bytes() and used_bytes(to) < 2 * MIB, result
+
+
+@BOTH
+def test_what_is_not_written_is_not_read(hop, source, verb):
+    """A gibibyte, that would be read in 17,476 pieces."""
+    if not shutil.which('strace'):
+        pytest.skip('strace is not installed')
+    path = write_sparse(source / 'sparse', 1 << 30, (500 * MIB, b'in the middle'))
+    log = source.parent / 'reads'
+    prefix = ['strace', '-f', '-qq', '-e', 'trace=read,pread64', '-e', 'signal=none', '-o', log]
+    result = hop.start(verb, '-w', 'local:', path, source.parent / 'copy', prefix=prefix).finish(60)
+    assert result.rc == 0 and log.read_text().count('= 61440\n') < 10, result

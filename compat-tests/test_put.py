@@ -370,4 +370,4 @@ def test_a_host_that_cannot_be_reached_is_4_and_the_others_have_their_file(put, 
 
 def test_a_file_that_is_not_there_is_told_in_the_words_of_the_system(hop):
     result = hop('put', '-w', 'local:', 'nofile', '/tmp/x')
-    assert result.rc == 2 and 'nofile: No such file or directory' in result.said, result
+    assert result.rc == 2 and result.said == 'hopvine: nofile: No such file or directory\n', result

@@ -19,6 +19,7 @@ EXCLUDED = [word for name in ('thread', '_thread', 'unicode', 'long') for word i
 NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py': ['GeneratorExit'],
          'files.py': ['hashlib', 'hashlib.sha1', 'bytearray', 'memoryview', 'os.readv', 'os.writev'],
          'put.py': ['os.O_TMPFILE', 'os.fchmod', 'os.link(src_dir_fd)', 'os.posix_fadvise', 'os.POSIX_FADV_DONTNEED'],
+         'fetch.py': ['os.SEEK_DATA', 'os.SEEK_HOLE'],
          'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 

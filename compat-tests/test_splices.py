@@ -2,21 +2,26 @@
 
 import os
 import pathlib
+import select
 import shlex
 import signal
+import time
 from subprocess import PIPE
 
 import pytest
 
-from harness import counter, smuggler
+from harness import counter, midway, smuggler
 from harness.binary import REPO
 from harness.files import children, contents, each_agent, half_done, noise, sha1, until
+from harness.process import peak_bytes
 from harness.tree import Tree
 
 pytest_generate_tests = each_agent
 SIZE = 3_000_000
 # What a link carries beside contents: agents, orders, frames' headers.
 OVERHEAD_BYTES = 150_000
+# What a relay may take in all.
+ROOM_BYTES = 32 << 20
 
 
 @pytest.fixture
@@ -53,7 +58,7 @@ def members(hop, place):
     def members(*names):
         for name in names:
             (place / name).mkdir()
-            hop.way_through(f'cd {shlex.quote(str(place / name))} && echo $$ > pid && exec sh -c "$1"', name)
+            hop.way_through(f'cd {shlex.quote(str(place / name))} && echo $$ > pid.new && mv pid.new pid && exec sh -c "$1"', name)
         return [f'exec:{name}' for name in names]
     return members
 
@@ -310,3 +315,70 @@ def test_more_hosts_than_work_at_a_time_take_turns_together(tree, counted, sourc
     result = tree('put', f'{counted.hop}/local:c[1-8]', '-f', '4', source, place / 'file')
     down, _ = counted.bytes()
     assert result.rc == 0 and down < 2 * SIZE + OVERHEAD_BYTES, down
+
+
+def test_an_interrupt_is_seen_while_a_thousand_are_started(hop, place):
+    """All at once, as some of them share what they are sent."""
+    endless = hop.scratch / 'endless'
+    endless.touch()
+    os.truncate(endless, 1 << 43)
+    where = 'local:r/local:a,local:r/local:b,local:c[1-1000]'
+    live = hop.start('put', '-w', where, '-f', '1024', '--json', endless, env={'TMPDIR': str(place)})
+    until(live, lambda: len(children(live.pid)) > 5)
+    began = time.monotonic()
+    live.signal(signal.SIGINT)
+    result = live.finish(30)
+    assert result.rc == 130 and time.monotonic() - began < 3, (time.monotonic() - began, result)
+
+
+def test_credit_that_is_none_harms_no_other_member(tree, place):
+    way = tree.way_by(smuggler, 'odd credit', place, name='liar')
+    result = tree('put', f'local:r/{way},local:r/local:b', '--json', '-', place / 'file', stdin=noise(SIZE))
+    told = {name.split('/')[1]: each['ok'] for name, each in result.json.items()}
+    assert told == {way: False, 'local:b': True} and 'enough' in str(result.json), result
+    assert (place / 'file').read_bytes() == noise(SIZE)
+
+
+@pytest.mark.parametrize('words', [[], ['--from', '{}/local:s']], ids=['from here', 'from a sibling'])
+def test_a_relay_that_joins_no_streams_is_told_for_each(tree, source, place, words):
+    way = tree.way_by(midway, 'refuse', '-')
+    words = [word.format(way) for word in words]
+    result = tree('put', f'{way}/local:a,{way}/local:b', *words, '--json', source, place / 'file')
+    errors = [each['error']['message'] for each in result.json.values()]
+    assert len(errors) == 2 and all('does not join streams' in error for error in errors), result
+    assert result.rc == 5 and not (place / 'file').exists() and result.seconds < 8, result
+
+
+def test_what_is_to_be_told_of_a_source_is_told_once(tree, members, place):
+    folder = tree.hop.scratch / 'tree'
+    folder.mkdir()
+    os.mkfifo(folder / 'fifo')
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b', 'c'))
+    for words, host in (([], ''), (['--from', 'local:r/local:s'], 'local:r/local:s: ')):
+        result = tree('put', where, '-r', *words, folder, 'tree')
+        told = [line for line in result.said.splitlines() if 'is no file, and is left out' in line]
+        assert result.rc == 0 and told == [f'hopvine: {host}{folder}/fifo is no file, and is left out'], result
+
+
+@pytest.mark.parametrize('count', [8])
+def test_slow_members_have_what_waits_for_them_together(tree, members, place, count):
+    """Each may be some mebibytes behind; a relay keeps these once."""
+    names = [f'm{n}' for n in range(count)]
+    ways = members('r', *names)
+    where = ','.join(f'{ways[0]}/{way}' for way in ways[1:])
+    live, piece = tree.start('put', where, '--keepalive', '60s', '-', 'file', stdin=PIPE), noise(1 << 20)
+    for _ in range(30):
+        live.feed(piece)
+    agents = [agent_of(place / name) for name in names]
+    for pid in agents:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        os.set_blocking(live.popen.stdin.fileno(), False)
+        while select.select([], [live.popen.stdin], [], 0.3)[1]:
+            live.popen.stdin.write(piece)
+        used = peak_bytes(agent_of(place / 'r'))
+    finally:
+        for pid in agents:
+            os.kill(pid, signal.SIGCONT)
+    live.signal(signal.SIGINT)
+    assert live.finish(10).rc == 130 and used < ROOM_BYTES, used

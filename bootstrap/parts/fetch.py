@@ -3,6 +3,7 @@ FETCH = 19
 ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
 ENTRY_DOWN = 20
 MAX_REMARKS = 20
+MAX_HOLE = 16 * WINDOW
 # Entries that are no longer leave together.
 SHORT = 4096
 
@@ -104,13 +105,19 @@ class Fetch(Transfer):
             # Files of the kernel's own tell no size.
             self.entry(FILE, info, name, EMPTY, size or UNKNOWN)
             zeros = pack('B', 0) * CHUNK
+            # Up to here all is written; whoever has fewer blocks than bytes has holes, or a file system that packs.
+            solid = size
+            if hasattr(os, 'SEEK_DATA') and info.st_blocks < size // 512:
+                solid = 0
             while data:
                 at += len(data)
                 if data == zeros:
                     self.offer(HOLE_UP, pack('>Q', CHUNK))
                 else:
                     self.offer(CONTENT_UP, self.packed(data))
-                data = os.read(fd, min(CHUNK, max(size - at, 0)) or (not size and CHUNK))
+                if solid <= at < size:
+                    at, solid = self.hole(fd, at, size, sum)
+                data = os.read(fd, min(CHUNK, max(min(size, solid) - at, 0)) or (not size and CHUNK))
                 sum.update(data)
             if at < size:
                 raise Refused('%s has become shorter while it was read' % show(self.path))
@@ -121,6 +128,27 @@ class Fetch(Transfer):
         self.size += at
         if not name:
             self.sum = sum.hexdigest()
+
+    def hole(self, fd, at, size, sum):
+        """Skips what is not written; returns where that ends, and where what is written there does."""
+        try:
+            start = os.lseek(fd, at, os.SEEK_DATA)
+            end = os.lseek(fd, start, os.SEEK_HOLE)
+        except OSError:
+            # Nothing more is written, or the file system knows of no holes.
+            start = end = at
+            if sys.exc_info()[1].errno == errno.ENXIO:
+                start = end = max(at, os.fstat(fd).st_size)
+            else:
+                end = size
+        start = min(start, size)
+        os.lseek(fd, start, 0)
+        while at < start:
+            some = min(start - at, MAX_HOLE)
+            add_zeros(sum, some)
+            self.offer(HOLE_UP, pack('>Q', some))
+            at += some
+        return at, end
 
 
 handlers[FETCH] = Fetch

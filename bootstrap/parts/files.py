@@ -148,6 +148,12 @@ for fd in link, link_out:
         pass
 
 
+def add_zeros(sum, size, zeros=pack('B', 0) * CHUNK):
+    while size:
+        sum.update(zeros[:size])
+        size -= min(size, CHUNK)
+
+
 class Refused(Exception):
     """Why a file is not moved, for the user."""
     pass
@@ -202,9 +208,11 @@ class Transfer:
         if len(taking) == 1 and hasattr(os, 'readv') and readers[link] is take:
             readers[link] = Intake().read
 
-    def take(self, *message):
+    def take(self, tag, body, end):
         lock.acquire()
-        self.news.append(message)
+        # Of what came in several frames, all but the last has been granted.
+        owed, self.wire.owed = self.wire.owed or len(body) + 1, 0
+        self.news.append((tag, body, end, owed))
         self.ring()
         lock.release()
 

@@ -5,6 +5,8 @@ ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 MAX_UNSIZED = 64 << 20
 DOT, NUL = utf8('.'), pack('B', 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
+# What all windows together may have grown by: 16 MiB.
+room = [256 * WINDOW]
 # So much of a file is written before the system is to begin with the disk.
 EAGER = 128 * WINDOW
 umask = os.umask(63)
@@ -70,6 +72,7 @@ def stamp(path, mtime):
 
 class Put(Transfer):
     fd = None
+    window = WINDOW
 
     def __init__(self, *first):
         self.take_in()
@@ -79,7 +82,6 @@ class Put(Transfer):
         order = self.order
         self.tree, self.keep = order['tree'], order['keep']
         self.unpacker = order['packed'] and zlib.decompressobj(-15)
-        self.window = WINDOW
         # Folders by name, with their devices; the name for what is not whole by device.
         self.devices, self.temps, self.late = {}, {}, []
         if order['path'] is None:
@@ -90,19 +92,19 @@ class Put(Transfer):
         end = 0
         while not end:
             self.wait(lambda: self.news)
-            tag, body, end = self.news.pop(0)
+            tag, body, end, owed = self.news.pop(0)
             lock.release()
             if body and tag != ENTRY and self.fd is None:
                 raise Refused('refused: contents of no file')
             if tag == ENTRY:
                 self.entry(body)
-            elif tag == CONTENT:
+            elif tag == CONTENT and body:
                 self.write(self.unpacked(body))
             elif tag == HOLE:
                 self.skip(unpack('>Q', body)[0])
             elif tag == SUM:
                 self.close(body)
-            self.used(len(body) + 1)
+            self.used(owed)
         if self.fd is not None or not self.files:
             raise Refused('%s has not come whole' % show(self.path))
         for path, mode, mtime in self.late[::-1]:
@@ -119,12 +121,13 @@ class Put(Transfer):
         raise Refused('no folder for temporary files can be written')
 
     def used(self, size):
-        """Gives credit for what has been written; the window doubles, up to 4 MiB."""
+        """Gives credit for what has been written; the window doubles, up to 4 MiB, while all together leave room."""
         lock.acquire()
         stream = self.wire
         stream.taken += size
         if stream.taken >= self.window // 2:
-            growth = min(self.window, 64 * WINDOW - self.window)
+            growth = min(self.window, 64 * WINDOW - self.window, room[0])
+            room[0] -= growth
             control(CREDIT, stream.peer, stream.number, pack('>I', stream.taken + growth))
             self.window += growth
             stream.taken = 0
@@ -148,7 +151,8 @@ class Put(Transfer):
         if name:
             path = os.path.join(path, name)
         self.check(kind, name, path)
-        if self.wire is not self.stream and size == UNKNOWN:
+        self.exact = size != UNKNOWN
+        if self.wire is not self.stream and not self.exact:
             size = MAX_UNSIZED
         self.path = path
         self.files += 1
@@ -213,7 +217,7 @@ class Put(Transfer):
         try:
             there = os.lstat(path).st_mode
             if stat.S_ISDIR(there):
-                raise Refused('%s is a folder; name the file in it' % show(path))
+                raise Refused('%s is a folder; name the file in it, or end the name with /' % show(path))
             if not stat.S_ISREG(there) and not stat.S_ISLNK(there):
                 raise Refused('%s is a device, a socket or a pipe, and no file' % show(path))
         except OSError:
@@ -258,17 +262,14 @@ class Put(Transfer):
     def skip(self, size):
         """Zeros, which take no room."""
         self.at += size
-        if size > WINDOW or self.at > self.expected:
+        if size > 16 * WINDOW or self.at > self.expected:
             raise Refused('%s has become larger on the way' % show(self.path))
         os.lseek(self.fd, size, 1)
-        zeros = pack('B', 0) * CHUNK
-        while size:
-            self.hash.update(zeros[:size])
-            size -= min(size, CHUNK)
+        add_zeros(self.hash, size)
         self.hole = 1
 
     def close(self, expected):
-        if self.hash.digest() != expected or self.expected not in (self.at, UNKNOWN, MAX_UNSIZED):
+        if self.hash.digest() != expected or self.exact and self.at != self.expected:
             raise Refused('%s has come with another SHA-1 sum than it was sent with' % show(self.path))
         if self.hole:
             os.ftruncate(self.fd, self.at)
@@ -295,6 +296,9 @@ class Put(Transfer):
             self.sum = self.hash.hexdigest()
 
     def clean(self):
+        lock.acquire()
+        room[0] += self.window - WINDOW
+        lock.release()
         taking.remove(self)
         if self.fd is not None:
             os.close(self.fd)

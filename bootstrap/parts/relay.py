@@ -39,14 +39,13 @@ class Queue:
             for turns in self.turns:
                 if flow in turns:
                     turns.remove(flow)
-            self.size -= sum([len(data) for data in self.waiting.pop(flow, [])])
-        tail = pack('>BBIII', kind, flags, to, source, number) + body
-        data = pack('>HHI', 0xfeb1, len(body), zlib.crc32(tail) & 0xffffffff) + tail
+            self.size -= sum([22 + len(waits[1]) for waits in self.waiting.pop(flow, [])])
         if flow not in self.waiting:
             self.waiting[flow] = []
             self.turns[min(flags & 3, 2)].append(flow)
-        self.waiting[flow].append(data)
-        self.size += len(data)
+        # What goes to several is there once until it leaves.
+        self.waiting[flow].append((pack('>BBIII', kind, flags, to, source, number), body))
+        self.size += 22 + len(body)
 
     def take(self):
         """About a window of frames."""
@@ -54,7 +53,9 @@ class Queue:
         for turns in self.turns:
             while turns and size < WINDOW:
                 flow = turns.pop(0)
-                taken.append(self.waiting[flow].pop(0))
+                head, body = self.waiting[flow].pop(0)
+                head += body
+                taken.append(pack('>HHI', 0xfeb1, len(body), zlib.crc32(head) & 0xffffffff) + head)
                 size += len(taken[-1])
                 if self.waiting[flow]:
                     turns.append(flow)

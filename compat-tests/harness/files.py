@@ -44,6 +44,16 @@ def used_bytes(path):
     return path.stat().st_blocks * 512
 
 
+def write_sparse(path, size, *pieces):
+    """A file of that size with these (offset, bytes) in it, and nothing else written."""
+    with open(path, 'wb') as file:
+        file.truncate(size)
+        for at, data in pieces:
+            file.seek(at)
+            file.write(data)
+    return path
+
+
 def half_done(folder):
     """What is not whole has such a name until it is."""
     return [path for path in folder.rglob('*') if 'hopvine-' in path.name]

@@ -25,14 +25,14 @@ class Smuggler:
         self.data, self.credit, self.asked = b'', 65_536, None
         self.way = None  # the context and the stream that files go to
         while self.asked is None:
-            kind, _, to, _, stream, body = self.next()
+            kind, _, to, source, stream, body = self.next()
             if kind == HELLO:
-                self.me = to
+                self.me, parent = to, source
                 nonce = body[11:27]
             elif kind == OPEN and body[0] in (PUT, FETCH):
                 self.asked = stream
                 self.way = joined(body) or (0, stream)
-        os.write(1, nonce[::-1] + frame(HELLO, 0, 0, self.me, 0, struct.pack('>HII', 1, os.getpid(), 0)))
+        os.write(1, nonce[::-1] + frame(HELLO, 0, parent, self.me, 0, struct.pack('>HII', 1, os.getpid(), 0)))
 
     def next(self):
         fields = None
@@ -133,10 +133,12 @@ FOR_A_FILE = {
     'a file twice': [whole(), whole()],
     'more than was announced': large(4, content(BAD), sum_of(BAD)),
     'less than was announced': large(40, content(BAD), sum_of(BAD)),
+    'less than was announced, which is what nobody has to announce': large(64 << 20, content(BAD), sum_of(BAD)),
     'more in one piece than was announced': [whole(size=2)],
     'less in one piece than was announced': [whole(size=200)],
     'a hole that is larger than announced': large(40, content(BAD), hole(41), sum_of(BAD)),
     'a hole that is larger than any file': large(UNKNOWN - 1, hole(UNKNOWN - 1)),
+    'a hole that is larger than a piece may be': large((1 << 20) + 1, hole((1 << 20) + 1), sum_of(bytes((1 << 20) + 1))),
     'a wrong sum': large(8, content(BAD), sum_of(b'')),
     'a wrong sum in one piece': [entry(WHOLE, rest=bytes(20) + BAD, size=8)],
     'no sum': large(8, content(BAD)),
@@ -190,10 +192,16 @@ def main(how):
         smuggler.result(total())
         for tag, body in (whole(), ROOT, content(BAD)):
             smuggler.say(tag, body)
+    elif how == 'odd credit':
+        # As a member of a splice, which then wants no more.
+        to, stream = smuggler.way
+        for body in b'', b'\0\1', b'\0' * 5, b'\1\0\0\0':
+            write(frame(CREDIT, 0, to, smuggler.me, stream, body))
+        write(frame(DATA, INTERACTIVE | END, 0, smuggler.me, smuggler.asked, bytes([TROUBLE]) + b'enough'))
     elif how == 'zeros for a while':
         smuggler.say(*entry(FILE, size=UNKNOWN - 1))
-        for _ in range(60):
-            smuggler.say(*hole(32 << 20))
+        for _ in range(60_000):
+            smuggler.say(*hole(1 << 20))
     else:
         for tag, body in {**FOR_A_FILE, **PACKED, **FOR_A_TREE, 'honest': [whole()]}.get(how, [whole()]):
             smuggler.say(tag, body)

@@ -66,6 +66,9 @@ impl Controller {
     pub(super) fn stop(&mut self, operation: OperationId, kind: HostErrorKind, now: Instant) {
         let running = self.operations.get(&operation).map(|running| running.stream);
         self.stop_awaiting(operation, &kind);
+        // Nobody takes what has come of a file that does not come whole, and zeros would take long.
+        self.reports
+            .retain(|report| !matches!(report, Report::Piece { operation: of, .. } if *of == operation));
         self.fail(operation, kind, Vec::new());
         let context = running.and_then(|key| Some((key, self.contexts.get_mut(&key.peer)?)));
         if let Some((key, context)) = context.filter(|(_, context)| context.state == State::Open) {

@@ -30,6 +30,8 @@ pub struct Fleet {
     refused: HashMap<Place, Box<HostError>>,
     /// Whom nobody will start any more, and who has not been told so.
     never: VecDeque<Place>,
+    /// What runs has been told to end.
+    stopped: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,7 +82,7 @@ impl Fleet {
         let origin = origin.map(|origin| (origin, None));
         let schedule = Schedule::new(targets.len(), rules);
         let (running, refused, never) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Self { targets, request, origin, schedule, running, refused, never }
+        Self { targets, request, origin, schedule, running, refused, never, stopped: false }
     }
 
     pub fn targets(&self) -> &[Target] {
@@ -150,11 +152,21 @@ impl Fleet {
         Started { begun, news }
     }
 
-    /// Asks one that has held up others again, by itself.
-    pub fn alone(&mut self, operation: OperationId, controller: &mut Controller, now: Instant) -> Vec<Begun> {
-        let slot = self.running.remove(&operation);
-        let ready: Vec<_> = slot.iter().map(|slot| (slot.place, slot.context)).collect();
-        self.submit(&ready, controller, now)
+    /// Asks one that has held up others again, by itself; its time began when it was asked first.
+    pub fn alone(
+        &mut self,
+        operation: OperationId,
+        deadline: Option<Instant>,
+        controller: &mut Controller,
+        now: Instant,
+    ) -> Vec<Begun> {
+        let Some(Slot { place, context, since }) = self.running.remove(&operation) else { return Vec::new() };
+        let begun = self.submit(&[(place, context)], controller, now);
+        for Begun { operation, .. } in &begun {
+            controller.keep_deadline(*operation, deadline);
+            self.running.insert(*operation, Slot { place, context, since });
+        }
+        begun
     }
 
     fn origin_hops(&self) -> usize {
@@ -195,6 +207,11 @@ impl Fleet {
         now: Instant,
     ) -> Option<News<Place>> {
         match report {
+            Report::LeftBehind { operation, .. } if self.stopped => {
+                let error = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
+                let report = Report::Done { operation, outcome: Err(error) };
+                self.handle_report(controller, report, jitter, now)
+            }
             Report::Done { operation, outcome } => {
                 let slot = self.running.remove(&operation)?;
                 controller.close(slot.context);
@@ -269,6 +286,7 @@ impl Fleet {
 
     /// Starts nothing more and stops what runs; the others are told by [`Self::poll_never`].
     pub fn stop(&mut self, controller: &mut Controller, now: Instant) {
+        self.stopped = true;
         self.running.keys().for_each(|operation| controller.cancel(*operation, now));
         self.never.extend(self.schedule.stop());
     }

@@ -4,6 +4,7 @@
 mod answers;
 mod attempt;
 mod children;
+mod commands;
 mod context;
 mod ending;
 pub mod feed;
@@ -28,7 +29,6 @@ use crate::hosts::inventory::Inventory;
 use crate::hosts::target::Hop;
 use crate::link::{Cause, End, LinkEvent, Start};
 use crate::modules::Library;
-use crate::mux::Mux;
 use crate::payload::Interpreter;
 use crate::proto::frame::Frame;
 use crate::proto::ids::ContextId;
@@ -38,7 +38,7 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
-use context::{Context, Place, State};
+use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
 use operation::{OperationId, Report, Request, Source};
@@ -46,7 +46,6 @@ use secrets::{OpenQuestion, Secret, Secrets};
 use sharing::Lanes;
 pub use sharing::Submitted;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::io;
 use std::time::{Duration, Instant};
 use supply::Pack;
 pub use tree::RANDOM_BYTES;
@@ -319,34 +318,6 @@ impl Controller {
         self.stop(operation, HostErrorKind::File { what }, now);
     }
 
-    pub fn poll_command(&mut self) -> Option<Command> {
-        self.commands.pop_front()
-    }
-
-    /// Carries out what is to be done; whether that was anything.
-    pub fn execute(&mut self, mux: &mut Mux) -> bool {
-        let mut worked = false;
-        while let Some(command) = self.poll_command() {
-            worked = true;
-            match command {
-                Command::Start { context, start } => {
-                    let started = mux.start(start);
-                    self.handle_started(context, started);
-                }
-                Command::Behind { context, relay } => mux.expect(context, relay),
-                Command::Send(frame) => mux.send(frame),
-                Command::Reply(link, password) => mux.reply(link, password.bytes()),
-                Command::Close(link) => mux.close(link),
-                Command::Abort(link, cause) => mux.abort(link, cause),
-            }
-        }
-        worked
-    }
-
-    pub fn poll_report(&mut self) -> Option<Report> {
-        self.reports.pop_front()
-    }
-
     /// Takes what has been noted since the last call.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
@@ -372,18 +343,6 @@ impl Controller {
                 Due::Connection(context) => self.abort(context, Cause::TooSlow),
                 Due::Gone(context) => self.gone_unheard(context),
             }
-        }
-    }
-
-    /// How [`Command::Start`] went.
-    fn handle_started(&mut self, id: ContextId, started: io::Result<LinkId>) {
-        match (started, self.contexts.get_mut(&id)) {
-            (Ok(link), Some(context)) => {
-                context.place = Place::Here(Some(link));
-                self.by_link.insert(link, id);
-            }
-            (Err(error), _) => self.not_started(id, error.to_string()),
-            (Ok(link), None) => self.commands.push_back(Command::Abort(link, Cause::Asked)),
         }
     }
 

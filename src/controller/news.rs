@@ -5,7 +5,7 @@ use crate::error::HostError;
 use crate::proto::entry::Piece;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `place`: whose it is.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub enum News<Place> {
     /// To be asked again, by itself: see [`super::fleet::Fleet::alone`].
     LeftBehind {
         operation: OperationId,
+        deadline: Option<Instant>,
     },
     /// It was not reached, and is tried again after this time.
     Again {
@@ -56,7 +57,7 @@ impl<Place> News<Place> {
             Report::Item { source, value, .. } => Self::Item { place, source, value },
             Report::Record { source, record, .. } => Self::Record { place, source, record },
             Report::Piece { operation, source, piece } => Self::Piece { operation, source, piece },
-            Report::LeftBehind { operation } => Self::LeftBehind { operation },
+            Report::LeftBehind { operation, deadline } => Self::LeftBehind { operation, deadline },
             Report::Done { .. } => return None,
         })
     }

@@ -9,6 +9,7 @@ use crate::proto::message::{FromAgent, Own, ToAgent};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::sys::stdio::Stream;
+use std::time::Instant;
 
 /// An operation of this controller; not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -137,6 +138,8 @@ pub enum Report {
     /// A put whose context has held up others that are fed with it: it is to be asked again, alone.
     LeftBehind {
         operation: OperationId,
+        /// For [`super::Controller::keep_deadline`].
+        deadline: Option<Instant>,
     },
     Done {
         operation: OperationId,
@@ -151,7 +154,7 @@ impl Report {
             | Self::Item { operation, .. }
             | Self::Record { operation, .. }
             | Self::Piece { operation, .. }
-            | Self::LeftBehind { operation }
+            | Self::LeftBehind { operation, .. }
             | Self::Done { operation, .. } => *operation,
         }
     }

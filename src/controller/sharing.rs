@@ -2,7 +2,7 @@
 //! goes from one context to others goes no higher than the nearest that is above both.
 
 use super::operation::{Fetch, OperationId, Report, Request};
-use super::{Controller, Running};
+use super::{Controller, Due, Running};
 use crate::error::HostErrorKind;
 use crate::proto::frame::Priority;
 use crate::proto::ids::{ContextId, StreamId};
@@ -141,6 +141,16 @@ impl Controller {
         if let Some(running) = self.remove(feeder) {
             self.streams.reset(running.stream, ResetReason::Cancelled);
             self.collect_frames();
+        }
+    }
+
+    /// Leaves an operation the time that another had, in whose place it is.
+    pub fn keep_deadline(&mut self, operation: OperationId, deadline: Option<Instant>) {
+        let Some(running) = self.operations.get_mut(&operation) else { return };
+        let before = std::mem::replace(&mut running.deadline, deadline);
+        self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
+        if let Some(at) = before.filter(|_| before != deadline) {
+            self.deadlines.remove(&(at, Due::Operation(operation)));
         }
     }
 
@@ -291,12 +301,11 @@ impl Controller {
         let ends = lanes.iter().filter(|_| lanes.len() > 1).find(|(id, _)| *id == lane);
         let Some(ends) = ends.map(|(_, ends)| ends.clone()) else { return self.not_laid(owner) };
         for operation in self.fed_on(&ends) {
-            if let Some(context) = self.operations.get(&operation).map(|running| running.context) {
-                let target = self.target_name(context);
-                self.note(&target, || "takes nothing while others would, and is sent its own".to_owned());
-            }
+            let Some(&Running { context, deadline, .. }) = self.operations.get(&operation) else { continue };
+            let target = self.target_name(context);
+            self.note(&target, || "takes nothing while others would, and is sent its own".to_owned());
             self.cut(operation);
-            self.reports.push_back(Report::LeftBehind { operation });
+            self.reports.push_back(Report::LeftBehind { operation, deadline });
         }
     }
 

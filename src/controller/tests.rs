@@ -95,7 +95,7 @@ fn a_program_that_cannot_be_run_fails_what_was_asked() {
     let target = Target::parse("local:").expect("a target");
     let context = controller.connect(&target, &[[0; RANDOM_BYTES]], now).expect("a plan");
     let operation = controller.submit(context, &run(), now);
-    controller.handle_started(context, Err(io::ErrorKind::NotFound.into()));
+    controller.handle_started(context, Err(std::io::ErrorKind::NotFound.into()));
     assert!(
         matches!(failure(&mut controller), Some((failed, HostErrorKind::SpawnFailed { .. })) if failed == operation)
     );
@@ -190,4 +190,31 @@ fn a_path_that_is_too_long_is_refused_with_its_hops() {
     let random = [[0; RANDOM_BYTES]; 3];
     let error = controller.connect(&target, &random, crate::sys::clock::now()).expect_err("too far");
     assert_eq!(error.to_string(), "3 hops, and the limit is 2: ssh:bastion -> sudo:root -> docker:app");
+}
+
+#[test]
+fn who_is_left_behind_keeps_his_time_and_after_an_end_is_not_asked_again() {
+    let (mut controller, now) = (controller(), crate::sys::clock::now());
+    let transfer = operation::Transfer { tree: false, keep: false, packed: false };
+    let put = operation::Put { path: None, mode: None, stdin: operation::Feed::Nothing, transfer };
+    let rules = fleet::Rules { fanout: 1, serial: None, max_failures: None, fail_fast: false, retries: 0 };
+    let target = Target::parse("ssh:web1").expect("a target");
+    let mut fleet = fleet::Fleet::new(vec![target], Request::Put(put), rules, None);
+    let places = fleet.take_turns(1, now);
+    let started = fleet.start(&places, &mut controller, &[[0; RANDOM_BYTES]], now);
+    let first = started.begun[0].operation;
+
+    let left = Some(now + Duration::from_millis(1));
+    let again = fleet.alone(first, left, &mut controller, now)[0].operation;
+    assert_eq!(controller.poll_timeout(), left);
+    assert_eq!(fleet.running(), [(0, now)]);
+    controller.handle_timeout(now + Duration::from_millis(1));
+    assert!(matches!(failure(&mut controller), Some((of, HostErrorKind::TimedOut { .. })) if of == again));
+
+    fleet.stop(&mut controller, now);
+    let report = Report::LeftBehind { operation: again, deadline: None };
+    let news = fleet.handle_report(&mut controller, report, 0, now);
+    let Some(fleet::News::Done { outcome: Err(error), .. }) = news else { panic!("{news:?}") };
+    assert!(matches!(error.kind, HostErrorKind::Interrupted));
+    assert!(fleet.is_done());
 }

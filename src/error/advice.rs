@@ -197,7 +197,46 @@ fn at_work(kind: &Kind) -> Option<Told> {
         Kind::LinkLost { why: Loss::Corrupt } => {
             "does a background job of a login script write to standard output?"
         }
+        Kind::File { what } => of_files(what)?,
         _ => return None,
     };
     Some(Told { meaning: None, advice: Some(advice) })
+}
+
+/// By the words of the system, which are all that comes from afar. Once they are read the path may say anything.
+fn of_files(what: &str) -> Option<&'static str> {
+    let (_, words) = what.rsplit_once(": ")?;
+    Some(match words {
+        "No space left on device" => {
+            "free some of that disk, or of its inodes (`df -h`, `df -i`), or name another place"
+        }
+        "Disk quota exceeded" => {
+            "remove some of what the account has on that disk (`quota -s`), or have its limit raised"
+        }
+        "File too large" => "a limit of the account (`ulimit -f`) or of that file system: name another place",
+        "Read-only file system" => {
+            "name a place on another file system, or have that one mounted for writing"
+        }
+        "Permission denied" | "Operation not permitted" => {
+            "name a place that this account may use, or become one that may: --become sudo:"
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_takes_no_more_is_told_with_what_to_do() {
+        let advice = |what: &str| {
+            let kind = Kind::File { what: what.to_owned() };
+            HostError { hop: None, kind, said: Vec::new() }.advice()
+        };
+        assert!(advice("/a: b: Disk quota exceeded").is_some_and(|said| said.contains("quota -s")));
+        assert!(advice("/a here: No space left on device").is_some_and(|said| said.contains("df -i")));
+        assert_eq!(advice("/Permission denied is a folder"), None);
+        assert_eq!(advice(""), None);
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::packing::Unpacker;
 use super::scratch::{Scratch, Temp, folder_of};
-use super::{LocalError, Side, hex};
-use crate::proto::entry::{Entry, EntryKind, Piece, SUM_BYTES};
+use super::{LocalError, Side, add_zeros, hex};
+use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES, Piece, SUM_BYTES};
 use crate::sys::disk;
 use crate::sys::unfinished::Unfinished;
 use sha1::{Digest, Sha1};
@@ -20,8 +20,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const MAX_UNSIZED_BYTES: u64 = 64 * 1024 * 1024;
 /// What a disk may be behind in a file that is waited for at its end: nobody else has a turn meanwhile.
 const BEHIND_BYTES: u64 = 8 * 1024 * 1024;
-/// Even zeros take their time.
-const MAX_HOLE_BYTES: u64 = 64 * 1024;
 
 /// How what comes becomes files.
 #[derive(Clone, Debug)]
@@ -238,9 +236,10 @@ impl Incoming {
         match self.rules.side {
             _ if info.is_file() || info.is_symlink() => Ok(()),
             Side::Here => Err(LocalError(format!("{} is there, and is no file", path.display()))),
-            Side::There if info.is_dir() => {
-                Err(LocalError(format!("{} is a folder; name the file in it", path.display())))
-            }
+            Side::There if info.is_dir() => Err(LocalError(format!(
+                "{} is a folder; name the file in it, or end the name with /",
+                path.display()
+            ))),
             Side::There => Err(Side::There.special(path)),
         }
     }
@@ -267,13 +266,7 @@ impl Incoming {
             return Err(LocalError("refused: a hole that is too large".to_owned()));
         }
         writing.advance(size, self.rules.side)?;
-        let zeros = vec![0; 1 << 16];
-        let mut left = size;
-        while left > 0 {
-            let count = left.min(zeros.len() as u64);
-            writing.sum.update(&zeros[..usize::try_from(count).unwrap_or(0)]);
-            left -= count;
-        }
+        add_zeros(&mut writing.sum, size);
         let Some(temp) = &mut writing.temp else {
             return Ok(vec![0; usize::try_from(size).unwrap_or(0)]);
         };

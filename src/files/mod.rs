@@ -12,6 +12,7 @@ pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
 pub use outgoing::{Outgoing, Source};
 pub use place::{fresh, fresh_name, named, resolved};
 
+use sha1::{Digest, Sha1};
 use std::io;
 use std::path::Path;
 
@@ -30,8 +31,7 @@ pub enum Side {
 
 impl Side {
     pub fn error(self, path: &Path, error: &io::Error) -> LocalError {
-        let error = error.to_string();
-        LocalError(format!("{}: {}", self.name(path), error.split(" (os error").next().unwrap_or("")))
+        LocalError(format!("{}: {}", self.name(path), words(error)))
     }
 
     fn name(self, path: &Path) -> String {
@@ -43,6 +43,26 @@ impl Side {
 
     fn special(self, path: &Path) -> LocalError {
         LocalError(format!("{} is a device, a socket or a pipe, and no file", self.name(path)))
+    }
+}
+
+/// What the system says, without its number.
+pub fn words(error: &io::Error) -> String {
+    match error.kind() {
+        // As Python and the user's own programs have it; another C library leaves the first word out.
+        io::ErrorKind::QuotaExceeded => "Disk quota exceeded".to_owned(),
+        _ => error.to_string().split(" (os error").next().unwrap_or("").to_owned(),
+    }
+}
+
+/// Adds so many zeros to a sum.
+fn add_zeros(sum: &mut Sha1, count: u64) {
+    const ZEROS: [u8; 1 << 14] = [0; 1 << 14];
+    let mut left = usize::try_from(count).unwrap_or(usize::MAX);
+    while left > 0 {
+        let some = left.min(ZEROS.len());
+        sum.update(&ZEROS[..some]);
+        left -= some;
     }
 }
 

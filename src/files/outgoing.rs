@@ -1,12 +1,13 @@
 //! A file or a tree of this machine, or what comes over standard input, as the pieces of a transfer.
 
 use super::packing::Packer;
-use super::{LocalError, Side, hex};
-use crate::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
-use crate::sys::fd;
+use super::{LocalError, Side, add_zeros, hex};
+use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
+use crate::sys::{disk, fd};
 use sha1::{Digest, Sha1};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ struct Reading {
     /// Before the first byte was read.
     state: (u64, i64, i64),
     at: u64,
+    /// What is known to be written there; before it are zeros, and behind it nobody has looked.
+    extent: Range<u64>,
     sum: Sha1,
 }
 
@@ -61,7 +64,9 @@ impl Outgoing {
             Source::Pushed => {
                 let path = PathBuf::from("standard input");
                 let sum = Sha1::new();
-                let reading = Reading { path, file: None, size: None, state: (0, 0, 0), at: 0, sum };
+                let state = (0, 0, 0);
+                let reading =
+                    Reading { path, file: None, size: None, state, at: 0, extent: 0..u64::MAX, sum };
                 (PathBuf::new(), false, Vec::new(), Some(reading))
             }
         };
@@ -206,8 +211,11 @@ impl Outgoing {
         // Files of the kernel's own tell no size.
         let size = (size > 0).then_some(size);
         let file = if contents.is_empty() { file } else { fd::open_file(&path).map_err(wrong)? };
-        self.reading =
-            Some(Reading { path, file: Some(file), size, state: state_of(&info), at: 0, sum: Sha1::new() });
+        // Whoever has fewer blocks than bytes has holes, or a file system that packs.
+        let sparse = size.is_some_and(|size| info.blocks() < size / 512);
+        let extent = if sparse { 0..0 } else { 0..u64::MAX };
+        let (state, sum) = (state_of(&info), Sha1::new());
+        self.reading = Some(Reading { path, file: Some(file), size, state, at: 0, extent, sum });
         Ok(Some(entry_of(&name, &info, EntryKind::File { size })))
     }
 
@@ -227,6 +235,18 @@ impl Outgoing {
         let side = self.side;
         let wrong = |error| side.error(&reading.path, &error);
         let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
+        if let Some(file) = reading.file.as_ref().filter(|_| left > 0 && reading.at == reading.extent.end) {
+            reading.extent = disk::next_extent(file, reading.at).map_err(wrong)?;
+        }
+        let hole = reading.extent.start.saturating_sub(reading.at).min(left).min(MAX_HOLE_BYTES);
+        if hole > 0 {
+            add_zeros(&mut reading.sum, hole);
+            reading.at += hole;
+            self.sent_bytes += hole;
+            self.reading = Some(reading);
+            return Ok(Piece::Hole(hole));
+        }
+        let left = left.min(reading.extent.end - reading.at);
         let mut bytes = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
         if let Some(file) = &mut reading.file {
             fill(file, &mut bytes).map_err(wrong)?;

@@ -8,6 +8,8 @@ pub const MAX_PIECE_BYTES: usize = 65_536;
 pub const PIECE_BYTES: usize = 61_440;
 /// The contents of a file that is no larger go with its entry.
 pub const SMALL_BYTES: usize = 32_768;
+/// Zeros in one piece: each takes the reader its time, and next to no credit.
+pub const MAX_HOLE_BYTES: u64 = 1024 * 1024;
 pub const SUM_BYTES: usize = 20;
 /// Stands for the size of what ends when it ends.
 const UNKNOWN: u64 = u64::MAX;
@@ -98,7 +100,7 @@ impl Entry {
 pub enum Piece {
     Entry(Entry),
     Content(Vec<u8>),
-    /// So many zeros.
+    /// So many zeros, at most [`MAX_HOLE_BYTES`].
     Hole(u64),
     /// The SHA-1 sum of a file whose contents have come.
     Sum([u8; SUM_BYTES]),

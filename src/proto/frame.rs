@@ -5,6 +5,8 @@
 //! any time. Between frames such noise is skipped; within one it ends the link.
 
 use super::ids::{ContextId, StreamId};
+use std::ops::Deref;
+use std::rc::Rc;
 
 /// Size of the header in bytes.
 pub const HEADER_BYTES: usize = 22;
@@ -51,6 +53,31 @@ impl Priority {
     pub const ALL: [Self; 3] = [Self::Control, Self::Interactive, Self::Bulk];
 }
 
+/// The body of a frame; what goes out on several links is there once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body(Rc<Vec<u8>>);
+
+impl Body {
+    /// The bytes themselves, copied only where somebody else holds them too.
+    pub fn into_bytes(self) -> Vec<u8> {
+        Rc::unwrap_or_clone(self.0)
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Rc::new(bytes))
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub kind: Kind,
@@ -63,12 +90,13 @@ pub struct Frame {
     pub from: ContextId,
     pub stream: StreamId,
     /// At most [`MAX_BODY_BYTES`].
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 impl Frame {
     /// A frame of the control class: about the link (stream 0) or about one stream.
     pub fn control(kind: Kind, from: ContextId, to: ContextId, stream: StreamId, body: Vec<u8>) -> Self {
+        let body = body.into();
         Self { kind, priority: Priority::Control, more: false, end: false, to, from, stream, body }
     }
 
@@ -85,7 +113,7 @@ impl Frame {
         for id in [self.to.0, self.from.0, self.stream.0] {
             out.extend(id.to_be_bytes());
         }
-        out.extend(&self.body);
+        out.extend(&*self.body);
         let checksum = checksum(&out[checksum_at + 4..]);
         out[checksum_at..checksum_at + 4].copy_from_slice(&checksum.to_be_bytes());
     }
@@ -107,7 +135,7 @@ impl Frame {
             to: ContextId(id(2)),
             from: ContextId(id(6)),
             stream: StreamId(id(10)),
-            body: checked[HEADER_BYTES - UNCHECKED_BYTES..].to_vec(),
+            body: checked[HEADER_BYTES - UNCHECKED_BYTES..].to_vec().into(),
         })
     }
 }
@@ -199,7 +227,7 @@ mod tests {
                 to: ContextId(to),
                 from: ContextId(from),
                 stream: StreamId(stream),
-                body,
+                body: body.into(),
             },
         )
     }

@@ -205,7 +205,7 @@ impl Session {
         match (self.state, frame.kind) {
             (State::AwaitingHello, Kind::Hello) => self.handle_hello(&frame),
             (State::Open, Kind::Ping) => {
-                self.control(Kind::Pong, frame.body);
+                self.control(Kind::Pong, frame.body.into_bytes());
                 self.events.push_back(Event::Pinged);
             }
             (State::Open, Kind::Pong) => {}

@@ -41,7 +41,7 @@ struct Splice {
     granted_bytes: u64,
     /// Of the message that is on its way.
     message_bytes: usize,
-    /// Since when the source has had no credit.
+    /// Since when the source has had no credit, while some member has given more than others.
     stalled: Option<Instant>,
 }
 
@@ -56,10 +56,19 @@ impl Splice {
         self.members.iter().map(|member| member.allowed_bytes).min().unwrap_or(self.granted_bytes)
     }
 
+    fn is_held_up(&self) -> bool {
+        let ahead = self.members.iter().any(|member| member.allowed_bytes > self.granted_bytes);
+        ahead && self.passed_bytes == self.granted_bytes
+    }
+
+    /// Looks whether some hold up others.
+    fn note(&mut self, now: Instant) {
+        self.stalled = self.stalled.or(Some(now)).filter(|_| self.is_held_up());
+    }
+
     /// When those that hold up others are left behind.
     fn due(&self) -> Option<Instant> {
-        let ahead = self.members.iter().any(|member| member.allowed_bytes > self.granted_bytes);
-        self.stalled.filter(|_| ahead).map(|since| since + self.patience)
+        self.stalled.map(|since| since + self.patience)
     }
 }
 
@@ -96,7 +105,7 @@ impl Splices {
         let key = StreamKey { peer: frame.from, id: frame.stream };
         match frame.kind {
             Kind::Data if self.by_source.contains_key(&key) => self.pass(key, &frame, now),
-            Kind::Credit if self.sources.contains_key(&key) => self.credit(key, &frame.body),
+            Kind::Credit if self.sources.contains_key(&key) => self.credit(key, &frame.body, now),
             Kind::Reset if self.by_source.contains_key(&key) => self.end(key, ResetReason::Cancelled),
             Kind::Reset if self.sources.contains_key(&key) => self.leave(key),
             _ => return Some(frame),
@@ -158,13 +167,13 @@ impl Splices {
         if !frame.more {
             splice.message_bytes = 0;
         }
-        splice.stalled = (splice.passed_bytes == splice.granted_bytes).then_some(now);
+        splice.note(now);
         if frame.end {
             self.forget(key);
         }
     }
 
-    fn credit(&mut self, key: StreamKey, body: &[u8]) {
+    fn credit(&mut self, key: StreamKey, body: &[u8], now: Instant) {
         let Some(source) = self.sources.get(&key).copied() else { return };
         let Some(splice) = self.by_source.get_mut(&source) else { return };
         let credit = <Credit as Record>::decode(body).map_or(0, |credit| credit.bytes);
@@ -172,6 +181,9 @@ impl Splices {
             member.allowed_bytes += u64::from(credit);
         }
         self.grant(source);
+        if let Some(splice) = self.by_source.get_mut(&source) {
+            splice.note(now);
+        }
     }
 
     /// Passes on what the slowest has been given.
@@ -195,6 +207,8 @@ impl Splices {
             self.control(Kind::Reset, source, ResetReason::Cancelled.encode());
             self.forget(source);
         } else {
+            // It may have been the only one that was ahead.
+            splice.stalled = splice.stalled.filter(|_| splice.is_held_up());
             self.grant(source);
         }
     }
@@ -347,6 +361,41 @@ mod tests {
     }
 
     #[test]
+    fn patience_begins_when_somebody_is_held_up() {
+        let mut grove = Grove::new(2);
+        grove.source.send(grove.from, vec![7; 200_000], false);
+        grove.drive(&[0, 1]);
+        assert_eq!(grove.splices.poll_timeout(), None);
+        grove.now += PATIENCE;
+        let credit = |member: u32| {
+            let body = Record::encode(&Credit { bytes: 1 << 20 });
+            Frame::control(
+                Kind::Credit,
+                ContextId(2 + member),
+                RELAY,
+                StreamId((1 << 31) + 2 + 2 * member),
+                body,
+            )
+        };
+        grove.splices.handle_frame(credit(0), grove.now);
+        assert_eq!(grove.splices.poll_timeout(), Some(grove.now + PATIENCE));
+        grove.splices.handle_frame(credit(1), grove.now + PATIENCE / 2);
+        assert_eq!(grove.splices.poll_timeout(), None);
+    }
+
+    #[test]
+    fn what_passes_is_there_once_for_all_members() {
+        let mut grove = Grove::new(3);
+        grove.source.send(grove.from, vec![7; 60_000], false);
+        while let Some(frame) = grove.source.poll_frame() {
+            grove.splices.handle_frame(frame, grove.now);
+        }
+        let bodies: Vec<_> =
+            std::iter::from_fn(|| grove.splices.poll_frame()).map(|frame| frame.body).collect();
+        assert!(bodies.len() == 3 && bodies.iter().all(|body| body.as_ptr() == bodies[0].as_ptr()));
+    }
+
+    #[test]
     fn a_member_alone_is_waited_for() {
         let mut grove = Grove::new(1);
         grove.source.send(grove.from, vec![7; 200_000], true);
@@ -398,7 +447,7 @@ mod tests {
             to: RELAY,
             from: ROOT,
             stream: StreamId(1 << 31),
-            body,
+            body: Vec::into(body),
         };
         for _ in 0..2 {
             grove.splices.handle_frame(frame(vec![0; 40_000]), grove.now);

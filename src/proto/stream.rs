@@ -272,7 +272,16 @@ impl Streams {
         let Some(stream) = self.table.get_mut(&key) else { return };
         while let Some(Piece { kind, more, end, body }) = stream.send.next_piece() {
             let (priority, to, from) = (stream.priority, key.peer, self.me);
-            self.frames.push_back(Frame { kind, priority, more, end, to, from, stream: key.id, body });
+            self.frames.push_back(Frame {
+                kind,
+                priority,
+                more,
+                end,
+                to,
+                from,
+                stream: key.id,
+                body: body.into(),
+            });
         }
         self.close_if_done(key);
     }

@@ -168,7 +168,7 @@ impl Relay {
                 to: ContextId::CONTROLLER,
                 from: ContextId(hello.context),
                 stream,
-                body: FromAgent::Result(Builder::default().none()).encode(),
+                body: FromAgent::Result(Builder::default().none()).encode().into(),
             }),
         }
         let context = ContextId(hello.context);

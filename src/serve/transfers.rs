@@ -4,7 +4,7 @@
 mod tests;
 
 use crate::files::{self, Incoming, LocalError, Outgoing, Rules, Side, Source};
-use crate::proto::entry::Piece;
+use crate::proto::entry::{MAX_PIECE_BYTES, Piece};
 use crate::proto::frame::Priority;
 use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ResetReason, ToAgent};
@@ -197,8 +197,10 @@ impl Running {
 
 impl Taking {
     fn work(&mut self, streams: &mut Streams) -> Result<State, LocalError> {
-        for _ in 0..PIECES_OF_A_TURN {
+        let mut left = PIECES_OF_A_TURN;
+        while left > 0 {
             let Some((piece, owed)) = self.waiting.pop_front() else { break };
+            left = left.saturating_sub(work(&piece));
             // The last one holds nothing.
             if !(self.ended && self.waiting.is_empty() && piece == Piece::Content(Vec::new())) {
                 self.incoming.take(piece)?;
@@ -223,12 +225,14 @@ impl Taking {
 
 impl Giving {
     fn work(&mut self, key: StreamKey, streams: &mut Streams) -> Result<State, LocalError> {
-        for _ in 0..PIECES_OF_A_TURN {
+        let mut left = PIECES_OF_A_TURN;
+        while left > 0 {
             if streams.unsent_bytes(self.wire) >= MAX_UNSENT_BYTES {
                 return Ok(State::Waits);
             }
             let piece = self.outgoing.next_piece()?;
             let joined = self.wire != key;
+            left = left.saturating_sub(piece.as_ref().map_or(0, work));
             match piece {
                 // Whoever takes it is told as from above.
                 Some(piece) if joined => streams.send(self.wire, ToAgent::File(piece).encode(), false),
@@ -258,6 +262,16 @@ impl Giving {
             ("changed", changed),
             ("skipped", skipped),
         ])
+    }
+}
+
+/// How many pieces it counts for in a turn: zeros are added to a sum too.
+fn work(piece: &Piece) -> usize {
+    match piece {
+        Piece::Hole(size) => {
+            usize::try_from(size.div_ceil(MAX_PIECE_BYTES as u64)).unwrap_or(usize::MAX).max(1)
+        }
+        Piece::Entry(_) | Piece::Content(_) | Piece::Sum(_) => 1,
     }
 }
 

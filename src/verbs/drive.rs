@@ -7,7 +7,7 @@ use super::history;
 use super::input::Input;
 use super::outputs::Stopped;
 use super::prepare::Prepared;
-use super::turns::{self, Turns, Work};
+use super::turns::{self, STARTS_AT_ONCE, Turns, Work};
 use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Place, Rules, Share};
@@ -22,8 +22,6 @@ use std::time::{Duration, Instant};
 
 /// How much of standard input may be on its way to a command.
 const MAX_UNREAD_BYTES: usize = 128 * 1024;
-/// Children started between two looks at signals and links: each takes some milliseconds.
-const STARTS_AT_ONCE: usize = 16;
 /// Of those that may share what they are sent.
 const SHARED_AT_ONCE: usize = 1024;
 
@@ -125,12 +123,19 @@ impl Drive {
         }
     }
 
-    fn remark(&mut self, report: &Report, remarks: Vec<String>) {
+    fn remark(&mut self, report: &Report, remarks: Vec<String>, of_source: Vec<String>) {
         let Report::Done { operation, .. } = report else { return };
+        let targets = self.fleet.targets();
         let Some(place) = self.fleet.place_of(*operation) else { return };
-        for text in remarks {
-            let target = self.fleet.targets()[place].name.clone();
-            self.reporter.page_mut().note(&Note { weight: Weight::Warning, target, text });
+        let target = Some(targets[place].name.as_str());
+        let source = self.transfers.source_name(targets);
+        let named = remarks.into_iter().map(|text| (target, text));
+        let page = self.reporter.page_mut();
+        for (target, text) in named.chain(of_source.into_iter().map(|text| (source, text))) {
+            match target.map(str::to_owned) {
+                Some(target) => page.note(&Note { weight: Weight::Warning, target, text }),
+                None => page.say(&text),
+            }
         }
     }
 
@@ -160,9 +165,9 @@ impl Drive {
                 let name = &self.fleet.targets()[place].name;
                 self.reporter.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
             }
-            News::LeftBehind { operation } => {
+            News::LeftBehind { operation, deadline } => {
                 self.transfers.forget(operation, &mut self.turns.controller);
-                let begun = self.fleet.alone(operation, &mut self.turns.controller, clock::now());
+                let begun = self.fleet.alone(operation, deadline, &mut self.turns.controller, clock::now());
                 self.begin(&begun);
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
@@ -215,13 +220,16 @@ impl Work for Drive {
 
     fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
-        while let Some(report) = self.turns.controller.poll_report() {
+        while !self.transfers.pause()
+            && let Some(report) = self.turns.controller.poll_report()
+        {
             worked = true;
             if let (Some(input), Report::Done { operation, .. }) = (&mut self.input, &report) {
                 input.feed.remove_reader(*operation);
             }
-            for Settled { report, remarks } in self.transfers.settle(report, &mut self.turns.controller) {
-                self.remark(&report, remarks);
+            let settled = self.transfers.settle(report, &mut self.turns.controller);
+            for Settled { report, remarks, of_source } in settled {
+                self.remark(&report, remarks, of_source);
                 let jitter = match &report {
                     Report::Done { .. } => u64::from_ne_bytes(random::bytes()?),
                     _ => 0,
@@ -286,6 +294,7 @@ impl Work for Drive {
             self.conclude();
         }
         let pressure = self.reporter.flush(clock::now());
+        self.transfers.next_turn(pressure.high && !self.turns.ending.is_near());
         let stopped = self.turns.settle(&pressure);
         let trouble = self.reporter.take_trouble();
         let troubled = trouble.map(|trouble| Stopped { code: ExitCode::Failed, why: Some(trouble) });
@@ -326,7 +335,8 @@ impl Work for Drive {
         let now = clock::now();
         let begins = self.may_start(now);
         let hurry = (ready || self.more_to_send || begins || self.reporter.can_tell_more()).then_some(now);
-        self.turns.deadline(self.reporter.page(), [hurry, self.fleet.poll_timeout()])
+        let paused = self.transfers.pause();
+        self.turns.deadline(self.reporter.page(), paused, [hurry, self.fleet.poll_timeout()])
     }
 
     fn read(&mut self) -> io::Result<()> {

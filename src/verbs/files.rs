@@ -8,7 +8,7 @@ use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Answer, OperationId, Report, Transfer};
 use crate::files::{Incoming, LocalError, MAX_UNSIZED_BYTES, Outgoing, Rules, Side, Source};
 use crate::hosts::target::Target;
-use crate::proto::entry::Piece;
+use crate::proto::entry::{MAX_HOLE_BYTES, Piece};
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
 use crate::report::Moved;
@@ -24,6 +24,9 @@ const MAX_UNSENT_BYTES: usize = 256 * 1024;
 
 /// How much of a file is read before anybody else has a turn.
 const MAX_READ_BYTES: u64 = 1024 * 1024;
+
+/// How many zeros are taken before anybody else has a turn: they cost their sender next to no credit.
+const MAX_ZEROS_BYTES: u64 = 8 * MAX_HOLE_BYTES;
 
 /// What is moved, and where it comes from or goes to on this machine.
 #[derive(Clone, Debug)]
@@ -48,6 +51,12 @@ pub(super) struct Transfers {
     feeders: HashMap<OperationId, Feeder>,
     /// The ends of puts whose feeder has not told what it has sent.
     held: Vec<Report>,
+    /// That have been taken in this turn.
+    zeros_bytes: u64,
+    /// What has been told of sources: once, however many they feed.
+    remarked: HashSet<String>,
+    /// Whether what has been taken waits for a slow reader of our output.
+    is_full: bool,
 }
 
 #[derive(Debug)]
@@ -68,7 +77,8 @@ impl Transfers {
             }
             Plan::Put(Source::Pushed, _) | Plan::PutFrom(_) | Plan::Fetch(..) | Plan::None => None,
         };
-        Self { plan, each, running: HashMap::new(), feeders: HashMap::new(), held: Vec::new() }
+        let (running, feeders, held) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self { plan, each, running, feeders, held, zeros_bytes: 0, remarked: HashSet::new(), is_full: false }
     }
 
     /// What each target will get, where that is known.
@@ -109,6 +119,15 @@ impl Transfers {
         match &self.plan {
             Plan::PutFrom(origin) => Some(origin.clone()),
             Plan::None | Plan::Put(..) | Plan::Fetch(..) => None,
+        }
+    }
+
+    /// Whose files these are: another target, or the only one that they go to; nobody's among several.
+    pub(super) fn source_name<'a>(&'a self, targets: &'a [Target]) -> Option<&'a str> {
+        match (&self.plan, targets) {
+            (Plan::PutFrom(origin), _) => Some(&origin.target.name),
+            (_, [only]) => Some(&only.name),
+            _ => None,
         }
     }
 
@@ -247,6 +266,17 @@ impl Transfers {
         }
     }
 
+    /// Whether what comes has to wait for the next turn.
+    pub(super) fn pause(&self) -> bool {
+        self.is_full || self.zeros_bytes >= MAX_ZEROS_BYTES
+    }
+
+    /// The next turn begins; `is_full`: our output takes no more.
+    pub(super) fn next_turn(&mut self, is_full: bool) {
+        self.zeros_bytes = 0;
+        self.is_full = is_full && matches!(self.plan, Plan::Fetch(..));
+    }
+
     /// Takes a piece of what is fetched; returns what is for standard output.
     pub(super) fn take(
         &mut self,
@@ -255,6 +285,9 @@ impl Transfers {
         controller: &mut Controller,
     ) -> Vec<u8> {
         let Some(Running::In(incoming, _)) = self.running.get_mut(&operation) else { return Vec::new() };
+        if let Piece::Hole(size) = piece {
+            self.zeros_bytes = self.zeros_bytes.saturating_add(size);
+        }
         incoming.take(piece).unwrap_or_else(|error| {
             controller.abandon(operation, error.0.clone(), clock::now());
             self.running.insert(operation, Running::Failed(error));
@@ -290,12 +323,14 @@ impl Transfers {
 
     fn settled(&mut self, report: Report, controller: &mut Controller) -> Settled {
         let Report::Done { operation, outcome } = report else { return Settled::of(report) };
-        let mut remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let mut of_source = Vec::new();
         let outcome = match (self.running.remove(&operation), outcome) {
             (Some(Running::Out { feeder }), outcome) => {
                 let settled = match self.feeders.get(&feeder) {
                     Some(feeder) => {
-                        remarks.extend(feeder.remarks());
+                        of_source = feeder.remarks();
+                        of_source.retain(|remark| self.remarked.insert(remark.clone()));
                         feeder.settle(outcome, &self.plan)
                     }
                     None => outcome,
@@ -309,7 +344,7 @@ impl Transfers {
             (Some(Running::Failed(error)), Ok(_)) => Err(failed(error)),
             (_, outcome) => outcome,
         };
-        Settled { report: Report::Done { operation, outcome }, remarks }
+        Settled { report: Report::Done { operation, outcome }, remarks, of_source }
     }
 }
 

@@ -53,7 +53,6 @@ impl Outputs {
             for source in std::mem::take(&mut self.unwritten) {
                 controller.consumed(source);
             }
-            controller.execute(mux);
         }
         match pressure.failed {
             Some(errno) => Some(Stopped {

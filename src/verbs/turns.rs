@@ -23,13 +23,19 @@ pub(super) struct Turns {
     pub(super) ending: Ending,
     desk: Desk,
     verbose: bool,
+    /// How many children may be started before the next look at signals and links.
+    starts: usize,
 }
+
+/// Each child takes some milliseconds to be started.
+pub(super) const STARTS_AT_ONCE: usize = 16;
 
 impl Turns {
     /// `verbose`: what is done for each hop is told.
     pub(super) fn new(settings: Settings, mux: Mux, verbose: bool) -> Self {
         let (outputs, desk) = (Outputs::default(), Desk::default());
-        Self { mux, controller: Controller::new(settings), outputs, ending: Ending::Natural, desk, verbose }
+        let (controller, ending) = (Controller::new(settings), Ending::Natural);
+        Self { mux, controller, outputs, ending, desk, verbose, starts: STARTS_AT_ONCE }
     }
 
     pub(super) fn mux() -> io::Result<Mux> {
@@ -43,7 +49,7 @@ impl Turns {
 
     /// Does what the controller wants; returns whether that was anything.
     pub(super) fn execute(&mut self) -> bool {
-        self.controller.execute(&mut self.mux)
+        self.controller.execute_some(&mut self.mux, &mut self.starts)
     }
 
     /// Tells what the controller has noted, as far as the user wants it.
@@ -57,13 +63,22 @@ impl Turns {
 
     /// Acts on what the last attempt to write has shown.
     pub(super) fn settle(&mut self, pressure: &Pressure) -> Option<Stopped> {
-        self.outputs.settle(pressure, &mut self.mux, &mut self.controller)
+        let stopped = self.outputs.settle(pressure, &mut self.mux, &mut self.controller);
+        self.execute();
+        stopped
     }
 
-    /// When the next turn is due, whatever happens; `others` are those of the work.
-    pub(super) fn deadline(&self, page: &Page, others: [Option<Instant>; 2]) -> Option<Instant> {
+    /// When the next turn is due, whatever happens; `paused`: reports wait for it; `others` are those of the work.
+    pub(super) fn deadline(
+        &self,
+        page: &Page,
+        paused: bool,
+        others: [Option<Instant>; 2],
+    ) -> Option<Instant> {
+        let told = self.controller.has_report() && !paused;
+        let more = (told || self.controller.has_command()).then(clock::now);
         let picture = if self.is_asking() { None } else { page.poll_timeout() };
-        let own = [self.controller.poll_timeout(), self.ending.deadline(), picture];
+        let own = [self.controller.poll_timeout(), self.ending.deadline(), picture, more];
         own.into_iter().chain(others).flatten().min()
     }
 
@@ -105,6 +120,7 @@ pub(super) fn run(work: &mut impl Work) -> io::Result<ExitCode> {
     loop {
         // 1. Start some of what there is room for; do what the controller wants and tell what it has
         //    to tell, until it is content.
+        work.common().0.starts = STARTS_AT_ONCE;
         work.start()?;
         while work.common().0.execute() | work.tell()? {}
         // 2. Ask the user; feed what can read.

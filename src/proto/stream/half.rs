@@ -9,6 +9,8 @@ pub(super) struct SendHalf {
     opening: bool,
     credit_bytes: u32,
     unsent: VecDeque<Outgoing>,
+    /// Of all that is in it.
+    unsent_bytes: usize,
     ended: bool,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct Piece {
 impl SendHalf {
     /// `opening`: its first frame opens the stream.
     pub(super) fn new(opening: bool) -> Self {
-        Self { opening, credit_bytes: WINDOW_BYTES, unsent: VecDeque::new(), ended: false }
+        Self { opening, credit_bytes: WINDOW_BYTES, unsent: VecDeque::new(), unsent_bytes: 0, ended: false }
     }
 
     /// Of a stream that only brings.
@@ -41,11 +43,12 @@ impl SendHalf {
     }
 
     pub(super) fn push(&mut self, message: Vec<u8>, end: bool) {
+        self.unsent_bytes += message.len();
         self.unsent.push_back(Outgoing { message, sent: 0, end });
     }
 
     pub(super) fn unsent_bytes(&self) -> usize {
-        self.unsent.iter().map(|outgoing| outgoing.message.len() - outgoing.sent).sum()
+        self.unsent_bytes
     }
 
     /// Takes more credit; `None` when that is more than there can be.
@@ -71,6 +74,7 @@ impl SendHalf {
             outgoing.message[outgoing.sent..outgoing.sent + length].to_vec()
         };
         outgoing.sent += length;
+        self.unsent_bytes -= length;
         let end = whole && outgoing.end;
         if whole {
             self.unsent.pop_front();
@@ -141,15 +145,15 @@ impl ReceiveHalf {
         self.granted_bytes = self.granted_bytes.checked_sub(u32::try_from(length).ok()?)?;
         if frame.more {
             *room = room.checked_sub(length)?;
-            self.partial.extend(frame.body);
+            self.partial.extend(&*frame.body);
             return Some(Received { message: None, used_bytes: length, owed_bytes: 0 });
         }
         let message = if self.partial.is_empty() {
-            frame.body
+            frame.body.into_bytes()
         } else {
             let mut message = std::mem::take(&mut self.partial);
             *room += message.len();
-            message.extend(frame.body);
+            message.extend(&*frame.body);
             message
         };
         self.ended = frame.end;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::proto::entry::{Entry, EntryKind};
+use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES};
 use crate::proto::frame::Priority;
 use crate::proto::ids::ContextId;
 use crate::proto::stream::StreamEvent;
@@ -175,6 +175,10 @@ fn a_turn_is_about_a_megabyte_and_nothing_is_read_ahead_of_its_reader() {
         pair.send(key, Piece::Hole(65_536), false);
     }
     assert_eq!([pair.turn(), pair.turn(), pair.turn()], [true, true, false]);
+    for _ in 0..2 {
+        pair.send(key, Piece::Hole(MAX_HOLE_BYTES), false);
+    }
+    assert_eq!([pair.turn(), pair.turn()], [true, false]);
 }
 
 #[test]
@@ -246,5 +250,9 @@ fn what_cannot_be_is_told_in_words_that_name_the_file() {
     let key = StreamKey { peer: HERE, id: StreamId(2) };
     pair.send(key, file(0), false);
     pair.turn();
-    assert!(trouble(&pair).ends_with("is a folder; name the file in it"), "{}", trouble(&pair));
+    assert!(
+        trouble(&pair).ends_with("is a folder; name the file in it, or end the name with /"),
+        "{}",
+        trouble(&pair)
+    );
 }

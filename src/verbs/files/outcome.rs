@@ -18,11 +18,13 @@ const OTHER_SUM: &str = "what has come there has another SHA-1 sum than what was
 pub(in crate::verbs) struct Settled {
     pub(in crate::verbs) report: Report,
     pub(in crate::verbs) remarks: Vec<String>,
+    /// Of what it has been fed by, which has fed others too.
+    pub(in crate::verbs) of_source: Vec<String>,
 }
 
 impl Settled {
     pub(in crate::verbs) fn of(report: Report) -> Self {
-        Self { report, remarks: Vec::new() }
+        Self { report, remarks: Vec::new(), of_source: Vec::new() }
     }
 }
 

@@ -95,7 +95,7 @@ pub(super) fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
 
 fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
     let wrong = |wrong: String| UsageError::Local { path: path.to_owned(), wrong };
-    let info = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
+    let info = std::fs::metadata(path).map_err(|error| wrong(files::words(&error)))?;
     if info.is_dir() && !tree {
         return Err(wrong("a folder; -r sends it with all that is in it".to_owned()));
     }
@@ -139,7 +139,7 @@ pub(super) fn destinations(
             Some(template) => destination(template, remote, tree, &target.name),
             None => fresh().map_err(|error| UsageError::Local {
                 path: std::env::temp_dir(),
-                wrong: error.to_string(),
+                wrong: files::words(&error),
             })?,
         };
         if let Some(other) = seen.insert(path.clone(), &target.name) {

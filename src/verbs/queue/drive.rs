@@ -18,7 +18,7 @@ use crate::verbs::files::{Plan, Settled, Transfers};
 use crate::verbs::output;
 use crate::verbs::outputs::Stopped;
 use crate::verbs::prepare::{Operation, Operations};
-use crate::verbs::turns::{Turns, Work};
+use crate::verbs::turns::{STARTS_AT_ONCE, Turns, Work};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
@@ -28,8 +28,6 @@ const MAX_TAKEN_BYTES: usize = 16 * 1024 * 1024;
 /// What a line takes beside its text, and each of its jobs.
 const LINE_BYTES: usize = 1024;
 const JOB_BYTES: usize = 32;
-/// Jobs started between two looks at signals and links: each may be a child process.
-const STARTS_AT_ONCE: usize = 16;
 /// A line whose jobs have not all ended.
 struct Described {
     id: Option<String>,
@@ -96,6 +94,11 @@ impl<'a> Drive<'a> {
             ended: false,
             picture,
         }
+    }
+
+    /// Whether what comes has to wait for the next turn.
+    fn is_paused(&self) -> bool {
+        self.transfers.values().any(Transfers::pause)
     }
 
     fn has_room(&self) -> bool {
@@ -308,7 +311,9 @@ impl Work for Drive<'_> {
 
     fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
-        while let Some(report) = self.turns.controller.poll_report() {
+        while !self.is_paused()
+            && let Some(report) = self.turns.controller.poll_report()
+        {
             worked = true;
             let operation = report.operation();
             let over = matches!(report, Report::Done { .. });
@@ -316,8 +321,8 @@ impl Work for Drive<'_> {
                 Some(transfers) => transfers.settle(report, &mut self.turns.controller),
                 None => vec![Settled::of(report)],
             };
-            for Settled { report, remarks } in settled {
-                self.remark(operation, remarks);
+            for Settled { report, remarks, of_source } in settled {
+                self.remark(operation, [remarks, of_source].concat());
                 let jitter = if over { u64::from_ne_bytes(random::bytes()?) } else { 0 };
                 let now = clock::now();
                 if let Some(progress) =
@@ -360,6 +365,7 @@ impl Work for Drive<'_> {
         }
         let pressure = self.ledger.page_mut().flush(clock::now());
         self.full = pressure.high;
+        self.transfers.values_mut().for_each(|transfers| transfers.next_turn(false));
         if let Some(Stopped { code, why }) = self.turns.settle(&pressure) {
             why.iter().for_each(|why| self.ledger.page_mut().say(why));
             self.stop(code);
@@ -385,7 +391,7 @@ impl Work for Drive<'_> {
         let now = clock::now();
         let begins = self.queue.wants_to_start(now) && !self.full;
         let hurry = (self.more_to_send || begins).then_some(now);
-        self.turns.deadline(self.ledger.page(), [hurry, self.queue.poll_timeout()])
+        self.turns.deadline(self.ledger.page(), self.is_paused(), [hurry, self.queue.poll_timeout()])
     }
 
     fn read(&mut self) -> io::Result<()> {
