@@ -20,8 +20,8 @@ pub(super) enum End {
 impl End {
     pub(super) fn of(outcome: &Result<Answer, impl Borrow<HostError>>) -> Self {
         match outcome.as_ref().map_err(Borrow::borrow) {
-            Ok(Answer::Exit(status)) if *status != 0 => Self::Failed,
-            Ok(_) => Self::Well,
+            Ok(answer) if answer.is_well() => Self::Well,
+            Ok(_) => Self::Failed,
             Err(error) if error.is_before_all() => Self::NotReached,
             // It was stopped because of others.
             Err(error) if error.outcome() == Outcome::Stopped => Self::Well,

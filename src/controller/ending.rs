@@ -83,6 +83,9 @@ impl Controller {
         let until = self.contexts.get_mut(&key.peer).and_then(|context| context.stopping.remove(&key.id));
         if let Some(until) = until {
             self.deadlines.remove(&(until, Due::Stop(key)));
+            if !self.is_settling(key.peer) {
+                self.has_opened(key.peer);
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who wants to know when a context runs, and why it does not.
+//! Who wants to know when a context runs, and nothing in it that has been cancelled, and why it does not.
 
 use super::Controller;
 use super::context::State;
@@ -8,13 +8,16 @@ use crate::proto::ids::ContextId;
 use crate::proto::value::Builder;
 
 impl Controller {
-    /// Asks nothing of a context: the operation is done, with None, when the context runs.
+    /// Asks nothing of a context: the operation is done, with None, when the context runs and what was cancelled there
+    /// has ended.
     pub fn await_opening(&mut self, context: ContextId) -> OperationId {
         self.next_operation += 1;
         let operation = OperationId(self.next_operation);
-        match self.contexts.get(&context).map(|context| context.state) {
-            Some(State::Open) => self.tell_opened(operation),
-            Some(State::Connecting { .. } | State::Closing) => {
+        match self.contexts.get(&context) {
+            Some(found) if found.state == State::Open && found.stopping.is_empty() => {
+                self.tell_opened(operation);
+            }
+            Some(_) => {
                 self.openings.entry(context).or_default().push(operation);
             }
             None => {
@@ -23,6 +26,11 @@ impl Controller {
             }
         }
         operation
+    }
+
+    /// Whether something goes on in a context that has been cancelled.
+    pub fn is_settling(&self, context: ContextId) -> bool {
+        self.contexts.get(&context).is_some_and(|context| !context.stopping.is_empty())
     }
 
     pub(super) fn has_opened(&mut self, context: ContextId) {

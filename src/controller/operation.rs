@@ -107,6 +107,13 @@ pub enum Answer {
     Exit(i32),
 }
 
+impl Answer {
+    /// Whether it says that all went well: a command may say that it did not.
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Value(_) | Self::Exhausted | Self::Exit(0))
+    }
+}
+
 /// What comes of an operation, in order; `Done` is the last.
 #[derive(Clone, Debug)]
 pub enum Report {

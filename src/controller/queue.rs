@@ -10,11 +10,12 @@ pub use super::news::News;
 use super::operation::{Answer, OperationId, Report, Request};
 use super::{Controller, RANDOM_BYTES};
 use crate::error::HostError;
-use crate::hosts::target::{Hop, Target};
+use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
 use order::{Order, Turn};
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// What a user has decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +43,14 @@ pub struct Queue {
     /// Until all their jobs have ended, and how many have not.
     tasks: HashMap<TaskId, (Task, usize)>,
     hosts: Vec<Host>,
-    by_path: HashMap<Vec<Hop>, HostId>,
     /// Whose an operation is that runs, or waits for a connection.
     operations: HashMap<OperationId, HostId>,
+    /// How those ended that have been cancelled, and may go on for a while: their hosts are busy until then.
+    settling: HashMap<OperationId, (Job, End)>,
+    /// Who is connected and has nothing to do, the longest first.
+    idle: VecDeque<HostId>,
+    /// How many of these may be.
+    max_idle: usize,
     /// What has ended without having been started.
     never: VecDeque<Job>,
     /// Nothing more will be pushed.
@@ -76,11 +82,13 @@ pub struct Span {
     /// When its target was connected, if it has not been so before.
     pub reached: Option<Instant>,
     pub until: Instant,
+    /// Whether it began with a connection.
+    pub connecting: bool,
 }
 
 impl Span {
     fn at(now: Instant) -> Self {
-        Self { since: now, reached: None, until: now }
+        Self { since: now, reached: None, until: now, connecting: false }
     }
 }
 
@@ -92,6 +100,13 @@ pub enum Progress {
         operation: OperationId,
     },
     News(News<Job>),
+    /// It was not reached, and is tried again after this time.
+    Again {
+        job: Job,
+        error: Box<HostError>,
+        after: Duration,
+        span: Span,
+    },
     Done {
         job: Job,
         outcome: Result<Answer, Box<HostError>>,
@@ -111,27 +126,19 @@ impl Queue {
             fail_fast: rules.fail_fast,
             tasks: HashMap::new(),
             hosts: Vec::new(),
-            by_path: HashMap::new(),
             operations: HashMap::new(),
+            settling: HashMap::new(),
+            idle: VecDeque::new(),
+            max_idle: rules.fanout,
             never: VecDeque::new(),
             ended: false,
         }
     }
 
-    /// Whether a host is there already.
-    pub fn knows(&self, target: &Target) -> bool {
-        self.by_path.contains_key(&target.hops)
-    }
-
-    /// The host at the end of a target's path.
-    pub fn host(&mut self, target: &Target) -> HostId {
-        if let Some(host) = self.by_path.get(&target.hops) {
-            return *host;
-        }
-        let host = self.order.add_host();
-        self.by_path.insert(target.hops.clone(), host);
-        self.hosts.push(Host { target: target.clone(), context: None, refused: None, running: None });
-        host
+    /// One more host, at the end of a target's path.
+    pub fn add_host(&mut self, target: Target) -> HostId {
+        self.hosts.push(Host { target, context: None, refused: None, running: None });
+        self.order.add_host()
     }
 
     pub fn target(&self, host: HostId) -> &Target {
@@ -145,7 +152,11 @@ impl Queue {
 
     /// Queues a task for each of its hosts; each starts it where all that it comes `after` went well: on the same
     /// host, or, of a task that is not for this host, on all hosts of that. `kept`: others may come after it.
-    pub fn push(&mut self, id: TaskId, hosts: Vec<HostId>, task: Task, after: Vec<TaskId>, kept: bool) {
+    pub fn push(&mut self, id: TaskId, hosts: &Rc<[HostId]>, task: Task, after: Vec<TaskId>, kept: bool) {
+        if self.order.is_stopped() {
+            self.never.extend(hosts.iter().map(|host| Job { task: id, host: *host }));
+            return;
+        }
         if !hosts.is_empty() {
             self.tasks.insert(id, (task, hosts.len()));
         }
@@ -160,7 +171,13 @@ impl Queue {
     /// Nothing more will be pushed: who has nothing to do is let go.
     pub fn end(&mut self, controller: &mut Controller) {
         self.ended = true;
+        self.order.close();
         (0..self.hosts.len()).for_each(|host| self.let_go(host, controller));
+    }
+
+    /// Whether it has been stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.order.is_stopped()
     }
 
     /// Whether somebody may have a turn.
@@ -209,6 +226,7 @@ impl Queue {
         random: &[[u8; RANDOM_BYTES]],
         now: Instant,
     ) -> Result<OperationId, Box<HostError>> {
+        self.idle.retain(|idle| *idle != job.host);
         let host = &mut self.hosts[job.host];
         let task = self.tasks.get(&job.task).map(|(task, _)| task);
         if let Some(error) = host.refused.take()
@@ -231,7 +249,8 @@ impl Queue {
             (_, Some(opening)) => opening,
             (_, None) => controller.await_opening(context),
         };
-        host.running = Some(Running { job, operation, opening, span: Span::at(now) });
+        let span = Span { connecting: opening.is_some(), ..Span::at(now) };
+        host.running = Some(Running { job, operation, opening, span });
         self.operations.extend([operation].into_iter().chain(opening).map(|operation| (operation, job.host)));
         Ok(operation)
     }
@@ -244,6 +263,11 @@ impl Queue {
         jitter: u64,
         now: Instant,
     ) -> Option<Progress> {
+        if let Some((job, end)) = self.settling.remove(&report.operation()) {
+            self.order.end(job, end, jitter, now);
+            self.let_go(job.host, controller);
+            return None;
+        }
         let host = *self.operations.get(&report.operation())?;
         let Report::Done { operation, outcome } = report else {
             return News::of(report, self.hosts[host].running?.job).map(Progress::News);
@@ -262,18 +286,27 @@ impl Queue {
             self.operations.remove(&opening);
         }
         let outcome = outcome.map_err(Box::new);
-        let again = self.order.end(job, End::of(&outcome), jitter, now);
-        match (again, &outcome) {
-            (Some(after), Err(error)) => {
-                let error = error.clone();
-                return Some(Progress::News(News::Again { place: job, error, after }));
+        let span = Span { until: now, ..span };
+        let unreached = opening.is_some() && span.reached.is_none();
+        let end = match (End::of(&outcome), &outcome) {
+            (End::Failed, Err(error)) if unreached && opening == Some(operation) && error.is_no_answer() => {
+                End::NotReached
             }
-            (None, Err(error)) if opening.is_some() && span.reached.is_none() => {
-                self.hosts[host].refused = Some(error.clone());
-            }
-            (_, _) => {}
+            (end, _) => end,
+        };
+        let context = self.hosts[host].context.filter(|context| controller.is_settling(*context));
+        if let Some(context) = context {
+            self.settling.insert(controller.await_opening(context), (job, end));
+        } else if let Some(after) = self.order.end(job, end, jitter, now)
+            && let Err(error) = outcome
+        {
+            return Some(Progress::Again { job, error, after, span });
+        } else if let Err(error) = &outcome
+            && unreached
+        {
+            self.hosts[host].refused = Some(error.clone());
         }
-        Some(self.conclude(job, outcome, Span { until: now, ..span }, controller, now))
+        Some(self.conclude(job, outcome, span, controller, now))
     }
 
     fn conclude(
@@ -302,14 +335,30 @@ impl Queue {
         self.let_go(job.host, controller);
     }
 
-    /// A host that will have nothing more to do needs no context.
+    /// A host that will have nothing more to do needs no context, nor do too many that have nothing to do now.
     fn let_go(&mut self, host: HostId, controller: &mut Controller) {
-        if self.ended && self.order.is_idle(host) {
-            self.hosts[host].context.take().into_iter().for_each(|context| controller.close(context));
+        let settles = self.settling.values().any(|(job, _)| job.host == host);
+        if !self.order.is_idle(host) || settles {
+            return;
+        }
+        if self.ended {
+            self.close(host, controller);
             if self.is_done() {
                 controller.close_all();
             }
+        } else if self.hosts[host].context.is_some() {
+            self.idle.retain(|other| *other != host);
+            self.idle.push_back(host);
+            while self.idle.len() > self.max_idle
+                && let Some(longest) = self.idle.pop_front()
+            {
+                self.close(longest, controller);
+            }
         }
+    }
+
+    fn close(&mut self, host: HostId, controller: &mut Controller) {
+        self.hosts[host].context.take().into_iter().for_each(|context| controller.close(context));
     }
 
     /// A job that is not started any more.

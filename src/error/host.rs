@@ -149,6 +149,11 @@ impl HostError {
         matches!(self.kind, HostErrorKind::UnknownHost | HostErrorKind::Refused | HostErrorKind::Unreachable)
     }
 
+    /// Whether it may come from a host that is there again in a while: nobody answered, or not to the end.
+    pub fn is_no_answer(&self) -> bool {
+        matches!(self.kind, HostErrorKind::ConnectTimeout { .. } | HostErrorKind::LinkLost { .. })
+    }
+
     pub fn outcome(&self) -> Outcome {
         match &self.kind {
             HostErrorKind::TimedOut { .. } => Outcome::TimedOut,

@@ -10,8 +10,12 @@ pub enum OperationError {
     Json(String),
     /// Longer than so many bytes.
     TooLong(usize),
-    /// None of these, or several of them.
-    What(&'static [&'static str], Vec<String>),
+    /// None of those that are known, but others; or several of them.
+    What {
+        known: &'static [&'static str],
+        said: Vec<&'static str>,
+        others: Vec<String>,
+    },
     /// A field that this kind of operation does not have.
     Field {
         name: String,
@@ -46,10 +50,15 @@ impl fmt::Display for OperationError {
             Self::TooLong(limit) => {
                 write!(f, "a line of more than {} MiB; put larger things in a file", limit >> 20)
             }
-            Self::What(known, said) if said.is_empty() => {
-                write!(f, "nothing to do; one of {} is missing", known.join(", "))
+            Self::What { known, said, others } if said.is_empty() => {
+                write!(f, "nothing to do; one of {} is missing", known.join(", "))?;
+                if others.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, ", and {} is none of them", others.join(", "))
+                }
             }
-            Self::What(_, said) => write!(f, "{} in one line; a line is one of them", said.join(" and ")),
+            Self::What { said, .. } => write!(f, "{} in one line; a line is one of them", said.join(" and ")),
             Self::Field { name, verb, known } => {
                 write!(f, "{verb} has no {name:?}; it has {}", known.join(", "))
             }

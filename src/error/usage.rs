@@ -50,10 +50,15 @@ pub enum UsageError {
     NoSpec,
     /// Names and something else.
     InputTwice,
-    /// Names and the lines of a queue.
-    QueueInput,
-    /// Lines of a queue, by their file and number.
-    Operations(Vec<(String, OperationError)>),
+    /// Lines of a queue, by their file and number, and how many more are wrong.
+    Operations {
+        wrong: Vec<(String, OperationError)>,
+        more: usize,
+    },
+    /// Neither a file nor a pipe.
+    NoQueue {
+        path: PathBuf,
+    },
     /// `MODULE:FUNCTION` does not look so.
     Function {
         typed: String,
@@ -201,12 +206,13 @@ impl fmt::Display for UsageError {
                     "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
                 )
             }
-            Self::QueueInput => {
-                f.write_str("standard input (-) cannot be both hosts and operations; name a file for one of them")
+            Self::Operations { wrong, more } => {
+                let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
+                let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
+                f.write_str(&lines.chain(more).collect::<Vec<_>>().join("\n"))
             }
-            Self::Operations(wrong) => {
-                let lines: Vec<_> = wrong.iter().map(|(place, error)| format!("{place}: {error}")).collect();
-                f.write_str(&lines.join("\n"))
+            Self::NoQueue { path } => {
+                write!(f, "{}: lines come from a file or a pipe, and this is neither", path.display())
             }
             Self::Function { typed } => {
                 write!(f, "{typed:?} is not MODULE:FUNCTION, such as os:getpid or ./tasks.py:main")

@@ -76,10 +76,8 @@ pub(super) fn object(
 ) -> String {
     let text = |text: &str| json::text_or_bytes(text.as_bytes());
     let mut fields = head.to_vec();
-    fields.extend([
-        ("target", text(target)),
-        ("ok", matches!(outcome, Ok(Answer::Value(_) | Answer::Exhausted | Answer::Exit(0))).to_string()),
-    ]);
+    fields
+        .extend([("target", text(target)), ("ok", outcome.as_ref().is_ok_and(Answer::is_well).to_string())]);
     match outcome {
         Ok(Answer::Value(value)) => match json::to_json(value, max_bytes) {
             Some(value) => fields.push(("value", value)),

@@ -29,6 +29,8 @@ pub struct Bar {
     /// Until when it was being connected, if it was not before.
     pub reached: Option<Instant>,
     pub until: Instant,
+    /// Whether it was connected first; where it was not reached, that is all it was.
+    pub connecting: bool,
     pub well: bool,
 }
 
@@ -97,21 +99,18 @@ impl Scale {
         self.left + at.duration_since(self.start).as_secs_f64() * self.per_second
     }
 
-    /// A line for each step of 1, 2 or 5 times a power of ten seconds.
+    /// A line for each step: 1, 2 or 5 times a power of ten, or as clocks have them.
     fn draw_ticks(&self, svg: &mut String, whole: f64, bottom: f64) {
-        let rough = whole / MAX_TICKS;
-        let power = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= rough);
-        let step = step.unwrap_or(rough);
-        let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+        let step = step(whole / MAX_TICKS);
         let mut tick = 0.0;
         while tick * step <= whole * 1.0001 {
             let (seconds, x) = (tick * step, self.left + tick * step * self.per_second);
+            let time = clock_time(seconds, step);
             put(
                 svg,
                 format_args!(
                     "<line class=\"tick\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/>\
-                     <text class=\"time\" x=\"{x:.1}\" y=\"{:.1}\">{seconds:.decimals$} s</text>\n",
+                     <text class=\"time\" x=\"{x:.1}\" y=\"{:.1}\">{time}</text>\n",
                     HEAD - 6.0,
                     HEAD - 12.0
                 ),
@@ -122,14 +121,17 @@ impl Scale {
 
     fn draw(&self, svg: &mut String, bar: &Bar, name: &str, y: f64) {
         let (from, to) = (self.x(bar.since), self.x(bar.until));
-        let work = bar.reached.map_or(from, |reached| self.x(reached));
+        let work = match (bar.connecting, bar.reached) {
+            (true, None) => to,
+            (_, reached) => reached.map_or(from, |reached| self.x(reached)),
+        };
         let took = bar.until.duration_since(bar.since).as_secs_f64();
         let what = escaped(&terminal::one_line(&bar.label));
         put(svg, format_args!("<g><title>{}: {what}, {took:.3} s</title>", escaped(name)));
         let class = if bar.well { "well" } else { "failed" };
         for (class, from, to) in [("way", from, work), (class, work, to)] {
             let width = (to - from).max(MIN_BAR);
-            if class != "way" || bar.reached.is_some() {
+            if class != "way" || bar.connecting {
                 put(
                     svg,
                     format_args!(
@@ -147,6 +149,24 @@ impl Scale {
         }
         svg.push_str("</g>\n");
     }
+}
+
+/// The smallest that is at least so many seconds.
+fn step(least: f64) -> f64 {
+    const LONG: [f64; 10] = [60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14_400.0, 43_200.0, 86_400.0];
+    let power = 10f64.powf(least.log10().floor());
+    let short = [1.0, 2.0, 5.0, 10.0].map(|times| times * power).into_iter().find(|step| *step >= least);
+    let long = LONG.into_iter().find(|step| *step >= least);
+    short.filter(|step| *step <= 30.0).or(long).or(short).unwrap_or(least)
+}
+
+fn clock_time(seconds: f64, step: f64) -> String {
+    if step < 60.0 {
+        let decimals = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
+        return format!("{seconds:.decimals$} s");
+    }
+    let minutes = (seconds / 60.0).round() as u64;
+    if step < 3600.0 { format!("{minutes} min") } else { format!("{}:{:02} h", minutes / 60, minutes % 60) }
 }
 
 fn head(height: f64) -> String {
@@ -199,7 +219,7 @@ mod tests {
     fn bar(start: Instant, host: usize, from: u64, to: u64) -> Bar {
         let at = |seconds| start + Duration::from_secs(seconds);
         let (since, until) = (at(from), at(to));
-        Bar { host, label: "sleep 1".into(), since, reached: None, until, well: true }
+        Bar { host, label: "sleep 1".into(), since, reached: None, until, connecting: false, well: true }
     }
 
     #[test]
@@ -207,7 +227,8 @@ mod tests {
         let start = clock::now();
         let mut timeline = Timeline::new(start);
         timeline.push("web1", bar(start, 0, 0, 3));
-        timeline.push("web2", Bar { reached: Some(start + Duration::from_secs(1)), ..bar(start, 1, 0, 2) });
+        let reached = Some(start + Duration::from_secs(1));
+        timeline.push("web2", Bar { reached, connecting: true, ..bar(start, 1, 0, 2) });
         timeline.push("web2", Bar { well: false, ..bar(start, 1, 2, 4) });
         let svg = timeline.svg();
         let count = |text: &str| svg.matches(text).count();
@@ -219,6 +240,16 @@ mod tests {
         );
         assert!(svg.contains("<title>web2: sleep 1, 2.000 s</title>"), "{svg}");
         assert!(svg.contains(">4.0 s</text>"), "{svg}");
+    }
+
+    #[test]
+    fn time_is_told_in_steps_that_people_read() {
+        for (whole, told) in
+            [(0.01, "0.001 s"), (1.9, "0.2 s"), (55.0, "10 s"), (500.0, "1 min"), (40_000.0, "2:00 h")]
+        {
+            let step = step(whole / MAX_TICKS);
+            assert_eq!(clock_time(step, step), told, "{whole}");
+        }
     }
 
     #[test]

@@ -76,6 +76,17 @@ pub fn read_input(buffer: &mut [u8]) -> Read {
     fd::read(io::stdin().as_fd(), buffer)
 }
 
+/// Waits until standard input has something; others may have made it not wait.
+///
+/// # Errors
+///
+/// When it cannot be waited for.
+pub fn wait_for_input() -> io::Result<()> {
+    let stdin = io::stdin();
+    poll(&mut [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)?;
+    Ok(())
+}
+
 /// From now on, standard input is a file.
 ///
 /// # Errors

@@ -29,6 +29,8 @@ pub(super) struct Names {
     told: HashMap<(Option<String>, String), Text>,
     /// Standard input.
     input: Option<String>,
+    /// Somebody else reads it.
+    input_is_left: bool,
 }
 
 impl Names {
@@ -46,7 +48,12 @@ impl Names {
             }
             None => Inventory::default(),
         };
-        Ok(Self { inventory, path, sources: None, told: HashMap::new(), input: None })
+        Ok(Self { inventory, path, sources: None, told: HashMap::new(), input: None, input_is_left: false })
+    }
+
+    /// From now on, standard input holds no names.
+    pub(super) fn leave_input(&mut self) {
+        self.input_is_left = true;
     }
 
     /// The inventory, and where it is.
@@ -229,6 +236,10 @@ impl Lookup for Names {
         let failed =
             |error: std::io::Error| LookupError::Failed { what: INPUT.to_owned(), why: error.to_string() };
         let text = match &self.input {
+            _ if self.input_is_left => {
+                let why = "(-) has the operations of the queue, and no hosts; name a file".to_owned();
+                return Err(LookupError::Failed { what: INPUT.to_owned(), why });
+            }
             Some(text) => text.clone(),
             None => without_mark(&stdio::read_all_input().map_err(failed)?),
         };

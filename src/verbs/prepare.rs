@@ -27,7 +27,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
-pub(super) use operations::{Operation, Operations};
+pub(super) use operations::{Operation, Operations, Refused};
 
 /// Standard input, as a file is named.
 const INPUT: &str = "-";
@@ -238,18 +238,25 @@ fn settings(
 
 fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Chosen, UsageError> {
     let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
-    chosen(&selected, &excluded, typed, names)
+    let left_out = left_out(&excluded, typed, names)?;
+    chosen(&selected, &excluded, &left_out, typed, names)
+}
+
+/// The targets that are left out, by whatever name.
+fn left_out(excluded: &Nodeset, typed: &cli::Reach, names: &Names) -> Result<HashSet<Target>, UsageError> {
+    let said = said(typed);
+    excluded.iter().map(|name| names.target(name, said)).collect()
 }
 
 /// The targets of names, without those that are left out.
 fn chosen(
     selected: &Nodeset,
     excluded: &Nodeset,
+    left_out: &HashSet<Target>,
     typed: &cli::Reach,
     names: &Names,
 ) -> Result<Chosen, UsageError> {
     let said = said(typed);
-    let left_out = excluded.iter().map(|name| names.target(name, said)).collect::<Result<HashSet<_>, _>>()?;
     let mut seen = HashSet::new();
     let (mut targets, mut expressions) = (Vec::new(), Vec::new());
     for name in selected.iter() {

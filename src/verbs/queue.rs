@@ -9,6 +9,7 @@ use super::rehearsal;
 use super::turns::{self, Turns};
 use crate::cli;
 use crate::error::{ExitCode, UsageError};
+use crate::hosts::target::Target;
 use crate::proto::json;
 use crate::report;
 use crate::sys::clock;
@@ -18,6 +19,7 @@ use lines::Lines;
 use picture::Picture;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 
 /// More of what is wrong with a file is not told.
 const MAX_WRONG: usize = 20;
@@ -62,38 +64,41 @@ fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
     if let Some(path) = typed.file.as_ref().filter(|_| !typed.reads_input()) {
         let wrong = |error: io::Error| UsageError::Local { path: path.clone(), wrong: error.to_string() };
         let file = File::open(path).map_err(wrong)?;
-        if file.metadata().map_err(wrong)?.is_dir() {
-            return Err(UsageError::Local { path: path.clone(), wrong: "a folder".to_owned() }.into());
+        let kind = file.metadata().map_err(wrong)?.file_type();
+        if !kind.is_file() && !kind.is_fifo() {
+            return Err(UsageError::NoQueue { path: path.clone() }.into());
         }
         stdio::replace_input(&file)?;
     } else if stdio::input() == stdio::Input::Folder {
         return Err(UsageError::InputFolder.into());
     }
-    let mut mux = Turns::mux()?;
-    let mut lines = Lines::open(&mut mux)?;
-    if typed.work.dry_run {
-        lines.read_all()?;
-    }
+    let (mux, mut lines) = match typed.work.dry_run {
+        // Before signals are ours: nothing is to be stopped.
+        true => (None, Lines::all()?),
+        false => {
+            let mut mux = Turns::mux()?;
+            let lines = Lines::open(&mut mux)?;
+            (Some(mux), lines)
+        }
+    };
     // What is here already is checked before anything is started.
     let (mut found, mut wrong) = (Vec::new(), Vec::new());
     while let Some((number, line)) = lines.next() {
-        match line.and_then(|line| operations.parse(number, &line, typed)) {
+        let parsed = line
+            .and_then(|line| operations.parse(number, &line, &typed.reach).map_err(|refused| refused.error));
+        match parsed {
             Ok(operation) => found.push((number, operation)),
             Err(error) => wrong.push((place(typed, number), error)),
         }
     }
     if !wrong.is_empty() {
-        wrong.truncate(MAX_WRONG);
-        return Err(UsageError::Operations(wrong).into());
+        let more = wrong.split_off(wrong.len().min(MAX_WRONG)).len();
+        return Err(UsageError::Operations { wrong, more }.into());
     }
-    if typed.work.dry_run {
-        return rehearse(&found).map(|()| None).map_err(Refused::Machine);
-    }
-    let targets: Vec<_> = found
-        .iter()
-        .flat_map(|(_, operation)| operation.targets.iter().map(|(target, _)| target.clone()))
-        .collect();
-    let settings = operations.settings(typed, &targets, !lines.have_ended())?;
+    let Some(mux) = mux else {
+        return rehearse(&found, operations.targets()).map(|()| None).map_err(Refused::Machine);
+    };
+    let settings = operations.settings(typed, !lines.have_ended())?;
     let picture = typed.timeline.as_deref().map(|path| Picture::begin(path, clock::now())).transpose()?;
     let mut drive = Drive::new(typed, mux, lines, operations, settings, picture);
     for (number, operation) in found {
@@ -111,12 +116,12 @@ fn place(typed: &cli::Queue, number: u64) -> String {
 }
 
 /// Prints what would be done; nobody is contacted.
-fn rehearse(found: &[(u64, Operation)]) -> io::Result<()> {
+fn rehearse(found: &[(u64, Operation)], targets: &[Target]) -> io::Result<()> {
     let quoted = |text: &str| json::text_or_bytes(text.as_bytes());
     let mut text = String::new();
     for (number, operation) in found {
         let id = operation.id.as_ref().map(|id| format!("\"id\":{id},")).unwrap_or_default();
-        for (target, _) in &operation.targets {
+        for target in operation.hosts.iter().map(|host| &targets[*host]) {
             let (name, path) = (quoted(&target.name), quoted(&rehearsal::path(target)));
             let what = quoted(&operation.label);
             text += &format!("{{\"line\":{number},{id}\"target\":{name},\"path\":{path},\"what\":{what}}}\n");

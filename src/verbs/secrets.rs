@@ -6,6 +6,7 @@ use crate::controller::secrets::{Secret, Secrets, User};
 use crate::error::UsageError;
 use crate::hosts::target::{Target, Way};
 use crate::sys::{environment, tty};
+use std::fs::File;
 use std::os::unix::ffi::OsStringExt;
 use std::process::Stdio;
 
@@ -42,8 +43,9 @@ fn read_elsewhere(typed: &cli::Secret) -> Result<Option<Secret>, UsageError> {
     let (from, read) = if let Some(path) = &typed.secret_file {
         (format!("--secret-file {}", path.display()), std::fs::read(path).map_err(|error| error.to_string()))
     } else if let Some(line) = &typed.secret_command {
-        // It may ask something itself.
-        (format!("--secret-command {line:?}"), shell::output(line, Stdio::inherit(), None))
+        // It may ask something itself; what is on standard input is for others.
+        let terminal = File::open("/dev/tty").map_or_else(|_| Stdio::null(), Stdio::from);
+        (format!("--secret-command {line:?}"), shell::output(line, terminal, None))
     } else if let Some(name) = &typed.secret_env {
         let value = environment::take(name).ok_or_else(|| "not set".to_owned());
         (format!("--secret-env {name}"), value.map(OsStringExt::into_vec))

@@ -4,6 +4,7 @@
 
 use crate::controller::attempt::{End, back_off};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// What is asked of some hosts; later ones have larger numbers.
@@ -30,7 +31,7 @@ pub(super) enum Turn {
 #[derive(Debug)]
 struct Task {
     /// In order.
-    hosts: Vec<HostId>,
+    hosts: Rc<[HostId]>,
     /// Where it has not ended.
     left: usize,
     /// Where it did not go well.
@@ -84,6 +85,8 @@ pub(super) struct Order {
     busy: usize,
     /// Jobs that have not been started.
     waiting: usize,
+    /// More tasks may come.
+    open: bool,
     /// Nothing more is started.
     stopped: bool,
 }
@@ -100,6 +103,7 @@ impl Order {
             again: BTreeSet::new(),
             busy: 0,
             waiting: 0,
+            open: true,
             stopped: false,
         }
     }
@@ -112,10 +116,14 @@ impl Order {
     /// Queues a task for each of its hosts, behind what these have. It starts where all that it comes `after` went
     /// well: on the same host, or, of a task that is not for this host, on all hosts of that. `kept`: others may
     /// come after it, until [`Self::forget`].
-    pub(super) fn push(&mut self, id: TaskId, mut hosts: Vec<HostId>, after: Vec<TaskId>, kept: bool) {
-        hosts.sort_unstable();
-        hosts.dedup();
-        for host in &hosts {
+    pub(super) fn push(&mut self, id: TaskId, hosts: &Rc<[HostId]>, after: Vec<TaskId>, kept: bool) {
+        let in_order = hosts.is_sorted_by(|one, next| one < next);
+        let hosts = if in_order {
+            hosts.clone()
+        } else {
+            hosts.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+        };
+        for host in hosts.iter() {
             self.hosts[*host].tasks.push_back(id);
             if self.hosts[*host].state == State::Idle {
                 self.line_up(*host);
@@ -129,6 +137,11 @@ impl Order {
         self.tasks.insert(id, Task { hosts, left, failed, after, awaited_by, kept, followers: 0 });
         // One that is for nobody is over.
         self.drop_ended(id);
+    }
+
+    /// No task will come any more: who has a turn keeps it.
+    pub(super) fn close(&mut self) {
+        self.open = false;
     }
 
     /// No task will come that depends on this one.
@@ -218,6 +231,10 @@ impl Order {
         left
     }
 
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
     /// Whether a host has nothing to do.
     pub(super) fn is_idle(&self, host: HostId) -> bool {
         self.hosts[host].state == State::Idle
@@ -259,14 +276,18 @@ impl Order {
         self.ready.push_back(host);
     }
 
-    /// The first task of a host is over; the next one follows before other hosts have a turn: who is connected ends
-    /// sooner.
+    /// The first task of a host is over. While more may come, hosts take turns; then who has one keeps it to its last
+    /// task, which needs the fewest connections at a time.
     fn conclude(&mut self, job: Job, well: bool) {
         let host = &mut self.hosts[job.host];
         host.tasks.pop_front();
         host.state = if host.tasks.is_empty() { State::Idle } else { State::Ready };
         if host.state == State::Ready {
-            self.ready.push_front(job.host);
+            if self.open {
+                self.ready.push_back(job.host);
+            } else {
+                self.ready.push_front(job.host);
+            }
         }
         let Some(task) = self.tasks.get_mut(&job.task) else { return };
         task.left -= 1;

@@ -121,16 +121,16 @@ pub(in crate::verbs) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError
         };
     }
     let template = typed.template.as_deref();
-    let roots = destinations(&typed.remote, template, typed.how.tree, &prepared.targets)?;
+    let roots = destinations(&typed.remote, template, typed.how.tree, prepared.targets.iter())?;
     Ok(Prepared { files: Plan::Fetch(roots, transfer), ..prepared })
 }
 
 /// Where the files of each target go; all of them are found to differ before anything is started.
-pub(super) fn destinations(
+pub(super) fn destinations<'a>(
     remote: &OsStr,
     template: Option<&Path>,
     tree: bool,
-    targets: &[Target],
+    targets: impl Iterator<Item = &'a Target>,
 ) -> Result<Vec<Option<PathBuf>>, UsageError> {
     let mut seen: HashMap<PathBuf, &str> = HashMap::new();
     let mut paths = Vec::new();

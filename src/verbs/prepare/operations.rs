@@ -1,33 +1,29 @@
 //! Operations of a queue, from lines of JSON.
 
-use super::files::{destination_there, destinations, path_there};
-use super::{Chosen, INPUT, arguments_of, check, chosen, is_name, locate, settings};
+mod line;
+
+use super::{check, chosen, left_out, locate, settings};
 use crate::cli;
 use crate::controller::Settings;
-use crate::controller::operation::{Feed, Fetch, Put, Request, Run, Transfer, Words};
-use crate::controller::queue::{Task, TaskId};
+use crate::controller::operation::Request;
+use crate::controller::queue::{HostId, Task, TaskId};
 use crate::error::{OperationError, UsageError};
-use crate::files::Source;
-use crate::hosts::nodeset::{self, Nodeset};
-use crate::hosts::target::Target;
+use crate::hosts::nodeset::Nodeset;
+use crate::hosts::target::{Hop, Target};
 use crate::modules::{Found, Library};
-use crate::proto::json;
-use crate::proto::message::Own;
-use crate::proto::value::Builder;
 use crate::verbs::files::Plan;
 use crate::verbs::names::Names;
-use serde_json::{Map, Value as Json};
-use std::collections::{HashMap, VecDeque};
-use std::ffi::OsStr;
+use line::Fields;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-type Fields = Map<String, Json>;
-
-const VERBS: &[&str] = &["call", "run", "put", "fetch", "connect"];
-const COMMON: &[&str] = &["on", "id", "after"];
-const HOW: &[&str] = &["recursive", "preserve", "compress"];
-/// So many lines can others come after: the last ones that have an id.
-const MAX_IDS: usize = 100_000;
+/// What ids and the hosts of their lines may take; the oldest are forgotten first.
+const MAX_KEPT_BYTES: usize = 32 * 1024 * 1024;
+/// What each takes beside its text and its hosts.
+const KEPT_BYTES: usize = 256;
+/// More of a command is no label.
+const MAX_LABEL_CHARS: usize = 100;
 
 /// A line, as it is to be done.
 #[derive(Debug)]
@@ -36,10 +32,10 @@ pub(in crate::verbs) struct Operation {
     pub(in crate::verbs) id: Option<String>,
     /// What has to go well before, with its id.
     pub(in crate::verbs) after: Vec<(TaskId, String)>,
-    /// A line that no other can come after any more.
-    pub(in crate::verbs) forgotten: Option<TaskId>,
-    /// With what was typed for each.
-    pub(in crate::verbs) targets: Vec<(Target, String)>,
+    /// Lines that no other can come after any more.
+    pub(in crate::verbs) forgotten: Vec<TaskId>,
+    /// By their places in [`Operations::targets`].
+    pub(in crate::verbs) hosts: Rc<[HostId]>,
     pub(in crate::verbs) task: Task,
     pub(in crate::verbs) files: Plan,
     /// Where the module is found that is called.
@@ -56,17 +52,30 @@ struct Work {
     label: String,
 }
 
+/// A line that is no operation.
+pub(in crate::verbs) struct Refused {
+    /// As JSON, where that much of it is right.
+    pub(in crate::verbs) id: Option<String>,
+    pub(in crate::verbs) error: OperationError,
+}
+
 /// Makes operations of lines.
 pub(in crate::verbs) struct Operations {
     names: Names,
     excluded: Nodeset,
+    left_out: HashSet<Target>,
     /// The hosts of lines that name none.
-    others: Nodeset,
+    others: Rc<[HostId]>,
     library: Library,
+    /// All hosts, in the order in which they came, by names of their own.
+    targets: Vec<Target>,
+    by_path: HashMap<Vec<Hop>, HostId>,
+    taken: HashSet<String>,
     /// The lines that have an id.
     known: HashMap<String, TaskId>,
-    /// Those ids, the oldest first.
-    ids: VecDeque<String>,
+    /// Those ids with what they take, the oldest first.
+    ids: VecDeque<(String, usize)>,
+    kept_bytes: usize,
 }
 
 impl Operations {
@@ -75,30 +84,47 @@ impl Operations {
     /// What is wrong with the command line.
     pub(in crate::verbs) fn new(typed: &cli::Queue) -> Result<Self, UsageError> {
         let mut names = Names::new(typed.reach.inventory.as_deref())?;
-        let expressions = typed.reach.hosts.iter().chain(&typed.reach.excluded);
-        if typed.reads_input() && expressions.into_iter().any(|expression| nodeset::asks(expression).input) {
-            return Err(UsageError::QueueInput);
+        if typed.reads_input() {
+            names.leave_input();
         }
-        let others = names.selected(&typed.reach.hosts)?;
+        let selected = names.selected(&typed.reach.hosts)?;
         let excluded = names.excluded(&typed.reach.excluded)?;
+        // From now on it is the operations, wherever they come from.
+        names.leave_input();
+        let left_out = left_out(&excluded, &typed.reach, &names)?;
         let roots = typed.work.path.clone();
         let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-        Ok(Self { names, excluded, others, library, known: HashMap::new(), ids: VecDeque::new() })
+        let mut operations = Self {
+            names,
+            excluded,
+            left_out,
+            others: Rc::default(),
+            library,
+            targets: Vec::new(),
+            by_path: HashMap::new(),
+            taken: HashSet::new(),
+            known: HashMap::new(),
+            ids: VecDeque::new(),
+            kept_bytes: 0,
+        };
+        if !selected.is_empty() {
+            operations.others = operations.hosts_of(&selected, &typed.reach)?;
+        }
+        Ok(operations)
     }
 
-    /// What holds for all lines; `targets` are those that are known, for whom passwords may be needed, and `piped` is
-    /// whether others may come.
-    pub(in crate::verbs) fn settings(
-        &self,
-        typed: &cli::Queue,
-        targets: &[Target],
-        piped: bool,
-    ) -> Result<Settings, UsageError> {
+    /// All hosts that lines have named so far.
+    pub(in crate::verbs) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// What holds for all lines; `piped`: more may come than those that are known.
+    pub(in crate::verbs) fn settings(&self, typed: &cli::Queue, piped: bool) -> Result<Settings, UsageError> {
         let cli::Reach { secret, ask_login, ask_become, .. } = &typed.reach;
         if piped && secret.is_given() && !ask_login && !ask_become {
             return Err(UsageError::SecretUnsaid);
         }
-        let settings = settings(&typed.reach, targets, &self.names, !typed.work.dry_run)?;
+        let settings = settings(&typed.reach, &self.targets, &self.names, !typed.work.dry_run)?;
         let log_level = typed.work.log_level.unwrap_or(0);
         Ok(Settings { timeout: typed.work.timeout, log_level, library: self.library.clone(), ..settings })
     }
@@ -112,120 +138,116 @@ impl Operations {
         &mut self,
         number: TaskId,
         line: &[u8],
-        typed: &cli::Queue,
+        typed: &cli::Reach,
+    ) -> Result<Operation, Refused> {
+        let fields = line::fields(line).map_err(|error| Refused { id: None, error })?;
+        let id = line::id_of(&fields).map_err(|error| Refused { id: None, error })?;
+        self.operation(number, id.clone(), &fields, typed).map_err(|error| Refused { id, error })
+    }
+
+    fn operation(
+        &mut self,
+        number: TaskId,
+        id: Option<String>,
+        fields: &Fields,
+        typed: &cli::Reach,
     ) -> Result<Operation, OperationError> {
-        let line = str::from_utf8(line).map_err(|error| OperationError::Json(error.to_string()))?;
-        let fields: Fields =
-            serde_json::from_str(line).map_err(|error| OperationError::Json(told(&error)))?;
-        let said: Vec<_> = VERBS.iter().copied().filter(|verb| fields.contains_key(*verb)).collect();
-        let [verb] = said[..] else {
-            return Err(OperationError::What(VERBS, said.into_iter().map(str::to_owned).collect()));
-        };
-        check_fields(&fields, verb)?;
-        let id = fields.get("id").map(|id| self::id(id, "id")).transpose()?;
+        let verb = line::verb(fields)?;
         if let Some(id) = id.as_ref().filter(|id| self.known.contains_key(*id)) {
             return Err(OperationError::Twice(id.clone()));
         }
-        let after = match fields.get("after") {
-            None => Vec::new(),
-            Some(Json::Array(ids)) => ids.iter().map(|id| self.earlier(id)).collect::<Result<_, _>>()?,
-            Some(one) => vec![self.earlier(one)?],
-        };
-        let targets = self.targets(&fields, &typed.reach)?;
-        let Work { task, files, root, label } = match verb {
-            "call" => self.call(&fields)?,
-            "run" => run(&fields)?,
-            "put" => put(&fields)?,
-            "fetch" => fetch(&fields, &targets.targets)?,
-            _ => connect(&fields)?,
-        };
-        let forgotten = id.as_ref().and_then(|id| self.remember(id, number));
-        let targets = targets.targets.into_iter().zip(targets.typed).collect();
-        Ok(Operation { id, after, forgotten, targets, task, files, root, label })
-    }
-
-    fn earlier(&self, json: &Json) -> Result<(TaskId, String), OperationError> {
-        let id = id(json, "after")?;
-        match self.known.get(&id) {
+        let earlier = |id: String| match self.known.get(&id) {
             Some(task) => Ok((*task, id)),
             None => Err(OperationError::Unknown(id)),
+        };
+        let after = line::after(fields)?.into_iter().map(earlier).collect::<Result<_, _>>()?;
+        let hosts = self.hosts(fields, typed)?;
+        let Work { task, files, root, mut label } = match verb {
+            "call" => self.call(fields)?,
+            "run" => line::run(fields)?,
+            "put" => line::put(fields)?,
+            "fetch" => line::fetch(fields, hosts.iter().map(|host| &self.targets[*host]))?,
+            _ => line::connect(fields)?,
+        };
+        if let Some((end, _)) = label.char_indices().nth(MAX_LABEL_CHARS) {
+            label.truncate(end);
+            label += "...";
         }
+        let forgotten = id.as_ref().map_or_else(Vec::new, |id| self.remember(id, number, hosts.len()));
+        Ok(Operation { id, after, forgotten, hosts, task, files, root, label })
     }
 
-    /// Returns the oldest of those that are remembered, if they are too many.
-    fn remember(&mut self, id: &str, number: TaskId) -> Option<TaskId> {
+    /// Returns the oldest of those that are remembered, while they are too many.
+    fn remember(&mut self, id: &str, number: TaskId, hosts: usize) -> Vec<TaskId> {
+        let bytes = KEPT_BYTES + 2 * id.len() + hosts * size_of::<HostId>();
         self.known.insert(id.to_owned(), number);
-        self.ids.push_back(id.to_owned());
-        let oldest = if self.ids.len() > MAX_IDS { self.ids.pop_front() } else { None };
-        oldest.and_then(|oldest| self.known.remove(&oldest))
+        self.ids.push_back((id.to_owned(), bytes));
+        self.kept_bytes += bytes;
+        let mut forgotten = Vec::new();
+        while self.kept_bytes > MAX_KEPT_BYTES
+            && let Some((oldest, bytes)) = self.ids.pop_front()
+        {
+            self.kept_bytes -= bytes;
+            forgotten.extend(self.known.remove(&oldest));
+        }
+        forgotten
     }
 
-    fn targets(&mut self, fields: &Fields, typed: &cli::Reach) -> Result<Chosen, OperationError> {
+    fn hosts(&mut self, fields: &Fields, typed: &cli::Reach) -> Result<Rc<[HostId]>, OperationError> {
         let Some(on) = fields.get("on") else {
-            if self.others.is_empty() {
-                return Err(OperationError::NoHosts);
-            }
-            return self.left(&self.others, typed);
+            return if typed.hosts.is_empty() {
+                Err(OperationError::NoHosts)
+            } else {
+                Ok(self.others.clone())
+            };
         };
         let mut selected = Nodeset::default();
-        for expression in texts(on, "on", "an expression for hosts, or a list of them")? {
-            if nodeset::asks(&expression).input {
-                return Err(OperationError::InputTwice);
-            }
-            let names = self.names.parse("on", &expression)?;
+        let expressions = line::texts(on, "on", "an expression for hosts, or a list of them")?;
+        for expression in &expressions {
+            let names = self.names.parse("on", expression)?;
             if names.is_empty() {
-                return Err(UsageError::NoHosts { option: "on", typed: expression }.into());
+                return Err(UsageError::NoHosts { option: "on", typed: expression.clone() }.into());
             }
             selected.union(names);
         }
         if selected.is_empty() {
             return Err(UsageError::NoHosts { option: "on", typed: String::new() }.into());
         }
-        let left = self.left(&selected, typed)?;
-        left.targets.iter().try_for_each(|target| check(target, &self.names))?;
-        Ok(left)
+        Ok(self.hosts_of(&selected, typed)?)
     }
 
-    /// What `-x` leaves, which may be nobody: other lines are for others.
-    fn left(&self, selected: &Nodeset, typed: &cli::Reach) -> Result<Chosen, OperationError> {
-        match chosen(selected, &self.excluded, typed, &self.names) {
-            Err(UsageError::AllExcluded) => Ok(Chosen { targets: Vec::new(), typed: Vec::new() }),
-            other => Ok(other?),
+    /// Those that `-x` leaves, which may be nobody: other lines are for others.
+    fn hosts_of(&mut self, selected: &Nodeset, typed: &cli::Reach) -> Result<Rc<[HostId]>, UsageError> {
+        let chosen = match chosen(selected, &self.excluded, &self.left_out, typed, &self.names) {
+            Err(UsageError::AllExcluded) => return Ok(Rc::default()),
+            other => other?,
+        };
+        chosen.targets.iter().try_for_each(|target| check(target, &self.names))?;
+        let named = chosen.targets.into_iter().zip(chosen.typed);
+        Ok(named.map(|(target, typed)| self.host(target, typed)).collect())
+    }
+
+    /// A host is called as where it came first; two of one name are called as they were typed.
+    fn host(&mut self, mut target: Target, typed: String) -> HostId {
+        if let Some(host) = self.by_path.get(&target.hops) {
+            return *host;
         }
+        if self.taken.contains(&target.name) {
+            target.name = typed;
+        }
+        self.taken.insert(target.name.clone());
+        self.by_path.insert(target.hops.clone(), self.targets.len());
+        self.targets.push(target);
+        self.targets.len() - 1
     }
 
     fn call(&mut self, fields: &Fields) -> Result<Work, OperationError> {
-        let typed = text(&fields["call"], "call", "MODULE:FUNCTION")?;
+        let typed = line::text(&fields["call"], "call", "MODULE:FUNCTION")?;
         let (function, root) = locate(typed)?;
+        let (arguments, own) = line::arguments(fields)?;
         if let Some(root) = &root {
             self.add_root(root, &function)?;
         }
-        let own = match fields.get("own").map(|own| own.as_str()) {
-            None => Own::Nothing,
-            Some(Some("thread")) => Own::Thread,
-            Some(Some("process")) => Own::Process,
-            Some(_) => return Err(value("own", "\"thread\" or \"process\"")),
-        };
-        let mut builder = Builder::default();
-        let positional = match fields.get("args") {
-            None => Vec::new(),
-            Some(Json::Array(items)) => {
-                items.iter().map(|item| json::from_json(item, &mut builder)).collect()
-            }
-            Some(_) => return Err(value("args", "a list")),
-        };
-        let mut named = Vec::new();
-        match fields.get("kw") {
-            None => {}
-            Some(Json::Object(pairs)) if pairs.keys().all(|name| is_name(name)) => {
-                for (name, item) in pairs {
-                    named.push((builder.text(name), json::from_json(item, &mut builder)));
-                }
-            }
-            Some(_) => return Err(value("kw", "an object whose keys are names of arguments")),
-        }
-        let arguments =
-            arguments_of(positional, named, builder).ok_or_else(|| value("args", "less deeply nested"))?;
         let task = Task::Ask(Box::new(Request::Call { function, arguments, own }));
         Ok(Work { task, files: Plan::None, root, label: typed.to_owned() })
     }
@@ -240,138 +262,12 @@ impl Operations {
             _ => None,
         };
         let own = Library::new(vec![root.to_owned()]).map_err(|(_, error)| wrong(error))?;
+        if let (Some(one), Some(other)) = (file(&self.library), file(&own))
+            && one != other
+        {
+            return Err(OperationError::SameModule { name: name.to_owned(), files: (one, other) });
+        }
         self.library.add(root).map_err(wrong)?;
-        match (file(&self.library), file(&own)) {
-            (Some(one), Some(other)) if one != other => {
-                Err(OperationError::SameModule { name: name.to_owned(), files: (one, other) })
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
-}
-
-fn run(fields: &Fields) -> Result<Work, OperationError> {
-    const WANTED: &str = "a command line, or a list of words";
-    let (words, interpreter) = match &fields["run"] {
-        Json::String(line) => (vec![line.clone()], Words::Shell),
-        list => (texts(list, "run", WANTED)?, Words::Exact),
-    };
-    if words.first().is_none_or(|word| word.trim().is_empty()) {
-        return Err(value("run", WANTED));
-    }
-    if words.iter().any(|word| word.contains('\0')) {
-        return Err(UsageError::CommandNul.into());
-    }
-    let label = words.join(" ");
-    let words = words.into_iter().map(String::into_bytes).collect();
-    let task = Task::Ask(Box::new(Request::Run(Run { words, interpreter, stdin: Feed::Nothing })));
-    Ok(Work { task, files: Plan::None, root: None, label })
-}
-
-fn put(fields: &Fields) -> Result<Work, OperationError> {
-    let (local, remote) = paths(fields, "put", "[LOCAL] or [LOCAL, REMOTE]")?;
-    if local == INPUT {
-        return Err(OperationError::InputTwice);
-    }
-    let transfer = transfer(fields)?;
-    let mode = match fields.get("mode") {
-        None => None,
-        Some(_) if transfer.keep => return Err(value("mode", "of use beside \"preserve\"")),
-        Some(mode) => {
-            let mode = mode.as_str().and_then(|mode| cli::mode(mode).ok());
-            Some(mode.ok_or_else(|| value("mode", "an octal mode in quotes, such as \"0644\""))?)
-        }
-    };
-    let path = destination_there(Path::new(&local), remote.as_deref().map(OsStr::new))?;
-    let put = Put { path, mode, stdin: Feed::Nothing, transfer };
-    let label = format!("put {local}");
-    let source = Source::Local { path: local.into(), tree: transfer.tree };
-    let task = Task::Ask(Box::new(Request::Put(put)));
-    Ok(Work { task, files: Plan::Put(source, transfer), root: None, label })
-}
-
-fn fetch(fields: &Fields, targets: &[Target]) -> Result<Work, OperationError> {
-    let (remote, template) = paths(fields, "fetch", "[REMOTE] or [REMOTE, TEMPLATE]")?;
-    if template.as_deref() == Some(INPUT) {
-        return Err(value("fetch", "possible to standard output, where results go"));
-    }
-    let transfer = transfer(fields)?;
-    let path = path_there(OsStr::new(&remote))?;
-    let roots =
-        destinations(OsStr::new(&remote), template.as_deref().map(Path::new), transfer.tree, targets)?;
-    let task = Task::Ask(Box::new(Request::Fetch(Fetch { path, transfer })));
-    Ok(Work { task, files: Plan::Fetch(roots, transfer), root: None, label: format!("fetch {remote}") })
-}
-
-fn connect(fields: &Fields) -> Result<Work, OperationError> {
-    match fields["connect"] {
-        Json::Bool(true) => {
-            Ok(Work { task: Task::Connect, files: Plan::None, root: None, label: "connect".to_owned() })
-        }
-        _ => Err(value("connect", "true")),
-    }
-}
-
-fn check_fields(fields: &Fields, verb: &'static str) -> Result<(), OperationError> {
-    let own: &[&str] = match verb {
-        "call" => &["args", "kw", "own"],
-        "put" => &["mode"],
-        _ => &[],
-    };
-    let how = if verb == "put" || verb == "fetch" { HOW } else { &[] };
-    let known: Vec<_> = [&[verb], own, how, COMMON].concat();
-    match fields.keys().find(|name| !known.contains(&name.as_str())) {
-        Some(name) => Err(OperationError::Field { name: name.clone(), verb, known }),
-        None => Ok(()),
-    }
-}
-
-fn transfer(fields: &Fields) -> Result<Transfer, OperationError> {
-    let [tree, keep, packed] = ["recursive", "preserve", "compress"].map(|field| match fields.get(field) {
-        None => Ok(false),
-        Some(Json::Bool(bool)) => Ok(*bool),
-        Some(_) => Err(value(field, "true or false")),
-    });
-    Ok(Transfer { tree: tree?, keep: keep?, packed: packed? })
-}
-
-fn paths(
-    fields: &Fields,
-    field: &'static str,
-    wanted: &'static str,
-) -> Result<(String, Option<String>), OperationError> {
-    let mut paths = texts(&fields[field], field, wanted)?.into_iter();
-    match (paths.next(), paths.next(), paths.next()) {
-        (Some(first), second, None) if !first.is_empty() && second.as_deref() != Some("") => {
-            Ok((first, second))
-        }
-        _ => Err(value(field, wanted)),
-    }
-}
-
-fn texts(json: &Json, field: &'static str, wanted: &'static str) -> Result<Vec<String>, OperationError> {
-    match json {
-        Json::Array(items) => items.iter().map(|item| text(item, field, wanted).map(str::to_owned)).collect(),
-        one => Ok(vec![text(one, field, wanted)?.to_owned()]),
-    }
-}
-
-fn text<'a>(json: &'a Json, field: &'static str, wanted: &'static str) -> Result<&'a str, OperationError> {
-    json.as_str().ok_or(value(field, wanted))
-}
-
-fn id(json: &Json, field: &'static str) -> Result<String, OperationError> {
-    match json {
-        Json::String(_) | Json::Number(_) => Ok(json.to_string()),
-        _ => Err(value(field, "text or a number")),
-    }
-}
-
-fn value(field: &'static str, wanted: &'static str) -> OperationError {
-    OperationError::Value { field, wanted }
-}
-
-/// What serde_json says: its line is always the first.
-fn told(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", ", column ")
 }

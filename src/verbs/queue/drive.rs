@@ -9,7 +9,7 @@ use crate::controller::fleet::Begun;
 use crate::controller::operation::{Answer, OperationId, Report};
 use crate::controller::queue::{HostId, Job, News, Progress, Queue, Rules, Span, TaskId};
 use crate::controller::{Note, Settings, Weight};
-use crate::error::{ExitCode, HostError, HostErrorKind, OperationError};
+use crate::error::{ExitCode, HostError, HostErrorKind};
 use crate::mux::Mux;
 use crate::report::{Bar, Ledger, Line, Page, View};
 use crate::sys::{clock, random};
@@ -17,10 +17,11 @@ use crate::verbs::ending::{self, Ending};
 use crate::verbs::files::{Plan, Settled, Transfers};
 use crate::verbs::output;
 use crate::verbs::outputs::Stopped;
-use crate::verbs::prepare::{Operation, Operations};
+use crate::verbs::prepare::{Operation, Operations, Refused};
 use crate::verbs::turns::{STARTS_AT_ONCE, Turns, Work};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// While what has been taken from a pipe and has not ended takes about this much memory, no line is taken.
@@ -33,7 +34,7 @@ struct Described {
     id: Option<String>,
     label: String,
     files: Plan,
-    hosts: Vec<HostId>,
+    hosts: Rc<[HostId]>,
     /// What it comes after, as that was called.
     after: Vec<(TaskId, String)>,
     left: usize,
@@ -48,8 +49,6 @@ pub(super) struct Drive<'a> {
     lines: Lines,
     operations: Operations,
     described: HashMap<TaskId, Described>,
-    /// What hosts are called.
-    names: HashSet<String>,
     transfers: HashMap<OperationId, Transfers>,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
@@ -85,7 +84,6 @@ impl<'a> Drive<'a> {
             lines,
             operations,
             described: HashMap::new(),
-            names: HashSet::new(),
             transfers: HashMap::new(),
             more_to_send: false,
             taken_bytes: 0,
@@ -113,6 +111,9 @@ impl<'a> Drive<'a> {
         }
         let room = self.has_room();
         self.lines.balance(&mut self.turns.mux, room)?;
+        if self.queue.is_stopped() {
+            self.lines.stop(&mut self.turns.mux)?;
+        }
         if !self.ended && self.lines.have_ended() {
             self.ended = true;
             self.queue.end(&mut self.turns.controller);
@@ -122,49 +123,38 @@ impl<'a> Drive<'a> {
 
     /// A line from a pipe: what is wrong with it is its result.
     fn take(&mut self, (number, line): Numbered) -> io::Result<()> {
-        let parsed = line.and_then(|line| {
-            let operation = self.operations.parse(number, &line, self.typed)?;
+        let parsed = line.map_err(|error| Refused { id: None, error }).and_then(|line| {
+            let operation = self.operations.parse(number, &line, &self.typed.reach)?;
             Ok((operation, line.len()))
         });
         match parsed {
             Ok((operation, bytes)) => self.accept(number, operation, bytes),
-            Err(error) => {
+            Err(Refused { id, error }) => {
                 self.wrong = true;
-                self.refuse(number, &error);
+                let message = format!("{}: {error}", place(self.typed, number));
+                self.ledger.wrong(Line { number, id: id.as_deref() }, &message);
+                if self.typed.work.fail_fast {
+                    self.queue.stop(&mut self.turns.controller, clock::now());
+                }
                 Ok(())
             }
         }
-    }
-
-    fn refuse(&mut self, number: u64, error: &OperationError) {
-        let message = format!("{}: {error}", place(self.typed, number));
-        self.ledger.wrong(Line { number, id: None }, &message);
     }
 
     pub(super) fn accept(&mut self, number: TaskId, operation: Operation, bytes: usize) -> io::Result<()> {
         if let Some(root) = &operation.root {
             self.turns.controller.add_root(root)?;
         }
-        let mut hosts = Vec::new();
-        for (mut target, typed) in operation.targets {
-            let known = self.queue.hosts();
-            // Another one may be shown so already.
-            if !self.queue.knows(&target) && self.names.contains(&target.name) {
-                target.name = typed;
-            }
-            let host = self.queue.host(&target);
-            if host == known {
-                self.ledger.add_host(&target.name);
-                self.names.insert(target.name);
-            }
-            hosts.push(host);
+        for target in &self.operations.targets()[self.queue.hosts()..] {
+            self.ledger.add_host(&target.name);
+            self.queue.add_host(target.clone());
         }
-        self.ledger.expect(hosts.len());
-        let after = operation.after.iter().map(|(task, _)| *task).collect();
-        self.queue.push(number, hosts.clone(), operation.task, after, operation.id.is_some());
-        operation.forgotten.into_iter().for_each(|task| self.queue.forget(task));
-        let Operation { id, label, files, after, .. } = operation;
+        let Operation { id, label, files, after, hosts, task, forgotten, .. } = operation;
         let left = hosts.len();
+        self.ledger.expect(left);
+        let before = after.iter().map(|(task, _)| *task).collect();
+        self.queue.push(number, &hosts, task, before, id.is_some());
+        forgotten.into_iter().for_each(|task| self.queue.forget(task));
         if left > 0 {
             let bytes = bytes + LINE_BYTES + left * JOB_BYTES;
             self.taken_bytes += bytes;
@@ -219,7 +209,16 @@ impl<'a> Drive<'a> {
                 let after = after.map(|(_, id)| id.clone()).unwrap_or_default();
                 self.not_started(job, HostErrorKind::Skipped { after });
             }
-            Progress::Done { job, outcome, span } => self.done(job, &outcome, span),
+            Progress::Again { job, error, after, span } => {
+                self.draw(job, span, false);
+                let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
+                let name = &self.queue.target(job.host).name;
+                self.ledger.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
+            }
+            Progress::Done { job, outcome, span } => {
+                self.draw(job, span, outcome.as_ref().is_ok_and(Answer::is_well));
+                self.told(job, &outcome, span.until.duration_since(span.since));
+            }
             Progress::News(news) => self.show_news(news),
         }
     }
@@ -246,13 +245,8 @@ impl<'a> Drive<'a> {
                     transfers.take(operation, piece, &mut self.turns.controller);
                 }
             }
-            News::Again { place, error, after } => {
-                let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
-                let name = &self.queue.target(place.host).name;
-                self.ledger.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
-            }
-            // Nothing is shared here, and ends come as progress.
-            News::LeftBehind { .. } | News::Done { .. } => {}
+            // Nothing is shared here, and attempts and ends come as progress.
+            News::LeftBehind { .. } | News::Again { .. } | News::Done { .. } => {}
         }
     }
 
@@ -261,15 +255,13 @@ impl<'a> Drive<'a> {
         self.told(job, &Err(error), Duration::ZERO);
     }
 
-    fn done(&mut self, job: Job, outcome: &Result<Answer, Box<HostError>>, span: Span) {
-        if let (Some(picture), Some(described)) = (&mut self.picture, self.described.get(&job.task)) {
-            let well = matches!(outcome, Ok(Answer::Value(_) | Answer::Exhausted | Answer::Exit(0)));
-            let Span { since, reached, until } = span;
-            let label = described.label.clone();
-            let bar = Bar { host: job.host, label, since, reached, until, well };
-            picture.push(&self.queue.target(job.host).name, bar);
-        }
-        self.told(job, outcome, span.until.duration_since(span.since));
+    fn draw(&mut self, job: Job, Span { since, reached, until, connecting }: Span, well: bool) {
+        let (Some(picture), Some(described)) = (&mut self.picture, self.described.get(&job.task)) else {
+            return;
+        };
+        let label = described.label.clone();
+        let bar = Bar { host: job.host, label, since, reached, until, connecting, well };
+        picture.push(&self.queue.target(job.host).name, bar);
     }
 
     fn told(&mut self, job: Job, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
@@ -399,10 +391,10 @@ impl Work for Drive<'_> {
     }
 
     fn left(&self) -> Option<String> {
-        if self.queue.hosts() < 2 || self.queue.is_done() {
+        let running = self.queue.running();
+        if self.queue.hosts() < 2 || running.is_empty() {
             return None;
         }
-        let running = self.queue.running();
         let names = running.iter().map(|(host, _)| self.queue.target(*host).name.as_str());
         let again = self.queue.to_try_again();
         Some(ending::left(names, self.queue.waiting() - again, again))

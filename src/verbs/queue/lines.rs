@@ -10,6 +10,7 @@ use std::io;
 
 /// Larger things are put as files.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A line by its number, from 1; without its newline.
 pub(super) type Numbered = (u64, Result<Vec<u8>, OperationError>);
@@ -30,26 +31,16 @@ enum Source {
 impl Lines {
     /// Watches standard input, or reads all of a file.
     pub(super) fn open(mux: &mut Mux) -> io::Result<Self> {
-        let mut splitter = Splitter::default();
-        let source = match mux.watch_input() {
-            Ok(()) => Source::Watched,
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                splitter.push(&stdio::read_all_input()?);
-                splitter.end();
-                Source::Ended
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(Self { source, splitter })
+        match mux.watch_input() {
+            Ok(()) => Ok(Self { source: Source::Watched, splitter: Splitter::default() }),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Self::all(),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Reads to the end.
-    pub(super) fn read_all(&mut self) -> io::Result<()> {
-        if self.source != Source::Ended {
-            self.splitter.push(&stdio::read_all_input()?);
-            self.splitter.end();
-        }
-        Ok(())
+    /// All there will be, before anything else is done.
+    pub(super) fn all() -> io::Result<Self> {
+        Ok(Self { source: Source::Ended, splitter: read_all()? })
     }
 
     /// Whether all that will ever come is here.
@@ -63,7 +54,7 @@ impl Lines {
 
     /// Standard input has something.
     pub(super) fn read(&mut self, mux: &mut Mux) -> io::Result<()> {
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; CHUNK_BYTES];
         match stdio::read_input(&mut buffer) {
             Read::Data(count) => self.splitter.push(&buffer[..count]),
             Read::WouldBlock => {}
@@ -102,6 +93,22 @@ impl Lines {
         self.source = Source::Ended;
         self.splitter.lines.clear();
         Ok(())
+    }
+}
+
+fn read_all() -> io::Result<Splitter> {
+    let mut splitter = Splitter::default();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    loop {
+        match stdio::read_input(&mut buffer) {
+            Read::Data(count) => splitter.push(&buffer[..count]),
+            Read::WouldBlock => stdio::wait_for_input()?,
+            Read::Eof => {
+                splitter.end();
+                return Ok(splitter);
+            }
+            Read::Failed(errno) => return Err(errno.into()),
+        }
     }
 }
 

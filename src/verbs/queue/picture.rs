@@ -24,9 +24,11 @@ impl Picture {
         if fs::metadata(path).is_ok_and(|info| !info.is_file()) {
             return Err(wrong("no file, and not replaced by a picture".to_owned()));
         }
+        // What a link leads to is replaced, not the link.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = NamedTempFile::new_in(folder).map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { timeline: Timeline::new(now), path: path.to_owned(), file })
+        Ok(Self { timeline: Timeline::new(now), path: path.clone(), file })
     }
 
     pub(super) fn push(&mut self, name: &str, bar: Bar) {

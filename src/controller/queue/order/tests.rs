@@ -12,7 +12,7 @@ fn order(fanout: usize, hosts: usize) -> Order {
 /// Tasks have the numbers 0, 1, 2.
 fn push(order: &mut Order, hosts: &[HostId], after: &[TaskId], kept: bool) -> TaskId {
     let id = order.tasks.last_key_value().map_or(0, |(id, _)| id + 1);
-    order.push(id, hosts.to_vec(), after.to_vec(), kept);
+    order.push(id, &hosts.into(), after.to_vec(), kept);
     id
 }
 
@@ -49,12 +49,28 @@ fn a_host_that_has_its_turn_keeps_it_until_it_has_nothing_to_do() {
     let mut order = order(1, 2);
     push(&mut order, &[0, 1], &[], false);
     push(&mut order, &[0, 1], &[], false);
+    order.close();
     let mut seen = Vec::new();
     while let Some((task, host)) = started(&mut order).pop() {
         seen.push((task, host));
         end(&mut order, task, host, End::Well);
     }
     assert_eq!(seen, [(0, 0), (1, 0), (0, 1), (1, 1)]);
+}
+
+#[test]
+fn while_more_may_come_hosts_take_turns() {
+    let mut order = order(1, 2);
+    for _ in 0..3 {
+        push(&mut order, &[0], &[], false);
+    }
+    push(&mut order, &[1], &[], false);
+    let mut seen = Vec::new();
+    while let Some((task, host)) = started(&mut order).pop() {
+        seen.push(host);
+        end(&mut order, task, host, End::Well);
+    }
+    assert_eq!(seen, [0, 1, 0, 0]);
 }
 
 #[test]
@@ -135,7 +151,7 @@ proptest! {
             let hosts: Vec<_> = (0..4).filter(|host| hosts >> host & 1 == 1).collect();
             let known = after.filter(|after| *after < at && tasks[*after].2);
             jobs += hosts.len();
-            order.push(at as TaskId, hosts, known.map(|after| after as TaskId).into_iter().collect(), *kept);
+            order.push(at as TaskId, &hosts.into(), known.map(|after| after as TaskId).into_iter().collect(), *kept);
         }
         let (mut running, mut last, mut over) = (Vec::new(), HashMap::new(), 0);
         for (which, well) in ends {
