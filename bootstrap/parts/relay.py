@@ -443,9 +443,17 @@ def behind(stream, body):
         below[context] = below[child]
 
 
+def unanswered(handle):
+    """For messages that have no answer: with them their streams are over."""
+    def handler(stream, body):
+        handle(stream, body)
+        streams.pop((stream.peer, stream.number), 0)
+    return handler
+
+
 handlers[SPAWN] = lambda stream, body: Hop(stream, load(body)[0])
-handlers[KEEP] = lambda stream, body: kept.update({body[:4]: body[4:]})
-handlers[GIVE] = give
-handlers[BEHIND] = behind
+handlers[KEEP] = unanswered(lambda stream, body: kept.update({body[:4]: body[4:]}))
+handlers[GIVE] = unanswered(give)
+handlers[BEHIND] = unanswered(behind)
 readers[woken] = woken_up
 thread.start_new_thread(beat, ())
