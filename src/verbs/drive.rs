@@ -234,7 +234,7 @@ impl Drive {
                 self.more_to_send |= self.transfers.feed(feeder, &mut self.controller, feed)?;
             }
         } else if let Some(input) = &mut self.input {
-            for operation in self.fleet.operations() {
+            for operation in input.feed.hungry() {
                 while self.controller.unread(operation) < MAX_UNREAD_BYTES {
                     let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
                     self.controller.input(operation, chunk, last);
