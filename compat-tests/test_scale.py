@@ -81,11 +81,12 @@ def test_a_relay_that_dies_takes_its_thousand_contexts_along_and_no_other(crowd)
     assert {each['error']['kind'] for each in lost} == {'link_lost'}, result
 
 
-def test_a_relay_of_ours_has_children_by_the_thousand(hop, crowd):
-    """Each is ordered, given what it needs, and asked: no trace of that is left at the relay."""
+@pytest.mark.parametrize('relay, count', [('native', 1200), ('python', 300)])
+def test_a_relay_of_ours_has_many_children(hop, crowd, relay, count):
+    """Each is ordered, given what it needs, asked, and ends; no trace of it is left at the relay, and no other has its numbers."""
     hop.env['PATH'] = f'{BINARY.parent}:{hop.env["PATH"]}'
-    links = crowd(1500, 1)
-    result = links.start('run', f'local:relay/{links.ways}', '--relay', 'native', '--', 'true').finish()
+    links = crowd(count, 1)
+    result = links.start('run', f'local:relay/{links.ways}', '--relay', relay, '--', 'true').finish()
     assert result.rc == 0 and len(result.lines) == links.count, result
 
 

@@ -26,7 +26,8 @@ class Crowd:
 
     def start(self, verb, targets, *words):
         """With all at once, until each of them has been asked; `pids` are the processes' own."""
-        self.live = self.hop.start(verb, '-w', targets, '-f', self.count, *words)
+        patience = f'{2 * PATIENCE_SECONDS}s'
+        self.live = self.hop.start(verb, '-w', targets, '-f', self.count, '--connect-timeout', patience, *words)
         self.pids = [int(line) for line in self.bell.read_lines(self.processes, PATIENCE_SECONDS)]
         return self
 
