@@ -90,6 +90,15 @@ def test_a_relay_of_ours_has_many_children(hop, crowd, relay, count):
     assert result.rc == 0 and len(result.lines) == links.count, result
 
 
+def test_an_agent_that_relays_refuses_the_children_that_it_cannot_watch_and_keeps_the_others(crowd):
+    links = crowd(600, 1)
+    live = links.begin('run', f'local:relay/{links.ways}', '--relay', 'python', '--json', '--', 'true')
+    live.until(b'Too many open files', timeout=60)
+    told = links.finish().json.values()
+    refused = [each['error']['kind'] for each in told if not each['ok']]
+    assert len(told) == 600 and set(refused) == {'spawn_failed'} and len(refused) < 300, refused
+
+
 class Waiting:
     """A command in real contexts that waits until all of them have begun."""
 

@@ -24,10 +24,15 @@ class Crowd:
         hop.write('hopvine.toml', '[exec]\n' + ''.join(f'crowd{n} = {line}\n' for n in range(1, ways + 1)))
         self.ways = f'exec:crowd[1-{ways}]'
 
-    def start(self, verb, targets, *words):
-        """With all at once, until each of them has been asked; `pids` are the processes' own."""
+    def begin(self, verb, targets, *words):
+        """Asks all at once."""
         patience = f'{2 * PATIENCE_SECONDS}s'
         self.live = self.hop.start(verb, '-w', targets, '-f', self.count, '--connect-timeout', patience, *words)
+        return self.live
+
+    def start(self, *words):
+        """The same, until each of them has been asked; `pids` are the processes' own."""
+        self.begin(*words)
         self.pids = [int(line) for line in self.bell.read_lines(self.processes, PATIENCE_SECONDS)]
         return self
 
