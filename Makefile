@@ -48,7 +48,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 bench:
-	compat-tests/provision.sh
+	compat-tests/provision.sh bench
 	$(MAKE) --no-print-directory build
 	python3 compat-tests/bench/run.py
 

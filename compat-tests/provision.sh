@@ -5,6 +5,8 @@ set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
 iproute2 procps rsync util-linux sudo opendoas gcc libc6-dev btrfs-progs'
+# `provision.sh bench`: what others use for many hosts.
+[ "${1-}" != bench ] || packages="$packages pdsh pssh"
 # Docker's own packages have it too, and do not go together with Debian's.
 command -v dockerd >/dev/null || packages="$packages docker.io"
 python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"

@@ -12,14 +12,14 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ResetReason;
 use crate::route::{LinkId, Route};
 use crate::sys::askpass;
-use crate::sys::child;
+use crate::sys::child::{self, Process};
 use crate::sys::clock;
 use crate::sys::environment;
 use crate::sys::poll::{Interest, Poller, Ready};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::stdio::Stream;
 use crate::sys::tty::Role;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Instant;
@@ -63,6 +63,9 @@ pub struct Mux {
     poller: Poller,
     signals: Signals,
     links: BTreeMap<LinkId, Watched>,
+    /// When links have something to do by themselves.
+    deadlines: BTreeSet<(Instant, LinkId)>,
+    by_process: HashMap<Process, LinkId>,
     uplink: Option<Uplink>,
     /// Whom frames from below may be addressed to beside us.
     ancestors: Vec<ContextId>,
@@ -82,6 +85,8 @@ struct Watched {
     link: Link,
     /// `None` once the poller has been told to forget the link.
     interest: Option<Interest>,
+    /// As in [`Mux::deadlines`].
+    due: Option<Instant>,
     /// How often it has addressed whom it may not.
     refused: u32,
 }
@@ -107,6 +112,8 @@ impl Mux {
             poller,
             signals,
             links: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            by_process: HashMap::new(),
             uplink: None,
             ancestors: Vec::new(),
             route: Route::default(),
@@ -162,7 +169,8 @@ impl Mux {
             self.poller.add(terminal.as_fd(), key + 2, READABLE)?;
         }
         self.route.add(context, id);
-        self.links.insert(id, Watched { link, interest: Some(READABLE), refused: 0 });
+        self.by_process.insert(link.process(), id);
+        self.links.insert(id, Watched { link, interest: Some(READABLE), due: None, refused: 0 });
         self.stirred.insert(id);
         Ok(id)
     }
@@ -281,8 +289,8 @@ impl Mux {
             // 2. Sleep until something is ready or due; look at least once.
             let now = clock::now();
             let above = self.uplink.as_ref().and_then(Uplink::poll_timeout);
-            let links = self.links.values().filter_map(|watched| watched.link.poll_timeout());
-            let due = links.chain(deadline).chain(above).min();
+            let links = self.deadlines.first().map(|(due, _)| *due);
+            let due = links.into_iter().chain(deadline).chain(above).min();
             self.ready.clear();
             self.poller.wait(due.map(|due| due.saturating_duration_since(now)), &mut self.ready)?;
             // 3. Read what is ready: signals first, then links, each once.
@@ -339,9 +347,15 @@ impl Mux {
         }
     }
 
-    /// Brings the poller in line with what the link waits for; a link is never watched again.
+    /// Brings the poller and the deadlines in line with what the link waits for; a link is never watched again.
     fn watch(&mut self, id: LinkId) {
         let Some(watched) = self.links.get_mut(&id) else { return };
+        let due = watched.link.poll_timeout();
+        if watched.due != due {
+            watched.due.map(|before| self.deadlines.remove(&(before, id)));
+            self.deadlines.extend(due.map(|due| (due, id)));
+            watched.due = due;
+        }
         if watched.link.hangs_up()
             && let Some(terminal) = watched.link.take_terminal()
         {
@@ -363,6 +377,8 @@ impl Mux {
     fn remove(&mut self, id: LinkId) {
         self.route.remove_link(id);
         if let Some(mut watched) = self.links.remove(&id) {
+            watched.due.map(|due| self.deadlines.remove(&(due, id)));
+            self.by_process.remove(&watched.link.process());
             // What `start` added and nobody has removed since can be removed.
             if watched.interest.is_some() {
                 self.poller.remove(watched.link.fd()).ok();
@@ -401,18 +417,34 @@ impl Mux {
     fn handle_signals(&mut self, now: Instant) {
         for signal in self.signals.take() {
             if signal == Signal::Child {
+                self.handle_children(now);
+            }
+            self.events.push_back(Event::Signal(signal));
+        }
+    }
+
+    /// Reaps those of our children that have ended.
+    fn handle_children(&mut self, now: Instant) {
+        while let Some(process) = child::next_ended() {
+            let Some(id) = self.by_process.remove(&process) else {
+                // It is somebody else's to reap, and hides all others.
                 for (id, watched) in &mut self.links {
                     watched.link.handle_child(now);
                     self.stirred.insert(*id);
                 }
+                return;
+            };
+            if let Some(watched) = self.links.get_mut(&id) {
+                watched.link.handle_child(now);
+                self.stirred.insert(id);
             }
-            self.events.push_back(Event::Signal(signal));
         }
     }
 
     fn handle_link(&mut self, ready: Ready, now: Instant) {
         let (id, which) = (LinkId((ready.key - FIRST_LINK_KEY) / LINK_KEYS), ready.key % LINK_KEYS);
         let Some(watched) = self.links.get_mut(&id) else { return };
+        self.stirred.insert(id);
         if which == 1 {
             if !watched.link.handle_stderr(&mut self.buffer, now)
                 && let Some(stderr) = watched.link.take_stderr()
@@ -432,15 +464,15 @@ impl Mux {
         if ready.readable {
             watched.link.handle_readable(&mut self.buffer, now);
         }
-        self.stirred.insert(id);
     }
 
     fn handle_timeouts(&mut self, now: Instant) {
         if let Some(uplink) = &mut self.uplink {
             uplink.handle_timeout(now);
         }
-        for (id, watched) in &mut self.links {
-            if watched.link.poll_timeout().is_some_and(|due| due <= now) {
+        let due: Vec<_> = self.deadlines.iter().take_while(|(due, _)| *due <= now).collect();
+        for (_, id) in due {
+            if let Some(watched) = self.links.get_mut(id) {
                 watched.link.handle_timeout(now);
                 self.stirred.insert(*id);
             }

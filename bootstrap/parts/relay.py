@@ -8,6 +8,8 @@ SPAWN, KEEP, GIVE, BEHIND, LEAVE = range(10, 15)
 STARTED, NOISE, ENDED, ASKED, REFUSED = range(26, 31)
 MAGIC = pack('>H', 0xfeb1)
 MAX_NOISE, MAX_TAIL, MAX_REFUSED, MAX_WAITING = 1 << 20, 1 << 16, 100, 1 << 25
+# select(2) knows none from 1024 on.
+MAX_DESCRIPTOR = 960
 # By context: the child that leads there. By number: messages for more than one child.
 below = {}
 kept = {}
@@ -141,6 +143,10 @@ class Hop:
             failed, failing = os.pipe()
             for fd in link.fileno(), errors, failed, failing:
                 fcntl.fcntl(fd, 2, 1)
+            if failing > MAX_DESCRIPTOR:
+                for fd in errors, their_errors, failed, failing:
+                    os.close(fd)
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             if self.terminal:
                 self.tty = Terminal(self)
             self.pid = os.fork()
@@ -340,13 +346,19 @@ class Hop:
             got = os.read(self.errors, WINDOW)
         except OSError:
             return
-        if not got and readers.pop(self.errors, 0):
-            os.close(self.errors)
+        if not got:
+            self.end_errors()
         self.said = (self.said + got)[-MAX_TAIL:]
         if self.tty and self.terminal == 2:
             # su asks there, and hears the answer on the terminal.
             self.tty.heard(1, got)
         return got
+
+    def end_errors(self):
+        """Another child has the number next, so it is forgotten at once."""
+        errors, self.errors = self.errors, None
+        if readers.pop(errors, 0):
+            os.close(errors)
 
     def beat(self):
         """At the end of each keepalive interval."""
@@ -387,18 +399,19 @@ class Hop:
         for again in range(16):
             if not self.link or self.errors not in readers or not self.read_errors():
                 break
+        # What is still on its way to it, even the word to go, is too late.
+        self.cause = self.cause or 'eof'
         if self.link:
             lock.acquire()
             for fds in readers, writers:
                 fds.pop(self.link.fileno(), 0)
             lock.release()
             self.link.close()
-            if readers.pop(self.errors, 0):
-                os.close(self.errors)
+            self.end_errors()
         for context in [context for context in list(below) if below[context] is self]:
             del below[context]
         self.report(ENDED, dump({
-            'cause': self.cause or 'eof', 'started': bool(self.started), 'exit': self.exit, 'error': self.error,
+            'cause': self.cause, 'started': bool(self.started), 'exit': self.exit, 'error': self.error,
             'said': self.said + pack('B', 10) + self.shown, 'noise': self.noise[-MAX_TAIL:] * (not self.started)}), END)
 
 
@@ -444,9 +457,17 @@ def behind(stream, body):
         below[context] = below[child]
 
 
+def unanswered(handle):
+    """For messages that have no answer: with them their streams are over."""
+    def handler(stream, body):
+        handle(stream, body)
+        streams.pop((stream.peer, stream.number), 0)
+    return handler
+
+
 handlers[SPAWN] = lambda stream, body: Hop(stream, load(body)[0])
-handlers[KEEP] = lambda stream, body: kept.update({body[:4]: body[4:]})
-handlers[GIVE] = give
-handlers[BEHIND] = behind
+handlers[KEEP] = unanswered(lambda stream, body: kept.update({body[:4]: body[4:]}))
+handlers[GIVE] = unanswered(give)
+handlers[BEHIND] = unanswered(behind)
 readers[woken] = woken_up
 thread.start_new_thread(beat, ())

@@ -23,12 +23,13 @@ class Scale:
     rounds: typing.Optional[int] = None
     contexts: int = 200
     hosts: int = 50
+    simulated: int = 10_000
     mebibytes: int = 256
     small_files: int = 10_000
 
     @classmethod
     def quick(cls, rounds):
-        return cls(rounds or 2, contexts=20, hosts=8, mebibytes=8, small_files=300)
+        return cls(rounds or 2, contexts=20, hosts=8, simulated=400, mebibytes=8, small_files=300)
 
 
 class Bench:
@@ -39,9 +40,13 @@ class Bench:
         self.proxies = {}
         self._started = []
 
-    def start(self, *words, stdin=None):
-        self._started.append(Run(words, self.hop.env, self.hop.cwd, stdin))
+    def start(self, *words, stdin=None, env=None):
+        self._started.append(Run(words, {**self.hop.env, **(env or {})}, self.hop.cwd, stdin))
         return self._started[-1]
+
+    def tool(self, name, *words, env=None):
+        """A program that others use for the same, where it is installed."""
+        return self.start(self.packages.tool(name), *words, env=env)
 
     def hopvine(self, *words):
         return self.start(self.hop.path, *words)
@@ -85,6 +90,22 @@ class Run(Process):
         result = self.finish(PATIENCE_SECONDS)
         assert result.rc == 0, result
         return result
+
+    def goes_on(self, seconds):
+        """Whether it still has its outputs after that time, or after something has come of it."""
+        self._pump(min(time.monotonic() + seconds, self.started + PATIENCE_SECONDS))
+        return bool(self._selector.get_map()) and time.monotonic() < self.started + PATIENCE_SECONDS
+
+    def whole(self):
+        """Seconds to its end, and of processor time: its own, and of what it has started and waited for."""
+        return {'seconds': self.well_done().seconds, 'cpu_seconds': self.cpu_seconds}
+
+    def close(self):
+        if self.popen.returncode is None:
+            _, status, usage = os.wait4(self.pid, 0)
+            self.popen.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        super().close()
 
     def stop(self):
         """Ends one whose measuring has failed, and what it has started."""

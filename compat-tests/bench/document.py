@@ -10,7 +10,7 @@ INTRO = f'''\
 # Benchmarks
 
 What Hopvine costs, beside what ssh, pipes and Python cost anyway (the first row of a table, which no tool can beat by
-much) and beside mitogen, chopsticks and execnet, all in one run on one machine.
+much) and beside mitogen, chopsticks and execnet, for many hosts also pdsh, clush, pssh and ansible, all in one run on one machine.
 
     make bench                                          # everything, on the terminal
     python3 compat-tests/bench/run.py connect -n 11     # one job, more rounds

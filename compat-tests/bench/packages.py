@@ -1,6 +1,7 @@
 """The peers, as their users get them: from the Python package index, in a virtual environment of their own."""
 
 import functools
+import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from harness.binary import REPO
 from harness.pythons import discover
 
 PEERS = {'mitogen': '0.3.54', 'chopsticks': '1.0', 'execnet': '2.1.2'}
+# Programs for commands on many hosts; pdsh and pssh come with the system.
+TOOLS = {'ClusterShell': '1.10.1', 'ansible-core': '2.19.14'}
 # What users have installed on their side only.
 USED = {'jinja2': '3.1.6', 'MarkupSafe': '3.0.3', 'PyYAML': '6.0.3'}
 # chopsticks needs `imp`, which has gone after this one.
@@ -17,6 +20,7 @@ OLDEST_PYTHON = (3, 8)
 FOLDER = REPO / 'target/bench-venv'
 STAMP = 'requirements.txt'
 USED_FOLDER = REPO / 'target/bench-packages'
+TOOLS_FOLDER = REPO / 'target/bench-tools'
 
 
 class Packages:
@@ -31,16 +35,17 @@ class Packages:
     @classmethod
     def provide(cls):
         """Installed once; where that fails, their rows say that there are none."""
-        packages, wanted = cls(FOLDER), pinned(PEERS)
-        if not holds(FOLDER, wanted):
-            shutil.rmtree(FOLDER, ignore_errors=True)
-            subprocess.run([python_for_peers(), '-m', 'venv', FOLDER], check=True)
-            installed = subprocess.run([packages.python, '-m', 'pip', 'install', '-q', *wanted])
-            # Their authors' code, compiled before it is measured.
-            subprocess.run([packages.python, '-m', 'compileall', '-q', FOLDER / 'lib'])
-            if installed.returncode == 0:
-                stamp(FOLDER, wanted)
-        return packages
+        install(FOLDER, pinned(PEERS))
+        return cls(FOLDER)
+
+    @functools.cache
+    def tool(self, name):
+        """The path of a program, installed as these are where it is none of the system's."""
+        install(TOOLS_FOLDER, pinned(TOOLS))
+        path = shutil.which(name, path=f'{TOOLS_FOLDER}/bin:{os.environ["PATH"]}')
+        if path is None:
+            raise LookupError(f'{name} is not installed')
+        return path
 
     def used(self):
         """The folder where they are; without their compiled modules, which all of them can do without."""
@@ -53,6 +58,18 @@ class Packages:
                 compiled.unlink()
             stamp(folder, wanted)
         return folder
+
+
+def install(folder, wanted):
+    if holds(folder, wanted):
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python_for_peers(), '-m', 'venv', folder], check=True)
+    installed = subprocess.run([folder / 'bin/python', '-m', 'pip', 'install', '-q', *wanted])
+    # Their authors' code, compiled before it is measured.
+    subprocess.run([folder / 'bin/python', '-m', 'compileall', '-q', folder / 'lib'])
+    if installed.returncode == 0:
+        stamp(folder, wanted)
 
 
 def pinned(versions):

@@ -126,8 +126,7 @@ impl Controller {
     /// The operation that is shown with what belongs to none; nobody is, and it is dropped.
     fn beside(&mut self, source: Source) -> Option<OperationId> {
         self.streams.hold(source.key);
-        let running = self.operations.iter().find(|(_, running)| running.context == source.key.peer);
-        let operation = running.map(|(operation, _)| *operation);
+        let operation = self.operations_of(source.key.peer).first().copied();
         if operation.is_none() {
             self.streams.grant(source.key, source.owed_bytes);
         }

@@ -26,10 +26,17 @@ impl Controller {
             Exit::Status(status) => status,
             Exit::Signal(signal) => 128 + signal,
         };
-        let scripts = self.operations.iter().filter(|(_, running)| running.context == id && running.script);
-        for operation in scripts.map(|(operation, _)| *operation).collect::<Vec<_>>() {
-            self.finish(operation, Answer::Exit(status));
+        for operation in self.operations_of(id) {
+            if self.operations.get(&operation).is_some_and(|running| running.script) {
+                self.finish(operation, Answer::Exit(status));
+            }
         }
+    }
+
+    /// What has been asked of a context and has not ended, in that order.
+    pub(super) fn operations_of(&self, id: ContextId) -> Vec<OperationId> {
+        let [first, last] = StreamKey::all_of(id);
+        self.by_stream.range(first..=last).map(|(_, operation)| *operation).collect()
     }
 
     pub(super) fn finish(&mut self, operation: OperationId, answer: Answer) {
@@ -111,8 +118,7 @@ impl Controller {
     }
 
     fn forget(&mut self, id: ContextId, error: &HostError) {
-        let running = self.operations.iter().filter(|(_, running)| running.context == id);
-        for operation in running.map(|(operation, _)| *operation).collect::<Vec<_>>() {
+        for operation in self.operations_of(id) {
             self.fail_with(operation, error.clone());
         }
         self.will_not_open(id, error);

@@ -2,7 +2,7 @@
 //! for their turn, kept in a file without a name until all have read it.
 
 use super::operation::OperationId;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,13 +17,10 @@ pub struct Feed {
     /// How many bytes have come, and whether more will.
     length: u64,
     ended: bool,
-    readers: HashMap<OperationId, Reader>,
-}
-
-#[derive(Debug, Default)]
-struct Reader {
-    at: u64,
-    ended: bool,
+    /// Up to where each has read; who has been told the end is none any more.
+    readers: HashMap<OperationId, u64>,
+    /// The same, the slowest first: no turn costs a look at all of them.
+    order: BTreeSet<(u64, OperationId)>,
 }
 
 #[derive(Debug)]
@@ -52,22 +49,32 @@ impl Feed {
     }
 
     fn new(store: Store) -> Self {
-        Self { store, length: 0, ended: false, readers: HashMap::new() }
+        Self { store, length: 0, ended: false, readers: HashMap::new(), order: BTreeSet::new() }
     }
 
     pub fn add_reader(&mut self, operation: OperationId) {
-        self.readers.insert(operation, Reader::default());
+        self.readers.insert(operation, 0);
+        self.order.insert((0, operation));
     }
 
     pub fn remove_reader(&mut self, operation: OperationId) {
-        self.readers.remove(&operation);
-        self.forget_used();
+        if let Some(at) = self.readers.remove(&operation) {
+            self.order.remove(&(at, operation));
+            self.forget_used();
+        }
     }
 
     /// Removes the readers that are not wanted any more.
     pub fn retain_readers(&mut self, wanted: impl Fn(OperationId) -> bool) {
         self.readers.retain(|operation, _| wanted(*operation));
+        self.order.retain(|(_, operation)| wanted(*operation));
         self.forget_used();
+    }
+
+    /// Who has not been given all that there is, the slowest first.
+    pub fn hungry(&self) -> Vec<OperationId> {
+        let behind = |(at, _): &&(u64, OperationId)| self.ended || *at < self.length;
+        self.order.iter().take_while(behind).map(|(_, operation)| *operation).collect()
     }
 
     /// Whether more is to be read now.
@@ -76,8 +83,7 @@ impl Feed {
             && match &self.store {
                 Store::Window { bytes, .. } => bytes.len() < WINDOW_BYTES && !self.readers.is_empty(),
                 Store::Spool(_) => {
-                    let fastest = self.readers.values().map(|reader| reader.at).max();
-                    fastest.is_some_and(|at| self.length - at < WINDOW_BYTES as u64)
+                    self.order.last().is_some_and(|(at, _)| self.length - at < WINDOW_BYTES as u64)
                 }
             }
     }
@@ -111,31 +117,37 @@ impl Feed {
     ///
     /// When the spool cannot be read.
     pub fn next_chunk(&mut self, operation: OperationId) -> io::Result<Option<(Vec<u8>, bool)>> {
-        let Some(reader) = self.readers.get_mut(&operation) else { return Ok(None) };
-        let count = usize::try_from(self.length - reader.at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-        let last = self.ended && self.length - reader.at == count as u64;
-        if count == 0 && (!last || reader.ended) {
+        let Some(at) = self.readers.get(&operation).copied() else { return Ok(None) };
+        let count = usize::try_from(self.length - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let last = self.ended && self.length - at == count as u64;
+        if count == 0 && !last {
             return Ok(None);
         }
         let chunk = match &self.store {
             Store::Window { start, bytes } => {
-                let skip = usize::try_from(reader.at - start).unwrap_or(0);
+                let skip = usize::try_from(at - start).unwrap_or(0);
                 bytes.iter().skip(skip).take(count).copied().collect()
             }
             Store::Spool(file) => {
                 let mut chunk = vec![0; count];
-                file.read_exact_at(&mut chunk, reader.at)?;
+                file.read_exact_at(&mut chunk, at)?;
                 chunk
             }
         };
-        reader.at += count as u64;
-        reader.ended = last;
+        self.order.remove(&(at, operation));
+        if last {
+            self.readers.remove(&operation);
+        } else {
+            let next = at + count as u64;
+            self.readers.insert(operation, next);
+            self.order.insert((next, operation));
+        }
         self.forget_used();
         Ok(Some((chunk, last)))
     }
 
     fn forget_used(&mut self) {
-        let slowest = self.readers.values().map(|reader| reader.at).min().unwrap_or(self.length);
+        let slowest = self.order.first().map_or(self.length, |(at, _)| *at);
         if let Store::Window { start, bytes } = &mut self.store {
             let used = usize::try_from(slowest - *start).unwrap_or(0);
             bytes.drain(..used);
@@ -181,6 +193,21 @@ mod tests {
         assert!(!feed.wants_more());
         feed.remove_reader(OperationId(2));
         assert!(feed.wants_more());
+    }
+
+    #[test]
+    fn only_who_has_not_had_all_is_hungry() {
+        let mut feed = Feed::shared();
+        let [one, other] = [OperationId(1), OperationId(2)];
+        [one, other].into_iter().for_each(|reader| feed.add_reader(reader));
+        assert!(feed.hungry().is_empty());
+        feed.push(b"more").expect("room");
+        read_all(&mut feed, other);
+        assert_eq!(feed.hungry(), [one]);
+        feed.end();
+        assert_eq!(feed.hungry(), [one, other]);
+        [one, other].into_iter().for_each(|reader| drop(read_all(&mut feed, reader)));
+        assert!(feed.hungry().is_empty());
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Controller {
     }
 
     fn open(&mut self, to: ContextId, message: &ToAgent) -> StreamKey {
-        self.streams.open(to, Priority::Interactive, message.encode(), true)
+        self.streams.tell(to, Priority::Interactive, message.encode())
     }
 }
 

@@ -141,7 +141,8 @@ pub struct Controller {
     splices: Splices,
     lanes: Lanes,
     operations: BTreeMap<OperationId, Running>,
-    by_stream: HashMap<StreamKey, OperationId>,
+    /// By context, and there in the order in which they were asked for.
+    by_stream: BTreeMap<StreamKey, OperationId>,
     /// What is done when a context runs.
     openings: HashMap<ContextId, Vec<OperationId>>,
     deadlines: BTreeSet<(Instant, Due)>,
@@ -218,7 +219,7 @@ impl Controller {
             splices: Splices::new(ContextId::CONTROLLER),
             lanes: Lanes::default(),
             operations: BTreeMap::new(),
-            by_stream: HashMap::new(),
+            by_stream: BTreeMap::new(),
             openings: HashMap::new(),
             deadlines: BTreeSet::new(),
             told: None,
@@ -379,11 +380,11 @@ impl Controller {
         self.send_part(id, "adopt");
         let Some(context) = self.contexts.get(&id) else { return };
         if let Some(deadline) = context.deadline(self.settings.timeout, now) {
-            for (operation, running) in
-                self.operations.iter_mut().filter(|(_, running)| running.context == id && !running.feeds)
-            {
-                running.deadline = Some(deadline);
-                self.deadlines.insert((deadline, Due::Operation(*operation)));
+            for operation in self.operations_of(id) {
+                if let Some(running) = self.operations.get_mut(&operation).filter(|running| !running.feeds) {
+                    running.deadline = Some(deadline);
+                    self.deadlines.insert((deadline, Due::Operation(operation)));
+                }
             }
         }
         let target = self.target_name(id);

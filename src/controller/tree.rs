@@ -181,7 +181,7 @@ impl Controller {
         let line = self.line(parent);
         for pair in line.windows(2).rev().skip(1) {
             let message = ToAgent::Behind { context: id, child: pair[0] };
-            self.streams.open(pair[1], Priority::Interactive, message.encode(), true);
+            self.streams.tell(pair[1], Priority::Interactive, message.encode());
         }
         let message = ToAgent::Spawn(order(id, &plan, &hello)).encode();
         let stream = self.streams.open(parent, Priority::Interactive, message, false);

@@ -12,7 +12,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::{ChildHello, ParentHello};
 use crate::proto::prompt::{Place, Prompt, Question};
 use crate::proto::session::{Closed, Event as SessionEvent, Session};
-use crate::sys::child::{Child, Exit, Spawned};
+use crate::sys::child::{Child, Exit, Process, Spawned};
 use crate::sys::fd::{self, Read};
 use crate::sys::poll::Interest;
 use crate::sys::tty::{Role, Terminal};
@@ -149,6 +149,10 @@ impl Link {
             noise: Vec::new(),
             events: VecDeque::new(),
         }
+    }
+
+    pub fn process(&self) -> Process {
+        self.child.process()
     }
 
     pub fn fd(&self) -> &OwnedFd {

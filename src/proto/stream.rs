@@ -3,11 +3,14 @@
 
 mod half;
 
+#[cfg(test)]
+mod tests;
+
 use super::frame::{Frame, Kind, Priority};
 use super::ids::{ContextId, StreamId};
 use super::message::{Credit, MessageError, Record, ResetReason, number};
 use half::{Piece, ReceiveHalf, Received, SendHalf};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Credit of a new stream in each direction, in bytes.
 pub const WINDOW_BYTES: u32 = 64 * 1024;
@@ -31,6 +34,11 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
+    /// The first and the last that a peer can have, in their order.
+    pub fn all_of(peer: ContextId) -> [Self; 2] {
+        [0, u32::MAX].map(|id| Self { peer, id: StreamId(id) })
+    }
+
     pub(super) fn encode(self, out: &mut Vec<u8>) {
         out.extend(self.peer.0.to_be_bytes());
         out.extend(self.id.0.to_be_bytes());
@@ -64,7 +72,8 @@ enum Side {
 #[derive(Debug)]
 pub struct Streams {
     me: ContextId,
-    table: HashMap<StreamKey, Stream>,
+    /// By peer, so that one that goes costs no look at the others.
+    table: BTreeMap<StreamKey, Stream>,
     opened: u32,
     peers: HashMap<ContextId, Budget>,
     frames: VecDeque<Frame>,
@@ -76,6 +85,8 @@ struct Stream {
     send: SendHalf,
     receive: ReceiveHalf,
     priority: Priority,
+    /// Whether the peer has opened it.
+    theirs: bool,
 }
 
 /// What is left of what one peer's streams may take together.
@@ -83,17 +94,23 @@ struct Stream {
 struct Budget {
     growth_bytes: u32,
     partial_bytes: usize,
+    streams: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { growth_bytes: MAX_GROWTH_BYTES, partial_bytes: MAX_MESSAGE_BYTES }
+        Self {
+            growth_bytes: MAX_GROWTH_BYTES,
+            partial_bytes: MAX_MESSAGE_BYTES,
+            streams: MAX_STREAMS_OF_PEER,
+        }
     }
 }
 
 impl Stream {
     fn new(priority: Priority, opening: bool) -> Self {
-        Self { send: SendHalf::new(opening), receive: ReceiveHalf::new(!opening), priority }
+        let (send, receive) = (SendHalf::new(opening), ReceiveHalf::new(!opening));
+        Self { send, receive, priority, theirs: !opening }
     }
 }
 
@@ -101,7 +118,7 @@ impl Streams {
     pub fn new(me: ContextId) -> Self {
         Self {
             me,
-            table: HashMap::new(),
+            table: BTreeMap::new(),
             opened: 0,
             peers: HashMap::new(),
             frames: VecDeque::new(),
@@ -111,23 +128,44 @@ impl Streams {
 
     /// Opens a stream to a descendant with its first message. With `end`, nothing follows.
     pub fn open(&mut self, peer: ContextId, priority: Priority, message: Vec<u8>, end: bool) -> StreamKey {
-        self.opened += 2;
-        let key = StreamKey { peer, id: StreamId(self.opened) };
+        let key = self.next_key(peer);
         self.table.insert(key, Stream::new(priority, true));
         self.send(key, message, end);
         key
     }
 
+    /// Tells a descendant what has no answer: the stream is gone as soon as all of it has been sent.
+    pub fn tell(&mut self, peer: ContextId, priority: Priority, message: Vec<u8>) -> StreamKey {
+        let key = self.next_key(peer);
+        let stream = Stream::new(priority, true);
+        self.table.insert(key, Stream { receive: ReceiveHalf::closed(), ..stream });
+        self.send(key, message, true);
+        key
+    }
+
+    /// Ends a stream that takes no answer, without a word to the peer, which knows that.
+    pub fn answer_nothing(&mut self, key: StreamKey) {
+        if let Some(stream) = self.table.get_mut(&key) {
+            stream.send = SendHalf::closed();
+            self.close_if_done(key);
+        }
+    }
+
+    fn next_key(&mut self, peer: ContextId) -> StreamKey {
+        self.opened += 2;
+        StreamKey { peer, id: StreamId(self.opened) }
+    }
+
     /// Begins to send on a stream that a splice leads on: nobody opens it, and nothing comes back.
     pub fn join_sending(&mut self, key: StreamKey, priority: Priority) {
-        let send = SendHalf::new(false);
-        self.table.insert(key, Stream { send, receive: ReceiveHalf::closed(), priority });
+        let (send, receive) = (SendHalf::new(false), ReceiveHalf::closed());
+        self.table.insert(key, Stream { send, receive, priority, theirs: false });
     }
 
     /// Begins to take what a splice brings on a stream.
     pub fn join_receiving(&mut self, key: StreamKey) {
-        let receive = ReceiveHalf::new(false);
-        self.table.insert(key, Stream { send: SendHalf::closed(), receive, priority: Priority::Bulk });
+        let (send, receive) = (SendHalf::closed(), ReceiveHalf::new(false));
+        self.table.insert(key, Stream { send, receive, priority: Priority::Bulk, theirs: false });
     }
 
     /// Queues a message. A stream that has gone takes it silently: its event has told.
@@ -187,12 +225,16 @@ impl Streams {
 
     /// Drops all streams with a context that has gone, without a word to it.
     pub fn forget_peer(&mut self, peer: ContextId) {
-        let gone: Vec<_> = self.table.keys().filter(|key| key.peer == peer).copied().collect();
-        for key in gone {
+        for key in self.keys_of(peer) {
             self.forget(key);
         }
         self.peers.remove(&peer);
         self.frames.retain(|frame| frame.to != peer);
+    }
+
+    fn keys_of(&self, peer: ContextId) -> Vec<StreamKey> {
+        let [first, last] = StreamKey::all_of(peer);
+        self.table.range(first..=last).map(|(key, _)| *key).collect()
     }
 
     /// Takes a frame that is addressed to this context and not about the link.
@@ -231,11 +273,11 @@ impl Streams {
         if self.table.contains_key(&key) || Self::side(key.id) != opener {
             return self.break_off(key, ResetReason::UnknownMessage);
         }
-        if self.table.keys().filter(|other| other.peer == key.peer && Self::side(other.id) == opener).count()
-            >= MAX_STREAMS_OF_PEER
-        {
+        let budget = self.peers.entry(key.peer).or_default();
+        let Some(left) = budget.streams.checked_sub(1) else {
             return self.control(Kind::Reset, key, ResetReason::TooManyStreams.encode());
-        }
+        };
+        budget.streams = left;
         self.table.insert(key, Stream::new(frame.priority, false));
         self.receive(key, frame);
     }
@@ -298,6 +340,7 @@ impl Streams {
             let budget = self.peers.entry(key.peer).or_default();
             budget.growth_bytes += stream.receive.growth_bytes();
             budget.partial_bytes += stream.receive.partial_bytes();
+            budget.streams += usize::from(stream.theirs);
         }
         gone.is_some()
     }
@@ -313,186 +356,5 @@ impl Streams {
 
     fn control(&mut self, kind: Kind, key: StreamKey, body: Vec<u8>) {
         self.frames.push_back(Frame::control(kind, self.me, key.peer, key.id, body));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::proto::frame::MAX_BODY_BYTES;
-    use proptest::prelude::*;
-
-    const PARENT: ContextId = ContextId(0);
-    const CHILD: ContextId = ContextId(1);
-
-    /// Two contexts whose frames are exchanged at once.
-    struct Pair {
-        parent: Streams,
-        child: Streams,
-    }
-
-    impl Pair {
-        fn new() -> Self {
-            Self { parent: Streams::new(PARENT), child: Streams::new(CHILD) }
-        }
-
-        fn drive(&mut self) {
-            loop {
-                let down = self.parent.poll_frame();
-                let up = self.child.poll_frame();
-                if down.is_none() && up.is_none() {
-                    return;
-                }
-                down.into_iter().for_each(|frame| self.child.handle_frame(frame));
-                up.into_iter().for_each(|frame| self.parent.handle_frame(frame));
-            }
-        }
-    }
-
-    fn messages(streams: &mut Streams) -> Vec<(StreamKey, Vec<u8>, bool)> {
-        std::iter::from_fn(|| streams.poll_event())
-            .map(|event| match event {
-                StreamEvent::Message { key, message, end, .. } => (key, message, end),
-                StreamEvent::Reset { key, reason } => panic!("{key:?} was reset: {reason:?}"),
-                StreamEvent::Settled { key } => panic!("{key:?} has gone"),
-            })
-            .collect()
-    }
-
-    proptest! {
-        #[test]
-        fn messages_of_any_length_arrive_whole_and_in_order(lengths in prop::collection::vec(0usize..200_000, 1..6)) {
-            let mut pair = Pair::new();
-            let sent: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(n, length)| vec![n as u8; *length]).collect();
-            let key = pair.parent.open(CHILD, Priority::Interactive, b"first".to_vec(), false);
-            for (n, message) in sent.iter().enumerate() {
-                pair.parent.send(key, message.clone(), n + 1 == sent.len());
-            }
-            pair.drive();
-            let got = messages(&mut pair.child);
-            prop_assert_eq!(got.iter().skip(1).map(|(_, message, _)| message).collect::<Vec<_>>(), sent.iter().collect::<Vec<_>>());
-            prop_assert!(got.last().is_some_and(|(_, _, end)| *end));
-        }
-    }
-
-    #[test]
-    fn a_reader_that_stalls_stops_its_writer_and_nobody_else() {
-        let mut pair = Pair::new();
-        let slow = pair.parent.open(CHILD, Priority::Interactive, b"slow".to_vec(), false);
-        pair.drive();
-        pair.child.hold(StreamKey { peer: PARENT, id: slow.id });
-        for _ in 0..100 {
-            pair.parent.send(slow, vec![0; 10_000], false);
-        }
-        let quick = pair.parent.open(CHILD, Priority::Interactive, vec![1; 500_000], true);
-        pair.drive();
-        assert!(pair.parent.unsent_bytes(slow) >= 1_000_000 - WINDOW_BYTES as usize);
-        let got = messages(&mut pair.child);
-        assert!(got.iter().any(|(key, message, _)| key.id == quick.id && message.len() == 500_000));
-        let mut slow_messages = got.iter().filter(|(key, ..)| key.id == slow.id).count() - 1;
-        while slow_messages < 100 {
-            pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2);
-            pair.drive();
-            slow_messages += messages(&mut pair.child).len();
-        }
-        assert_eq!(pair.parent.unsent_bytes(slow), 0);
-    }
-
-    #[test]
-    fn a_long_message_on_a_held_stream_is_put_together() {
-        let mut pair = Pair::new();
-        let key = pair.parent.open(CHILD, Priority::Interactive, b"open".to_vec(), false);
-        pair.drive();
-        messages(&mut pair.child);
-        pair.child.hold(StreamKey { peer: PARENT, id: key.id });
-        pair.parent.send(key, vec![1; 3_000_000], true);
-        pair.drive();
-        assert_eq!(messages(&mut pair.child).first().map(|(_, message, _)| message.len()), Some(3_000_000));
-    }
-
-    #[test]
-    fn the_window_of_a_bulk_stream_grows_to_its_limit_and_is_given_back() {
-        let mut pair = Pair::new();
-        let key = pair.parent.open(CHILD, Priority::Bulk, Vec::new(), false);
-        for _ in 0..400 {
-            pair.parent.send(key, vec![0; 65_000], false);
-            pair.drive();
-            messages(&mut pair.child);
-        }
-        let back = StreamKey { peer: PARENT, id: key.id };
-        assert_eq!(pair.child.table[&back].receive.window_bytes, MAX_WINDOW_BYTES);
-        assert_eq!(
-            pair.child.peers[&PARENT].growth_bytes,
-            MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES)
-        );
-        pair.parent.reset(key, ResetReason::Cancelled);
-        pair.drive();
-        assert_eq!(pair.child.peers[&PARENT].growth_bytes, MAX_GROWTH_BYTES);
-    }
-
-    #[test]
-    fn more_than_the_credit_is_refused() {
-        let mut streams = Streams::new(PARENT);
-        let mut frame = Frame::control(Kind::Open, CHILD, PARENT, StreamId(1), vec![0; MAX_BODY_BYTES]);
-        frame.more = true;
-        streams.handle_frame(frame.clone());
-        frame.kind = Kind::Data;
-        for _ in 0..3 {
-            // As if the credit that was given had not arrived.
-            if let Some(stream) = streams.table.values_mut().next() {
-                stream.receive.granted_bytes = stream.receive.granted_bytes.min(WINDOW_BYTES / 2);
-            }
-            streams.handle_frame(frame.clone());
-        }
-        let reset = StreamEvent::Reset {
-            key: StreamKey { peer: CHILD, id: StreamId(1) },
-            reason: ResetReason::TooMuch,
-        };
-        assert_eq!(streams.poll_event(), Some(reset));
-        assert!(streams.table.is_empty());
-    }
-
-    #[test]
-    fn unfinished_messages_of_a_peer_have_one_limit_together() {
-        let mut streams = Streams::new(PARENT);
-        let piece = |kind, stream| Frame {
-            priority: Priority::Interactive,
-            more: true,
-            ..Frame::control(kind, CHILD, PARENT, StreamId(stream), vec![0; MAX_BODY_BYTES])
-        };
-        let rounds = MAX_MESSAGE_BYTES / MAX_BODY_BYTES / 8;
-        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1)));
-        for _ in 0..rounds + 1 {
-            (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1)));
-        }
-        let reset = std::iter::from_fn(|| streams.poll_event()).next();
-        assert!(matches!(reset, Some(StreamEvent::Reset { reason: ResetReason::TooMuch, .. })), "{reset:?}");
-    }
-
-    #[test]
-    fn credit_that_overflows_ends_the_stream_and_not_the_program() {
-        let mut streams = Streams::new(PARENT);
-        let key = streams.open(CHILD, Priority::Interactive, Vec::new(), false);
-        let credit = Record::encode(&Credit { bytes: u32::MAX });
-        streams.handle_frame(Frame::control(Kind::Credit, CHILD, PARENT, key.id, credit));
-        assert_eq!(streams.poll_event(), Some(StreamEvent::Reset { key, reason: ResetReason::TooMuch }));
-    }
-
-    #[test]
-    fn a_child_cannot_open_a_stream_that_looks_like_its_parents() {
-        let mut streams = Streams::new(PARENT);
-        streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2), Vec::new()));
-        assert_eq!(streams.poll_event(), None);
-        assert_eq!(streams.poll_frame().map(|frame| frame.kind), Some(Kind::Reset));
-    }
-
-    #[test]
-    fn open_streams_of_a_peer_are_capped() {
-        let mut streams = Streams::new(PARENT);
-        for n in 0..=MAX_STREAMS_OF_PEER as u32 {
-            streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2 * n + 1), Vec::new()));
-        }
-        assert_eq!(streams.table.len(), MAX_STREAMS_OF_PEER);
-        assert!(std::iter::from_fn(|| streams.poll_frame()).any(|frame| frame.kind == Kind::Reset));
     }
 }

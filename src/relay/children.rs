@@ -33,7 +33,7 @@ impl Children {
                 self.by_stream.insert(key, link);
                 if let Some(guard) = payload::part("guard").filter(|_| is_agent) {
                     let message = ToAgent::Part(guard.packed.to_vec()).encode();
-                    streams.open(context, Priority::Interactive, message, true);
+                    streams.tell(context, Priority::Interactive, message);
                 }
             }
             Err(error) => {
@@ -57,7 +57,7 @@ impl Children {
         for key in keys {
             let Some(message) = self.kept.get(key).cloned() else { continue };
             let message = if keep { ToAgent::Keep { key: *key, message }.encode() } else { message };
-            streams.open(to, Priority::Interactive, message, true);
+            streams.tell(to, Priority::Interactive, message);
         }
     }
 

@@ -188,8 +188,8 @@ impl Relay {
         me.streams.handle_frame(frame);
         while let Some(event) = me.streams.poll_event() {
             match event {
-                StreamEvent::Message { key, message, opens, end, owed_bytes } if opens => {
-                    let asked = Asked { key, message, end, owed_bytes };
+                StreamEvent::Message { key, message, opens, end, .. } if opens => {
+                    let asked = Asked { key, message, end };
                     asked.handle(
                         &mut self.mux,
                         &mut self.watched,
@@ -221,7 +221,6 @@ struct Asked {
     key: StreamKey,
     message: Vec<u8>,
     end: bool,
-    owed_bytes: usize,
 }
 
 impl Asked {
@@ -244,9 +243,18 @@ impl Asked {
             Ok(ToAgent::Put(order)) => transfers.put(self.key, &order, streams, watched),
             Ok(ToAgent::Fetch(order)) => transfers.fetch(self.key, &order, streams),
             Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
-            Ok(ToAgent::Keep { key, message }) => children.keep(key, message),
-            Ok(ToAgent::Give { to, keep, keys }) => children.give(to, keep, &keys, streams),
-            Ok(ToAgent::Behind { context, child }) => mux.expect(context, child),
+            Ok(ToAgent::Keep { key, message }) => {
+                children.keep(key, message);
+                streams.answer_nothing(self.key);
+            }
+            Ok(ToAgent::Give { to, keep, keys }) => {
+                children.give(to, keep, &keys, streams);
+                streams.answer_nothing(self.key);
+            }
+            Ok(ToAgent::Behind { context, child }) => {
+                mux.expect(context, child);
+                streams.answer_nothing(self.key);
+            }
             Ok(ToAgent::Splice { patience_ms, source, members }) => {
                 let patience = Duration::from_millis(patience_ms.into());
                 me.splices.add(self.key, source, &members, patience);
@@ -254,7 +262,7 @@ impl Asked {
                 me.splices.lose(|context| !mux.knows(context));
             }
             // For the Python that might have been here instead.
-            Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),
+            Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.answer_nothing(self.key),
             Ok(_) | Err(_) => streams.reset(self.key, ResetReason::UnknownMessage),
         }
     }

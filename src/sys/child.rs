@@ -7,7 +7,7 @@ use super::tty::{self, Role, Terminal};
 use super::watchdog;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::io;
@@ -31,6 +31,16 @@ impl Exit {
             signal => Self::Signal(signal),
         }
     }
+}
+
+/// A child by its number, which no other has while it has not been reaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Process(i32);
+
+/// A child of ours that has ended and has not been reaped, whoever has started it; the same until somebody reaps it.
+pub fn next_ended() -> Option<Process> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::All, flags).ok()?.pid().map(|pid| Process(pid.as_raw()))
 }
 
 /// A running process, the leader of its own session. Killed and reaped when dropped.
@@ -89,6 +99,10 @@ impl Child {
     /// A child that leads its own session.
     pub(super) fn of(pid: i32) -> Self {
         Self { pid, exit: None }
+    }
+
+    pub fn process(&self) -> Process {
+        Process(self.pid)
     }
 
     /// Kills it and all that descends from it.

@@ -265,7 +265,7 @@ impl Work for Drive {
                 self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed)?;
             }
         } else if let Some(input) = &mut self.input {
-            for operation in self.fleet.operations() {
+            for operation in input.feed.hungry() {
                 while self.turns.controller.unread(operation) < MAX_UNREAD_BYTES {
                     let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
                     self.turns.controller.input(operation, chunk, last);

@@ -1,12 +1,10 @@
 """Calls on a context that is open."""
 
-import functools
 import json
-import os
 import platform
-import subprocess
 
 from harness.binary import REPO
+from harness.cargo import built
 from packages import PEERS
 from rounds import Contestant, Job
 
@@ -23,16 +21,10 @@ def contestants(bench):
             *map(peer, PEERS)]
 
 
-@functools.cache
 def driver(name):
-    """Builds a program of compat-tests/bench for the target that `make build` has built for."""
+    """A program of compat-tests/bench, for the target that `make build` has built for."""
     target = built_target()
-    argv = [os.environ.get('CARGO', 'cargo'), 'build', '--release', '--locked', '--bench', name,
-            '--message-format=json-render-diagnostics', *(['--target', target] if target else [])]
-    built = subprocess.run(argv, cwd=REPO, stdout=subprocess.PIPE, check=True)
-    messages = [json.loads(line) for line in built.stdout.splitlines()]
-    return next(message['executable'] for message in messages
-                if message['reason'] == 'compiler-artifact' and message['target']['name'] == name)
+    return built('--bench', name, '--release', *(['--target', target] if target else []))
 
 
 def built_target():

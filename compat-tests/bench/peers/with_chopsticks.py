@@ -69,6 +69,15 @@ def contexts(python, count):
     group.close()
 
 
+def fan_out(python, prefix, count):
+    SubprocessTunnel.python3 = python
+    group = Group([SSHTunnel(f'{prefix}{number}') for number in range(1, int(count) + 1)])
+    results = group.call(os.system, 'true')
+    results.raise_failures()
+    measure.say(failed=sum(map(bool, results.values())))
+    group.close()
+
+
 def shell(python, command):
     there = tunnel(python, 'local')
     measure.say(status=there.call(os.system, command))
@@ -76,4 +85,5 @@ def shell(python, command):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell, put=put, fetch=fetch)
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, fan_out=fan_out, shell=shell, put=put,
+                 fetch=fetch)

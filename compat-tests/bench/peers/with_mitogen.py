@@ -96,6 +96,15 @@ def connect_through(python, user, key, *ports):
         measure.say(time=there.call(time.time))
 
 
+def fan_out(python, prefix, count):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with Session(python) as session, ThreadPoolExecutor(CONNECTING_THREADS) as pool:
+        names = (f'{prefix}{number}' for number in range(1, int(count) + 1))
+        statuses = pool.map(lambda name: session.context(name).call(os.system, 'true'), names)
+        measure.say(failed=sum(map(bool, statuses)))
+
+
 def fan_out_behind(python, user, key, port, count):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -107,4 +116,4 @@ def fan_out_behind(python, user, key, port, count):
 
 if __name__ == '__main__':
     measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell,
-                 connect_through=connect_through, put=put, fan_out_behind=fan_out_behind)
+                 connect_through=connect_through, put=put, fan_out=fan_out, fan_out_behind=fan_out_behind)
