@@ -16,6 +16,7 @@ use crate::hosts::nodeset;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::report::{Folder, Reporter, View};
+use crate::sys::guardian::Guardian;
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use crate::sys::{clock, random};
@@ -34,7 +35,11 @@ const SHARED_AT_ONCE: usize = 1024;
 const MAX_NAMES_CHARS: usize = 300;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
-pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
+pub(super) fn with(
+    guardian: Guardian,
+    prepared: Result<Prepared, UsageError>,
+    typed: &cli::Fleet,
+) -> io::Result<ExitCode> {
     match prepared {
         Ok(prepared) if typed.dry_run || typed.list_hosts => {
             match output::file_names(typed, &prepared.targets) {
@@ -43,7 +48,7 @@ pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -
             }
         }
         Ok(prepared) => match output::folder(typed, &prepared.targets) {
-            Ok(folder) => Drive::new(prepared, typed, folder)?.run(),
+            Ok(folder) => Drive::new(prepared, typed, folder, guardian)?.run(),
             Err(error) => Ok(refused(&error)),
         },
         Err(error) => Ok(refused(&error)),
@@ -102,7 +107,12 @@ enum Remembering {
 }
 
 impl Drive {
-    fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
+    fn new(
+        prepared: Prepared,
+        typed: &cli::Fleet,
+        folder: Option<Folder>,
+        guardian: Guardian,
+    ) -> io::Result<Self> {
         let reporter = output::reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
@@ -118,6 +128,7 @@ impl Drive {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
         let mut mux = Mux::new(ContextId::CONTROLLER)?;
+        mux.be_guarded(guardian);
         // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
         let spooled = !fleet.is_one_go() || shares;
