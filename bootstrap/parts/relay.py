@@ -180,7 +180,7 @@ class Hop:
             link, theirs = _socket.socketpair()
             errors, their_errors = os.pipe()
             failed, failing = os.pipe()
-            for fd in link.fileno(), errors, failed, failing:
+            for fd in link.fileno(), theirs.fileno(), errors, their_errors, failed, failing:
                 fcntl.fcntl(fd, 2, 1)
             if self.terminal:
                 self.tty = Terminal(self)
@@ -384,6 +384,8 @@ class Hop:
             return
         if not got and readers.pop(self.errors, 0):
             os.close(self.errors)
+            # The number may be another's from now on.
+            self.errors = None
         self.said = (self.said + got)[-MAX_TAIL:]
         if self.tty and self.terminal == 2:
             # su asks there, and hears the answer on the terminal.

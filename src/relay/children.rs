@@ -3,7 +3,7 @@
 use crate::link::{Cause, End, LinkEvent, Start};
 use crate::mux::Mux;
 use crate::payload;
-use crate::proto::frame::Priority;
+use crate::proto::frame::{Kind, Priority};
 use crate::proto::ids::ContextId;
 use crate::proto::message::{FromAgent, ParentHello, Record, ResetReason, ToAgent};
 use crate::proto::session::Closed;
@@ -123,6 +123,8 @@ impl Children {
                 self.by_stream.remove(&key);
                 (FromAgent::Ended(report(&end, None)), true)
             }
+            // Credit for what it has been given, which fits the window of a new stream.
+            LinkEvent::Frame(frame) if frame.kind != Kind::Open => return,
             // Nothing below may ask anything of us.
             LinkEvent::Frame(frame) => {
                 streams.refuse(&frame);
