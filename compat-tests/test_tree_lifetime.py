@@ -144,6 +144,15 @@ def test_nothing_outlives_an_ssh_client_of_a_local_relay_that_is_killed(work):
     told_once(work, 'ssh:h1')
 
 
+def test_a_stopped_ssh_client_of_the_first_hop_is_gone_with_a_killed_controller(work):
+    """It has heard of no end, and nobody is above it but who is killed."""
+    work.be('ssh:h1/local:b/local:c', NEWEST, 'a deaf child')
+    client, = work.clients()
+    os.kill(client, signal.SIGSTOP)
+    until(client, lambda: is_stopped(client))
+    work.end().is_gone()
+
+
 # Silence
 
 @pytest.mark.parametrize('state', ['sleeping', 'a deaf child', 'a deaf daemon that keeps all descriptors'])
