@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell, and a
-# Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
+# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell, and
+# a Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
@@ -27,8 +27,8 @@ provide_packages() {
 }
 
 provide_venv() {
-    [ -x target/venv/bin/vermin ] && [ -x target/venv/bin/pytest ] && [ -x target/venv/bin/nodeset ] && return
-    python3 -m venv target/venv && target/venv/bin/pip install -q pytest vermin ClusterShell PyYAML
+    target/venv/bin/python -c 'import pytest, vermin, ClusterShell, yaml, xdist' 2>/dev/null && return
+    python3 -m venv target/venv && target/venv/bin/pip install -q pytest pytest-xdist vermin ClusterShell PyYAML
 }
 
 mirror() {

@@ -368,17 +368,22 @@ def test_a_password_is_taken_from_where_the_user_says(seat, source):
     has_become(seat(PLAIN, 'run', '-w', f'sudo:{OTHER}', *words, '--', SAY_WHO, stdin=b'x', env=env), OTHER, b'x')
 
 
-@pytest.mark.parametrize('words, env, says', [
-    (['--secret-file', '/nonexistent/password'], {}, 'No such file'),
-    (['--secret-file', '/dev/null'], {}, 'empty'),
-    (['--secret-command', 'exit 3'], {}, '3'),
-    (['--secret-command', 'true'], {}, 'empty'),
-    (['--secret-command', f'echo {CANARY.decode()}; echo two'], {}, 'one line'),
-    (['--secret-env', 'UNSET_SECRET'], {}, 'UNSET_SECRET'),
-    (['--secret-env', 'MY_SECRET'], {'MY_SECRET': ''}, 'empty'),
-    (['--secret-env', 'MY_SECRET'], {'MY_SECRET': f'{CANARY.decode()}\ntwo'}, 'one line'),
-    (['-K'], {}, 'terminal'),
-    (['-k'], {}, 'terminal')], ids=str)
+# Two that run these must call them the same: the password is new for each.
+NO_PASSWORD = {
+    'no such file': (['--secret-file', '/nonexistent/password'], {}, 'No such file'),
+    'an empty file': (['--secret-file', '/dev/null'], {}, 'empty'),
+    'a command that fails': (['--secret-command', 'exit 3'], {}, '3'),
+    'a command that says nothing': (['--secret-command', 'true'], {}, 'empty'),
+    'a command that says two lines': (['--secret-command', f'echo {CANARY.decode()}; echo two'], {}, 'one line'),
+    'no such variable': (['--secret-env', 'UNSET_SECRET'], {}, 'UNSET_SECRET'),
+    'an empty variable': (['--secret-env', 'MY_SECRET'], {'MY_SECRET': ''}, 'empty'),
+    'a variable of two lines': (['--secret-env', 'MY_SECRET'], {'MY_SECRET': f'{CANARY.decode()}\ntwo'}, 'one line'),
+    '-K without a terminal': (['-K'], {}, 'terminal'),
+    '-k without a terminal': (['-k'], {}, 'terminal'),
+}
+
+
+@pytest.mark.parametrize('words, env, says', NO_PASSWORD.values(), ids=NO_PASSWORD)
 def test_a_password_that_cannot_be_had_is_told_before_anything_is_started(hop, words, env, says):
     started = hop.scratch / 'started'
     target = hop.way_through(f'touch {started}; exec sh -c "$1"\n')

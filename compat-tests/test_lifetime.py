@@ -13,7 +13,6 @@ import time
 import pytest
 
 from harness import pythons
-from harness.faults import known_to_fail
 from harness.fifo import Leash
 from harness.leaks import read, read_stat
 from harness.namespace import ADDRESSES, Namespace, missing
@@ -169,8 +168,7 @@ def test_nothing_outlives_a_killed_controller_where_the_agent_is_stopped(work, t
 @pytest.mark.parametrize('python, state', [(OLDEST, BOMBS[0]), (NEWEST, BOMBS[1])], ids=str)
 def test_nothing_outlives_a_controller_that_is_killed_among_many_strangers(work, python, state):
     work.here.crowd(200)
-    with known_to_fail('the watchdog looks 99 times at all of /proc, and each time what forks and ends is elsewhere'):
-        work.be('local:', python, state).end().is_gone(within=2)
+    work.be('local:', python, state).end().is_gone(within=2)
 
 
 CUT = pytest.mark.parametrize('state', ['searching', 'deaf', 'a stopped child',
@@ -238,8 +236,7 @@ def test_both_ends_give_up_a_network_that_has_fallen_silent(work, site, far, pyt
     work.here.lose_all_packets(far)
     work.ended = time.monotonic()
     assert silent(work, PATIENCE_SECONDS) and session in far.processes()
-    with known_to_fail('the watchdog may ask poll(2) to wait for less than no time, which is for ever'):
-        work.is_gone(PATIENCE_SECONDS)
+    work.is_gone(PATIENCE_SECONDS)
 
 
 @EACH_ONCE
@@ -248,8 +245,7 @@ def test_an_agent_that_is_stopped_is_given_up_as_silent(work, target, python):
     work.ended = time.monotonic()
     told = silent(work, SOON_SECONDS)
     work.is_gone()
-    with known_to_fail('the watchdog gives up at the same time, and its own end may be what is told'):
-        assert told
+    assert told
 
 
 def test_a_call_that_says_nothing_for_long_is_not_silent(hop, ssh):
@@ -388,8 +384,7 @@ def test_a_call_that_ends_its_process_says_how_and_harms_no_other_host(work, hop
     assert result.rc == 4 and other['value'] == 'well', result
     work.ended = time.monotonic()
     work.is_gone()
-    with known_to_fail('the bit that tells of a core is added to the number of the signal: "ended with status 11"'):
-        assert said in dead['error']['message'], result
+    assert said in dead['error']['message'], result
 
 
 # A test that cannot fail proves nothing: the same without a watchdog.

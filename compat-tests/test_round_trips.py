@@ -12,6 +12,7 @@ import pytest
 
 from harness.process import Process
 
+pytestmark = pytest.mark.alone
 # what encryption and packet headers add to the bytes of `bootstrap sizes`
 WRAPPING_BYTES = 600
 FLIGHTS = pathlib.Path(__file__).with_name('harness') / 'flights.py'

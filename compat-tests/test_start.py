@@ -38,7 +38,7 @@ def test_a_payload_cut_anywhere_ends_the_interpreter_with_an_error(hop, python):
     assert start.with_flight_cut_at(length).out, 'an agent starts when nothing is cut'
     offsets = [*range(0, length, length // 50)]
     if python in oldest_and_newest():
-        offsets = [*range(SOMEWHAT_LONGER_THAN_THE_SECOND_STAGE), *range(0, length, length // 200)]
+        offsets = [*range(SOMEWHAT_LONGER_THAN_THE_SECOND_STAGE), *range(0, length, length // 100)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         ends = dict(zip(offsets, pool.map(start.with_flight_cut_at, offsets)))
     unnoticed = [offset for offset, end in ends.items() if end.rc == 0]

@@ -6,11 +6,13 @@
 import base64
 import json
 import os
+import zlib
 
 import pytest
 
 from harness import counter
-from harness.pythons import discover, oldest_and_newest
+from harness.binary import BINARY
+from harness.pythons import discover, oldest_and_newest, starts_itself_again
 from harness.tree import by, chain
 
 DEPTHS = pytest.mark.parametrize('depth', [2, 3, 8])
@@ -291,6 +293,67 @@ def test_a_package_and_its_parts_cross_the_first_link_once_at_any_depth(hop, car
     assert once > 200_000 and ten - once < 9 * CHILD_BYTES, (once, ten)
 
 
+READING = '''\
+import pkgutil, zlib
+
+def read(name="blob.bin"):
+    return zlib.crc32(pkgutil.get_data("pack", name)) & 0xffffffff
+
+def listed():
+    import importlib.resources as resources
+    return [len(each.read_bytes()) for each in resources.files("pack").iterdir() if each.name == "blob.bin"]
+
+def by_threads():
+    import concurrent.futures as futures
+    with futures.ThreadPoolExecutor(8) as pool:
+        return sorted(set(pool.map(read, ["blob.bin"] * 16)))
+'''
+
+
+@pytest.fixture
+def blob(hop):
+    """A data file of so many bytes, beside what reads it; returns what that says of it."""
+    def blob(size):
+        data = os.urandom(size)
+        hop.write_all('lib', {'pack/__init__.py': '', 'pack/blob.bin': data, 'pack/main.py': READING})
+        return zlib.crc32(data)
+    return blob
+
+
+@pytest.mark.parametrize('size', [40_000, 1_000_000])
+@pytest.mark.parametrize('deeper', ['', '/local:b/local:c'])
+def test_a_data_file_crosses_the_first_link_once(blob, carried, size, deeper):
+    blob(size)
+    via = carried.first + deeper
+    once, ten = carried(1, 'pack.main:read', via), carried(10, 'pack.main:read', via)
+    assert once > size and ten - once < 9 * CHILD_BYTES, (once, ten)
+
+
+def test_the_files_of_a_package_cross_the_first_link_once(blob, carried):
+    blob(300_000)
+    once, ten = carried(1, 'pack.main:listed'), carried(10, 'pack.main:listed')
+    assert once > 300_000 and ten - once < 9 * CHILD_BYTES, (once, ten)
+
+
+@pytest.mark.parametrize('python', ENDS, ids=repr)
+def test_a_data_file_behind_a_relay_is_whole_and_one_that_is_not_there_is_missed(tree, blob, python):
+    expected, target = blob(70_000), f'local:r/{by(python)}'
+    assert tree.call(target, 'pack.main:read').value == expected
+    error = tree.call(target, 'pack.main:read', '"no.bin"', '--json').only['error']
+    assert error['kind'] == 'exception' and 'no.bin' in error['message'], error
+
+
+@pytest.mark.parametrize('python', [python for python in ENDS if starts_itself_again(python)], ids=repr)
+def test_a_data_file_behind_a_relay_is_read_in_a_process_of_its_own(tree, blob, python):
+    expected = blob(70_000)
+    assert tree.call(f'local:r/{by(python)}', 'pack.main:read', '--own', 'process').value == expected
+
+
+def test_threads_behind_a_relay_read_one_data_file_at_once(tree, blob):
+    expected = blob(70_000)
+    assert tree.call(f'local:r/{by(ENDS[-1])}', 'pack.main:by_threads').value == [expected]
+
+
 def test_what_the_agent_is_made_of_crosses_the_first_link_once(hop, carried):
     hop.write('lib/small.py', 'import datetime, logging\n\ndef f():\n    logging.warning("x")\n'
                               '    print("y")\n    return datetime.date(2026, 1, 2)\n')
@@ -304,3 +367,17 @@ def test_calls_in_a_process_of_their_own_beside_children(tree):
         words = ['x'] if 'log' in function else []
         result = tree('call', 'local:r,local:r/local:a', '--own', 'process', '--path', 'lib', function, *words)
         assert result.rc == 0 and len(result.lines) == 2, result
+
+
+def test_a_python_relay_has_more_children_than_select_takes(hop):
+    """Descriptors beyond 1023, where the user may have them; the children are this program, which starts quickly."""
+    path = f'{BINARY.parent}:{hop.env["PATH"]}'
+    result = hop.start('run', '-n', '-w', 'local:c[1-600]', '--via', 'local:r', '--relay', 'python', '--agent', 'native',
+                       '--', 'echo well', env={'PATH': path}, prefix=['prlimit', '--nofile=1024:8192']).finish(60)
+    assert result.rc == 0 and result.out.count(b': well\n') == 600, result
+
+
+def test_a_child_of_a_relay_has_the_limits_of_its_user(hop):
+    result = hop.start('run', '-n', '-w', 'local:r/local:c', '--relay', 'python', '--', 'ulimit -n',
+                       prefix=['prlimit', '--nofile=1024:8192']).finish()
+    assert result.out == b'1024\n', result

@@ -14,7 +14,7 @@ from harness.fifo import Leash
 from harness.leaks import command_line, read_stat
 from harness.namespace import inner
 from test_lifetime import (KEEPALIVE, NEWEST, OLDEST, PATIENCE_SECONDS, SOON_SECONDS, Work, far, here, is_stopped,  # noqa: F401
-                           known_to_fail, until)
+                           until)
 
 TITLE = 'hopvine:tree'
 LOCAL = 'local:a/local:b/local:c'
@@ -117,8 +117,7 @@ def test_nothing_outlives_a_relay_that_is_killed(work, way, state, python):
 @pytest.mark.parametrize('at', [0, 1, 2])
 def test_nothing_outlives_a_watchdog_that_is_killed(work, at):
     work.be(LOCAL, NEWEST, 'a deaf child')
-    with known_to_fail('a deaf child of an agent whose watchdog is killed may be left'):
-        work.end(work.watchdog(work.agents()[at])).is_gone()
+    work.end(work.watchdog(work.agents()[at])).is_gone()
     told_once(work, LOCAL.split('/')[at])
 
 
@@ -145,6 +144,15 @@ def test_nothing_outlives_an_ssh_client_of_a_local_relay_that_is_killed(work):
     told_once(work, 'ssh:h1')
 
 
+def test_a_stopped_ssh_client_of_the_first_hop_is_gone_with_a_killed_controller(work):
+    """It has heard of no end, and nobody is above it but who is killed."""
+    work.be('ssh:h1/local:b/local:c', NEWEST, 'a deaf child')
+    client, = work.clients()
+    os.kill(client, signal.SIGSTOP)
+    until(client, lambda: is_stopped(client))
+    work.end().is_gone()
+
+
 # Silence
 
 @pytest.mark.parametrize('state', ['sleeping', 'a deaf child', 'a deaf daemon that keeps all descriptors'])
@@ -163,8 +171,7 @@ def test_a_relay_that_is_stopped_with_its_watchdog_is_given_up_with_all_behind_i
     agent = work.agents()[at]
     os.kill(work.watchdog(agent), signal.SIGSTOP)
     work.end(agent, signal.SIGSTOP)
-    with known_to_fail('a stopped watchdog takes no SIGTERM, and SIGKILL comes four seconds later'):
-        work.is_gone(within=PATIENCE_SECONDS)
+    work.is_gone(within=PATIENCE_SECONDS)
     told_once(work, LOCAL.split('/')[at], words=('silent for',))
 
 
@@ -237,8 +244,7 @@ BLOCKED = 'trap "" HUP INT TERM; echo $$ >{bell}; exec 3>{bell}; while :; do sle
 def test_a_hop_that_is_being_made_is_gone_with_the_controller(work, number, path):
     way = work.hop.way_through(BLOCKED.format(bell=work.bell))
     work.start('run', '-w', path.format(way), '-i', work.hop.cwd / 'hopvine.toml', '--', 'true', lines=1)
-    with known_to_fail('a way in that ignores all, at the first hop, has nobody to end it when the controller is killed'):
-        work.end(number=number).is_gone()
+    work.end(number=number).is_gone()
     if number == signal.SIGINT:
         assert work.result().rc == 130
 

@@ -15,6 +15,7 @@ use crate::sys::askpass;
 use crate::sys::child::{self, Process};
 use crate::sys::clock;
 use crate::sys::environment;
+use crate::sys::guardian::Guardian;
 use crate::sys::poll::{Interest, Poller, Ready};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::stdio::Stream;
@@ -67,6 +68,8 @@ pub struct Mux {
     deadlines: BTreeSet<(Instant, LinkId)>,
     by_process: HashMap<Process, LinkId>,
     uplink: Option<Uplink>,
+    /// Of what has no watchdog above it.
+    guardian: Option<Guardian>,
     /// Whom frames from below may be addressed to beside us.
     ancestors: Vec<ContextId>,
     route: Route,
@@ -115,6 +118,7 @@ impl Mux {
             deadlines: BTreeSet::new(),
             by_process: HashMap::new(),
             uplink: None,
+            guardian: None,
             ancestors: Vec::new(),
             route: Route::default(),
             started: 0,
@@ -156,6 +160,9 @@ impl Mux {
             start.token = start.helper.clone().into_bytes();
         }
         let spawned = child::spawn(&start.argv, start.terminal, more)?;
+        if let Some(guardian) = &mut self.guardian {
+            guardian.started(spawned.child.pid());
+        }
         let context = ContextId(start.hello.context);
         let link = Link::new(spawned, start, self.me, clock::now());
         let id = LinkId(self.started);
@@ -173,6 +180,16 @@ impl Mux {
         self.links.insert(id, Watched { link, interest: Some(READABLE), due: None, refused: 0 });
         self.stirred.insert(id);
         Ok(id)
+    }
+
+    /// Who is told of all that is started from now on.
+    pub fn be_guarded(&mut self, guardian: Guardian) {
+        self.guardian = Some(guardian);
+    }
+
+    /// The process of a child, while its link has not ended.
+    pub fn pid(&self, id: LinkId) -> Option<i32> {
+        self.links.get(&id).map(|watched| watched.link.pid())
     }
 
     /// From now on frames to and from `context` go the way of `relay`.
@@ -336,6 +353,11 @@ impl Mux {
                     }
                     event => event,
                 };
+                match (&event, &mut self.guardian) {
+                    (LinkEvent::Ready(_), Some(guardian)) => guardian.has_watchdog(watched.link.pid()),
+                    (LinkEvent::Ended(_), Some(guardian)) => guardian.ended(watched.link.pid()),
+                    _ => {}
+                }
                 ended |= matches!(event, LinkEvent::Ended(_));
                 self.events.push_back(Event::Link(id, event));
             }

@@ -87,7 +87,7 @@ def purge(roots, since, session=0, known=()):
         try:
             oldest = float(open('/proc/uptime').read().split()[0]) + since - time.time()
             found = os.listdir('/proc')
-        except EnvironmentError:
+        except Exception:
             return
         children = {}
         for pid in found:
@@ -95,7 +95,7 @@ def purge(roots, since, session=0, known=()):
                 fields = open('/proc/%d/stat' % int(pid)).read().split(')')[-1].split()
                 if fields[0] not in 'ZX':
                     children.setdefault(int(fields[1]), []).append((int(pid), int(fields[3]), int(fields[19])))
-            except (EnvironmentError, ValueError):
+            except Exception:
                 pass
         adopted = [child for child in children.get(os.getpid(), []) if child[0] not in known]
         doomed = roots + [pid for pid, its, ticks in adopted if pid != agent and its not in spared
@@ -164,7 +164,7 @@ if agent:
         for fd in link, link_out:
             poller.register(fd, 8192)
         while 1:
-            wait = heard + keepalive * 4 - os.times()[4]
+            wait = heard + keepalive * 4.5 - os.times()[4]
             if interrupting:
                 interrupting -= 1
                 kill(agent, 2)

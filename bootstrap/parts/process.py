@@ -108,7 +108,8 @@ class Child:
         for name in 'importer', 'offer', 'logs':
             self.send(pack('B', PART) + packed[name])
         known = globals()
-        modules = [(name,) + module for name, module in list(known.get('sources', {}).items())]
+        # Without data (5), which is asked for anew each time.
+        modules = [(name,) + module for name, module in list(known.get('sources', {}).items()) if module[0] != 5]
         value = dump((list(known.get('roots', {}).items()), modules))
         self.send(pack('B', 5) + zlib.compress(value)[2:-4])
         self.send(pack('B', CALL) + body, self.stream.number)

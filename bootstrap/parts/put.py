@@ -22,6 +22,21 @@ def leave(status, leave=os._exit):
    pass
  leave(status)
 os._exit = leave''')
+unfinished = {}
+
+
+def exit_clean(status, leave=os._exit):
+    """The same, where somebody has killed the watchdog."""
+    if os.getpid() == agent:
+        for name in list(unfinished):
+            try:
+                os.unlink(name)
+            except OSError:
+                pass
+    leave(status)
+
+
+os._exit = exit_clean
 
 
 def unused():
@@ -210,6 +225,7 @@ class Put(Transfer):
         device = self.device(folder)
         if device not in self.temps:
             self.temps[device] = os.path.join(folder, utf8('.hopvine-') + unused())
+            unfinished[self.temps[device]] = 1
             tell('import os;os.unfinished[%r] = 1', self.temps[device])
         return self.temps[device]
 
@@ -308,6 +324,7 @@ class Put(Transfer):
             except OSError:
                 pass
             tell('import os;os.unfinished.pop(%r, 0)', name)
+            unfinished.pop(name, 0)
 
 
 handlers[PUT] = Put

@@ -67,6 +67,9 @@ class Namespace:
         mine = namespace_of(self.init)
         return [pid for pid in all_pids() if namespace_of(pid) == mine]
 
+    def children(self, pid):
+        return {each for each in self.processes() if (stat := read_stat(each)) and stat[1] == pid}
+
     def outer(self, pid):
         """The pid out here of the process that knows itself as `pid`."""
         for each in self.processes():

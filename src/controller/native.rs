@@ -80,6 +80,7 @@ impl Controller {
         let program = if python == 0 { None } else { self.program() };
         let Some(&Program { size, sum, .. }) = program else { return self.go_on(waiting) };
         self.send_part(id, "adopt");
+        self.send_part(id, "hops");
         self.send_part(id, "native");
         let bytes = |text: &str| Node::Bytes(text.as_bytes().to_vec());
         let order = Builder::default().dict([

@@ -31,6 +31,11 @@ const SCRIPT_MODULE: &str = "__main__";
 /// What one context may have asked for and not yet read.
 const MAX_OWED_BYTES: usize = 512 * 1024 * 1024;
 
+/// A data file that relays keep.
+const MAX_SHARED_DATA_BYTES: usize = 16 * 1024 * 1024;
+/// A context and we.
+const DIRECT_LINE: usize = 2;
+
 /// What a call of one module brings along, as messages.
 #[derive(Debug)]
 pub(super) struct Pack {
@@ -48,6 +53,8 @@ enum Told {
     /// Compiled, and where.
     Extension(String, String),
     Missing(String),
+    /// A package, `:` and a path in it; and the body of the Data message that would tell of it.
+    Data(String, Vec<u8>),
 }
 
 impl Controller {
@@ -62,7 +69,7 @@ impl Controller {
                 None => return self.refuse(key),
             },
             Some(("child", target)) => return self.handle_wish(key, target, now),
-            Some(("data", path)) => ToAgent::Data(self.data(key.peer, path)),
+            Some(("data" | "bytes", path)) => ToAgent::Data(self.data(key.peer, path)),
             Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };
         // Behind a relay the answer is what the relay gives, so that the link to it carries it once.
@@ -71,6 +78,13 @@ impl Controller {
             ToAgent::Part(_) if request.starts_with("packed:") => answer,
             ToAgent::Part(_) if self.hand_out(key.peer, &answer) => ToAgent::Part(Vec::new()),
             ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
+            ToAgent::Data(value)
+                if request
+                    .strip_prefix("data:")
+                    .is_some_and(|file| self.hand_out_data(key.peer, file, value)) =>
+            {
+                ToAgent::Modules(pack(&[], &[]))
+            }
             _ => answer,
         };
         self.supplies.push(key);
@@ -88,6 +102,19 @@ impl Controller {
             self.pack = None;
         }
         Ok(())
+    }
+
+    /// As [`Self::hand_out`], among the modules; what is large would leave no room for others.
+    fn hand_out_data(&mut self, to: ContextId, file: &str, value: &Value) -> bool {
+        if self.line(to).len() <= DIRECT_LINE {
+            return false;
+        }
+        let mut body = Vec::new();
+        value.encode(&mut body);
+        body.len() <= MAX_SHARED_DATA_BYTES && {
+            let told = Told::Data(file.to_owned(), body);
+            self.hand_out(to, &ToAgent::Modules(pack(&[], &[told])))
+        }
     }
 
     /// What the context has asked for and has not taken yet.
@@ -266,7 +293,7 @@ impl Told {
     fn name(&self) -> &str {
         match self {
             Self::Module(module, _) => &module.name,
-            Self::Extension(name, _) | Self::Missing(name) => name,
+            Self::Extension(name, _) | Self::Missing(name) | Self::Data(name, _) => name,
         }
     }
 
@@ -278,10 +305,16 @@ impl Told {
             }
             Self::Extension(_, path) => (3, path.into(), &[][..], &[][..]),
             Self::Missing(_) => (4, "".into(), &[][..], &[][..]),
+            Self::Data(_, body) => (5, "".into(), &body[..], &[][..]),
         };
         let names = names.iter().map(|name| builder.text(name)).collect();
+        // Bytes, as it is sent: Python 2 has other texts.
+        let name = match self {
+            Self::Data(file, _) => builder.add(Node::Bytes(file.as_bytes().to_vec())),
+            _ => builder.text(self.name()),
+        };
         let fields = [
-            builder.text(self.name()),
+            name,
             builder.add(Node::Int(kind)),
             builder.text(&path),
             builder.add(Node::Bytes(source.to_vec())),

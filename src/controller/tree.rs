@@ -174,6 +174,7 @@ impl Controller {
     /// The relay has the agent's core and its watchdog, being an agent itself or this binary.
     fn start_behind(&mut self, parent: ContextId, new: New, now: Instant) {
         let New { id, target, runtime, plan, hello } = new;
+        self.send_part(parent, "hops");
         self.send_part(parent, "relay");
         if plan.terminal != Terminal::None {
             self.send_part(parent, "terminal");

@@ -159,6 +159,11 @@ impl Link {
         &self.fd
     }
 
+    /// The process that was started.
+    pub fn pid(&self) -> i32 {
+        self.child.pid()
+    }
+
     pub fn stderr(&self) -> Option<&OwnedFd> {
         self.stderr.as_ref()
     }

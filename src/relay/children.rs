@@ -3,7 +3,7 @@
 use crate::link::{Cause, End, LinkEvent, Start};
 use crate::mux::Mux;
 use crate::payload;
-use crate::proto::frame::Priority;
+use crate::proto::frame::{Kind, Priority};
 use crate::proto::ids::ContextId;
 use crate::proto::message::{FromAgent, ParentHello, Record, ResetReason, ToAgent};
 use crate::proto::session::Closed;
@@ -12,23 +12,37 @@ use crate::proto::value::{Builder, Node, Value};
 use crate::route::LinkId;
 use crate::sys::process;
 use crate::sys::tty::Role;
+use crate::sys::watchdog::Watched;
 use std::collections::HashMap;
 
 #[derive(Debug, Default)]
 pub(super) struct Children {
     by_link: HashMap<LinkId, StreamKey>,
     by_stream: HashMap<StreamKey, LinkId>,
+    /// Their processes, until they have been reaped.
+    pids: HashMap<LinkId, i32>,
     /// Messages for more than one child, by number.
     kept: HashMap<u32, Vec<u8>>,
 }
 
 impl Children {
-    pub(super) fn start(&mut self, key: StreamKey, order: &Value, mux: &mut Mux, streams: &mut Streams) {
+    pub(super) fn start(
+        &mut self,
+        key: StreamKey,
+        order: &Value,
+        mux: &mut Mux,
+        streams: &mut Streams,
+        watched: &mut Watched,
+    ) {
         let Some(start) = start_of(order) else { return streams.reset(key, ResetReason::UnknownMessage) };
         let context = ContextId(start.hello.context);
         let is_agent = order.get("core").is_some_and(|id| order.is_true(id));
         match mux.start(start) {
             Ok(link) => {
+                if let Some(pid) = mux.pid(link) {
+                    watched.leads(pid);
+                    self.pids.insert(link, pid);
+                }
                 self.by_link.insert(link, key);
                 self.by_stream.insert(key, link);
                 if let Some(guard) = payload::part("guard").filter(|_| is_agent) {
@@ -47,6 +61,11 @@ impl Children {
                 streams.send(key, FromAgent::Ended(report(&end, Some(error.to_string()))).encode(), true);
             }
         }
+    }
+
+    /// Those that have not been reaped.
+    pub(super) fn processes(&self) -> impl Iterator<Item = i32> {
+        self.pids.values().copied()
     }
 
     pub(super) fn keep(&mut self, key: u32, message: Vec<u8>) {
@@ -81,7 +100,18 @@ impl Children {
         }
     }
 
-    pub(super) fn handle_link(&mut self, link: LinkId, event: LinkEvent, streams: &mut Streams) {
+    pub(super) fn handle_link(
+        &mut self,
+        link: LinkId,
+        event: LinkEvent,
+        streams: &mut Streams,
+        watched: &mut Watched,
+    ) {
+        if matches!(event, LinkEvent::Ended(_))
+            && let Some(pid) = self.pids.remove(&link)
+        {
+            watched.leads_no_more(pid);
+        }
         let Some(key) = self.by_link.get(&link).copied() else { return };
         let (message, end) = match event {
             LinkEvent::Ready(hello) => (FromAgent::Started(hello), false),
@@ -93,6 +123,8 @@ impl Children {
                 self.by_stream.remove(&key);
                 (FromAgent::Ended(report(&end, None)), true)
             }
+            // Credit for what it has been given, which fits the window of a new stream.
+            LinkEvent::Frame(frame) if frame.kind != Kind::Open => return,
             // Nothing below may ask anything of us.
             LinkEvent::Frame(frame) => {
                 streams.refuse(&frame);

@@ -73,19 +73,26 @@ struct Me {
 
 impl Me {
     /// A child has something for us: what goes on to others, else nothing that it may.
-    fn handle_link(&mut self, link: LinkId, event: LinkEvent, children: &mut Children, mux: &Mux) {
+    fn handle_link(
+        &mut self,
+        link: LinkId,
+        event: LinkEvent,
+        children: &mut Children,
+        mux: &Mux,
+        watched: &mut Watched,
+    ) {
         let now = clock::now();
         match event {
             LinkEvent::Frame(frame) => {
                 // Of a splice that is over, answers may still be on their way.
                 let late = |frame: &Frame| frame.stream >= FIRST_JOINED && frame.kind != Kind::Open;
                 if let Some(frame) = self.splices.handle_frame(frame, now).filter(|frame| !late(frame)) {
-                    children.handle_link(link, LinkEvent::Frame(frame), &mut self.streams);
+                    children.handle_link(link, LinkEvent::Frame(frame), &mut self.streams, watched);
                 }
             }
             event => {
                 let ended = matches!(event, LinkEvent::Ended(_));
-                children.handle_link(link, event, &mut self.streams);
+                children.handle_link(link, event, &mut self.streams, watched);
                 if ended {
                     self.splices.lose(|context| !mux.knows(context));
                 }
@@ -132,12 +139,12 @@ impl Relay {
                 Event::Above(UplinkEvent::Ended(_))
                 | Event::Signal(Signal::Terminate | Signal::Hangup | Signal::Interrupt) => {
                     self.transfers = Transfers::default();
-                    self.watched.end();
+                    self.watched.end(self.children.processes());
                     return Ok(());
                 }
                 Event::Link(link, event) => {
                     if let Some(me) = &mut self.me {
-                        me.handle_link(link, event, &mut self.children, &self.mux);
+                        me.handle_link(link, event, &mut self.children, &self.mux, &mut self.watched);
                     }
                 }
                 Event::Timeout => {
@@ -242,7 +249,7 @@ impl Asked {
             },
             Ok(ToAgent::Put(order)) => transfers.put(self.key, &order, streams, watched),
             Ok(ToAgent::Fetch(order)) => transfers.fetch(self.key, &order, streams),
-            Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams),
+            Ok(ToAgent::Spawn(order)) => children.start(self.key, &order, mux, streams, watched),
             Ok(ToAgent::Keep { key, message }) => {
                 children.keep(key, message);
                 streams.answer_nothing(self.key);

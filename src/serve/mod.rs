@@ -68,6 +68,8 @@ impl Commands {
             return streams.reset(key, ResetReason::UnknownMessage);
         };
         let reads = order.get("stdin").is_some_and(|id| order.is_true(id));
+        let number = u32::try_from(self.next).unwrap_or(u32::MAX);
+        watched.begin(number);
         match process::start(&program, &words, reads) {
             Ok(Started { child, input, output, errors }) => {
                 streams.hold(key);
@@ -81,11 +83,11 @@ impl Commands {
                     watched: [false; NUMBERS],
                     cancelled: false,
                 };
-                watched.begin(u32::try_from(self.next).unwrap_or(u32::MAX));
                 self.running.insert(self.next, running);
                 self.next += 1;
             }
             Err(error) => {
+                watched.finish(number);
                 let program = program.to_string_lossy();
                 let said = format!("hopvine: cannot run {program}: {error}\n");
                 let missing = error.kind() == std::io::ErrorKind::NotFound;

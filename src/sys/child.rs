@@ -2,9 +2,9 @@
 
 use super::fd::set_nonblocking;
 use super::limits;
+use super::lineage;
 use super::signals;
 use super::tty::{self, Role, Terminal};
-use super::watchdog;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
@@ -105,10 +105,14 @@ impl Child {
         Process(self.pid)
     }
 
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
     /// Kills it and all that descends from it.
     pub fn kill_tree(&self) {
         if self.exit.is_none() {
-            watchdog::kill_tree(self.pid);
+            lineage::kill_tree(self.pid);
         }
     }
 

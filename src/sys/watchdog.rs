@@ -7,6 +7,7 @@
 
 use super::clock;
 use super::fd;
+use super::lineage::{self, Process};
 use super::unfinished::{self, Names, Unfinished, Watchdog};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
@@ -15,18 +16,18 @@ use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, setsid};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-/// How often it looks for more to kill; what forks as fast as it can is still found.
-const LOOKS: usize = 200;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
-/// The link is silent after so many intervals.
-const INTERVALS: u32 = 4;
+/// What is asked to end has so long before it is killed.
+const HOPS_PATIENCE: Duration = Duration::from_millis(500);
+/// The link is silent after so many half intervals: one more than the other end waits for, which tells why.
+const HALF_INTERVALS: u32 = 9;
 /// What is told and what /proc has may differ by so much.
 const SLACK: Duration = Duration::from_millis(20);
 /// For the end by the watchdog.
@@ -81,14 +82,18 @@ impl Watched {
     pub fn beat(&mut self, interval: Duration) {
         match self {
             Self::Ours { .. } => self.tell(b'b', u32::try_from(interval.as_millis()).unwrap_or(u32::MAX)),
-            Self::Guard { orders, .. } => drop(orders.write_all(b"heard = os.times()[4]\n")),
+            Self::Guard { orders, .. } => order_guard(orders, "heard = os.times()[4]"),
         }
     }
 
-    /// The work of a command has begun: what is adopted from now on is of it.
+    /// The work of a command is about to begin: what starts from now on is of it.
     pub fn begin(&mut self, number: u32) {
         match self {
-            Self::Ours { .. } => self.tell(b'+', number),
+            Self::Ours { orders } => {
+                // Whoever reads it may do so late.
+                let now = u64::try_from(uptime().as_millis()).unwrap_or(0);
+                orders.write_all(&[&order(b'+', number)[..], &now.to_be_bytes()].concat()).ok();
+            }
             Self::Guard { starts, .. } => {
                 let now = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
                 starts.write_all(&now.as_secs_f64().to_ne_bytes()).ok();
@@ -103,8 +108,24 @@ impl Watched {
         }
     }
 
-    /// Has the watchdog end all that is left, and us last; returns only where that has gone.
-    pub fn end(&mut self) {
+    /// A child of ours is a hop: it has something to put in order too before it is killed.
+    pub fn leads(&mut self, pid: i32) {
+        match self {
+            Self::Ours { .. } => self.tell(b'h', pid.cast_unsigned()),
+            Self::Guard { orders, .. } => order_guard(orders, &format!("spared[{pid}]=1")),
+        }
+    }
+
+    pub fn leads_no_more(&mut self, pid: i32) {
+        match self {
+            Self::Ours { .. } => self.tell(b'g', pid.cast_unsigned()),
+            Self::Guard { orders, .. } => order_guard(orders, &format!("spared.pop({pid},0)")),
+        }
+    }
+
+    /// Has the watchdog end all that is left, and us last; returns only where that has gone. Hops then end by
+    /// themselves, with their links: who is stopped to be killed by us could stay so, should we be killed too.
+    pub fn end(&mut self, hops: impl Iterator<Item = i32>) {
         let told = match self {
             Self::Ours { orders } => orders.write_all(&order(b'e', 0)),
             Self::Guard { orders, .. } => orders.write_all(b"end(0)\n"),
@@ -112,7 +133,7 @@ impl Watched {
         match told {
             Ok(()) => pause(LAST_WAIT),
             // It has been killed: what it would have done.
-            Err(_) => kill_below(),
+            Err(_) => kill_below(&hops.collect::<Vec<i32>>()),
         }
     }
 
@@ -134,6 +155,11 @@ impl Watched {
         // Without a watchdog this ends with its link.
         orders.write_all(&order(what, number)).ok();
     }
+}
+
+/// At one go: it takes what it has read for whole.
+fn order_guard(orders: &mut File, line: &str) {
+    orders.write_all(format!("{line}\n").as_bytes()).ok();
 }
 
 fn order(what: u8, number: u32) -> [u8; ORDER_BYTES] {
@@ -175,6 +201,8 @@ pub fn start(link: [&OwnedFd; 2]) -> io::Result<Watched> {
 
 struct Watch {
     child: Pid,
+    /// The hops that lead on from the child.
+    hops: HashSet<i32>,
     /// When running commands have begun, by their numbers.
     begun: HashMap<u32, Duration>,
     /// Of the link; silence is a multiple of the interval.
@@ -189,6 +217,7 @@ impl Watch {
     fn of(child: Pid) -> Self {
         Self {
             child,
+            hops: HashSet::new(),
             begun: HashMap::new(),
             heard: clock::now(),
             interval: FIRST_INTERVAL,
@@ -207,11 +236,12 @@ impl Watch {
             if let Some(status) = self.reap() {
                 self.take_orders(orders);
                 self.unfinished.remove();
+                self.dismiss();
                 self.purge(self.oldest(), &[]);
                 return status;
             }
             let quiet = clock::now().duration_since(self.heard);
-            let left = (self.interval * INTERVALS).saturating_sub(quiet);
+            let left = (self.interval * HALF_INTERVALS / 2).saturating_sub(quiet);
             if left.is_zero() {
                 break;
             }
@@ -267,7 +297,13 @@ impl Watch {
         match what {
             b'e' => self.interval = Duration::ZERO,
             b'b' => (self.heard, self.interval) = (clock::now(), Duration::from_millis(number.into())),
-            b'+' => drop(self.begun.insert(number, uptime())),
+            b'h' => drop(self.hops.insert(number.cast_signed())),
+            b'g' => drop(self.hops.remove(&number.cast_signed())),
+            b'+' => {
+                let (when, _) = rest.split_first_chunk()?;
+                self.begun.insert(number, Duration::from_millis(u64::from_be_bytes(*when)));
+                return Some(ORDER_BYTES + size_of::<u64>());
+            }
             unfinished::ORDER => return self.unfinished.take(number, rest).map(|size| ORDER_BYTES + size),
             _ => drop(self.begun.remove(&number)),
         }
@@ -296,6 +332,7 @@ impl Watch {
 
     /// Ends the child and all that is still part of it.
     fn end(&self) {
+        self.dismiss();
         let known = self.purge(self.oldest(), &[]);
         kill(self.child, Signal::SIGKILL).ok();
         // It may have forked since the last look.
@@ -303,112 +340,44 @@ impl Watch {
         waitpid(self.child, None).ok();
     }
 
+    /// Asks the hops to end, and gives them time: each knows best what of its own is to survive, and what it
+    /// has adopted is a stranger here once it has gone.
+    fn dismiss(&self) {
+        let lives = |pid: &&i32| lineage::process(**pid).is_some();
+        let hops: Vec<i32> = self.hops.iter().filter(lives).copied().collect();
+        lineage::send_each(&hops, Signal::SIGTERM);
+        // What is stopped hears nothing else.
+        lineage::send_each(&hops, Signal::SIGCONT);
+        let deadline = clock::now() + HOPS_PATIENCE;
+        while hops.iter().any(|pid| lives(&pid)) && clock::now() < deadline {
+            pause(BETWEEN_LOOKS);
+        }
+    }
+
     /// Kills all that descends from the child, and what has been adopted that has started since then and
     /// is not known; returns all that has been adopted.
     fn purge(&self, since: Option<Duration>, known: &[Process]) -> Vec<Process> {
         let (me, child) = (Pid::this().as_raw(), self.child.as_raw());
-        let mut adopted = Vec::new();
-        for _ in 0..LOOKS {
-            let all = processes();
-            let is_new =
-                |process: &&Process| process.parent == me && process.pid != child && !known.contains(process);
-            adopted = all.iter().filter(is_new).copied().collect();
-            let is_doomed = |process: &&Process| since.is_some_and(|since| process.started + SLACK >= since);
-            let roots = adopted.iter().filter(is_doomed).map(|process| process.pid);
-            let doomed = lineage(&all, [child].into_iter().chain(roots));
-            if doomed.len() == 1 {
-                break;
-            }
-            send_each(&doomed[1..], Signal::SIGKILL);
-            pause(BETWEEN_LOOKS);
-        }
-        adopted
+        let is_new = |process: &Process| {
+            process.parent == me && process.pid != child && !known.iter().any(|known| known.is(process))
+        };
+        let is_doomed = |process: &Process| {
+            let late = || since.is_some_and(|since| process.started + SLACK >= since);
+            process.parent == child || is_new(process) && late()
+        };
+        lineage::kill_all(|all| {
+            all.iter().filter(|process| is_doomed(process)).map(|process| process.pid).collect()
+        });
+        lineage::processes().into_iter().filter(is_new).collect()
     }
 }
 
-/// Kills a process and all that descends from it.
-pub fn kill_tree(root: i32) {
-    kill_all(|_| vec![root]);
-}
-
-/// Kills all that descends from this process.
-fn kill_below() {
+/// Kills all that descends from this process and not from these.
+fn kill_below(spared: &[i32]) {
     let me = Pid::this().as_raw();
-    kill_all(|all| all.iter().filter(|process| process.parent == me).map(|process| process.pid).collect());
-}
-
-/// Kills these, and all that descends from them. Who stops forks no more, and stays the parent of what it
-/// has forked: so nothing gets lost before all is found.
-fn kill_all(roots: impl Fn(&[Process]) -> Vec<i32>) {
-    let mut stopped = Vec::new();
-    for _ in 0..LOOKS {
-        let all = processes();
-        let line = lineage(&all, roots(&all));
-        let fresh: Vec<i32> = line.iter().filter(|pid| !stopped.contains(*pid)).copied().collect();
-        // The signal is not what stops it: until it has stopped, it may still fork.
-        let runs = |process: &&Process| process.runs && line.contains(&process.pid);
-        if fresh.is_empty() && all.iter().find(runs).is_none() {
-            break;
-        }
-        if fresh.is_empty() {
-            pause(Duration::from_millis(1));
-        }
-        send_each(&fresh, Signal::SIGSTOP);
-        stopped.extend(fresh);
-    }
-    // The last ones first: whoever loses its parent may be woken, as one whom nobody else would wake.
-    stopped.reverse();
-    send_each(&stopped, Signal::SIGKILL);
-}
-
-/// The roots, then all that descends from them.
-fn lineage(all: &[Process], roots: impl IntoIterator<Item = i32>) -> Vec<i32> {
-    let mut line: Vec<i32> = roots.into_iter().collect();
-    let mut at = 0;
-    while let Some(parent) = line.get(at).copied() {
-        line.extend(all.iter().filter(|process| process.parent == parent).map(|process| process.pid));
-        at += 1;
-    }
-    line
-}
-
-fn send_each(pids: &[i32], signal: Signal) {
-    for pid in pids {
-        kill(Pid::from_raw(*pid), signal).ok();
-    }
-}
-
-/// A line of /proc.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Process {
-    pid: i32,
-    parent: i32,
-    /// After the system's own start.
-    started: Duration,
-    /// Whether it is neither stopped nor traced.
-    runs: bool,
-}
-
-/// All that runs and has not ended.
-fn processes() -> Vec<Process> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(process)
-        .collect()
-}
-
-fn process(pid: i32) -> Option<Process> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in brackets may hold anything.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: u64 = fields.get(19)?.parse().ok()?;
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    let started = Duration::from_millis(ticks * 1000 / u64::try_from(per_second).unwrap_or(100));
-    let (state, parent) = (*fields.first()?, fields.get(1)?.parse().ok()?);
-    let runs = !matches!(state, "T" | "t");
-    (!matches!(state, "Z" | "X")).then_some(Process { pid, parent, started, runs })
+    let is_doomed = |process: &&Process| process.parent == me && !spared.contains(&process.pid);
+    lineage::kill_all(|all| all.iter().filter(is_doomed).map(|process| process.pid).collect());
+    lineage::send_each(spared, Signal::SIGTERM);
 }
 
 fn uptime() -> Duration {
@@ -417,14 +386,13 @@ fn uptime() -> Duration {
     Duration::from_secs_f64(seconds.unwrap_or_default())
 }
 
-fn pause(time: Duration) {
+pub(super) fn pause(time: Duration) {
     poll(&mut [], PollTimeout::try_from(time).unwrap_or(PollTimeout::ZERO)).ok();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
 
     /// However its orders are cut, and whatever names hold.
     #[test]
@@ -452,23 +420,5 @@ mod tests {
         }
         watch.unfinished.remove();
         assert_eq!(names.map(|name| name.exists()), [true, false, false, true]);
-    }
-
-    /// `kill_tree`, while the tree forks as fast as it can.
-    #[test]
-    fn nothing_that_is_forked_meanwhile_survives() {
-        for _ in 0..20 {
-            let script = "while :; do sleep 20 & echo; [ $((n += 1)) -lt 200 ] || wait; done";
-            let mut command = Command::new("sh");
-            let mut bomb = command.args(["-c", script]).stdout(Stdio::piped()).spawn().expect("a shell");
-            let mut output = bomb.stdout.take().expect("a pipe");
-            output.read_exact(&mut [0; 8]).expect("it has begun");
-            kill_tree(i32::try_from(bomb.id()).expect("a pid"));
-            bomb.wait().expect("a status");
-            let killed = clock::now();
-            // All of them have it.
-            output.read_to_end(&mut Vec::new()).expect("the end of all");
-            assert!(killed.elapsed() < Duration::from_secs(10), "some have lived on");
-        }
     }
 }

@@ -17,6 +17,7 @@ use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::report::{Finding, Reporter, ResultKind, Verdict, usage};
 use crate::sys::clock;
+use crate::sys::guardian::Guardian;
 use crate::sys::signals::Signal;
 use std::io;
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 const FAR: Duration = Duration::from_secs(86_400);
 
 pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
+    let guardian = Guardian::start()?;
     let (targets, settings) = match prepare::reach(typed) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -35,8 +37,10 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
     // Nobody is asked while steps are timed.
     let secrets = Secrets { user: User::Away, ..settings.secrets };
     let settings = Settings { timeout: Some(settings.connect_timeout), secrets, ..settings };
+    let mut mux = Mux::new(ContextId::CONTROLLER)?;
+    mux.be_guarded(guardian);
     let doctor = Doctor {
-        mux: Mux::new(ContextId::CONTROLLER)?,
+        mux,
         controller: Controller::new(settings.clone()),
         reporter: output::reporter(typed, None, ResultKind::Output, &targets),
         settings,

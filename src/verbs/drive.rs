@@ -15,6 +15,7 @@ use crate::controller::operation::Report;
 use crate::controller::{Note, Weight};
 use crate::error::{ExitCode, UsageError};
 use crate::report::{Folder, Page, Reporter, View};
+use crate::sys::guardian::Guardian;
 use crate::sys::{clock, random};
 use std::collections::HashSet;
 use std::io;
@@ -26,7 +27,11 @@ const MAX_UNREAD_BYTES: usize = 128 * 1024;
 const SHARED_AT_ONCE: usize = 1024;
 
 /// Runs what has been prepared, or says what is wrong with the command line.
-pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -> io::Result<ExitCode> {
+pub(super) fn with(
+    guardian: Guardian,
+    prepared: Result<Prepared, UsageError>,
+    typed: &cli::Fleet,
+) -> io::Result<ExitCode> {
     match prepared {
         Ok(prepared) if typed.work.dry_run || typed.list_hosts => {
             match output::file_names(typed, &prepared.targets) {
@@ -35,7 +40,7 @@ pub(super) fn with(prepared: Result<Prepared, UsageError>, typed: &cli::Fleet) -
             }
         }
         Ok(prepared) => match output::folder(typed, &prepared.targets) {
-            Ok(folder) => turns::run(&mut Drive::new(prepared, typed, folder)?),
+            Ok(folder) => turns::run(&mut Drive::new(prepared, typed, folder, guardian)?),
             Err(error) => Ok(refused(&error)),
         },
         Err(error) => Ok(refused(&error)),
@@ -75,7 +80,12 @@ enum Remembering {
 }
 
 impl Drive {
-    fn new(prepared: Prepared, typed: &cli::Fleet, folder: Option<Folder>) -> io::Result<Self> {
+    fn new(
+        prepared: Prepared,
+        typed: &cli::Fleet,
+        folder: Option<Folder>,
+        guardian: Guardian,
+    ) -> io::Result<Self> {
         let reporter = output::reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
@@ -90,7 +100,7 @@ impl Drive {
         if !output::is_dumb() {
             reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
         }
-        let mut mux = Turns::mux()?;
+        let mut mux = Turns::mux(guardian)?;
         // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
         let spooled = !fleet.is_one_go() || shares;

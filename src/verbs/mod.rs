@@ -22,6 +22,7 @@ mod turns;
 
 use crate::cli::Command;
 use crate::error::ExitCode;
+use crate::sys::guardian::Guardian;
 use std::io;
 
 /// Runs a command to its end.
@@ -32,15 +33,18 @@ use std::io;
 pub fn run(command: Command) -> io::Result<ExitCode> {
     crate::sys::limits::raise_open_files();
     crate::sys::limits::outlive_file_size();
+    // Arguments are worked out in order: the guardian knows nothing of what is prepared, passwords above all.
     match command {
-        Command::Run(run) => drive::with(prepare::run(&run), &run.fleet),
-        Command::Call(call) => drive::with(prepare::call(&call), &call.fleet),
-        Command::Filter(filter) => drive::with(prepare::filter(&filter), &filter.call.fleet),
-        Command::Script(script) => drive::with(prepare::script(&script), &script.fleet),
-        Command::Put(put) => drive::with(prepare::put(&put), &put.fleet),
-        Command::Fetch(fetch) => drive::with(prepare::fetch(&fetch), &fetch.fleet),
-        Command::Queue(queue) => queue::run(&queue),
-        Command::Facts(facts) => drive::with(prepare::facts(&facts), &facts.fleet),
+        Command::Run(run) => drive::with(Guardian::start()?, prepare::run(&run), &run.fleet),
+        Command::Call(call) => drive::with(Guardian::start()?, prepare::call(&call), &call.fleet),
+        Command::Filter(filter) => {
+            drive::with(Guardian::start()?, prepare::filter(&filter), &filter.call.fleet)
+        }
+        Command::Script(script) => drive::with(Guardian::start()?, prepare::script(&script), &script.fleet),
+        Command::Put(put) => drive::with(Guardian::start()?, prepare::put(&put), &put.fleet),
+        Command::Fetch(fetch) => drive::with(Guardian::start()?, prepare::fetch(&fetch), &fetch.fleet),
+        Command::Queue(queue) => queue::run(Guardian::start()?, &queue),
+        Command::Facts(facts) => drive::with(Guardian::start()?, prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Relay(relay) => relay::run(relay),

@@ -13,6 +13,7 @@ use crate::hosts::target::Target;
 use crate::proto::json;
 use crate::report;
 use crate::sys::clock;
+use crate::sys::guardian::Guardian;
 use crate::sys::stdio;
 use drive::Drive;
 use lines::Lines;
@@ -25,8 +26,8 @@ use std::os::unix::fs::FileTypeExt;
 const MAX_WRONG: usize = 20;
 
 /// Runs a queue to its end, or says what is wrong with the command line or with a file's lines.
-pub(super) fn run(typed: &cli::Queue) -> io::Result<ExitCode> {
-    match begin(typed) {
+pub(super) fn run(guardian: Guardian, typed: &cli::Queue) -> io::Result<ExitCode> {
+    match begin(guardian, typed) {
         Ok(Some(mut drive)) => {
             let code = turns::run(&mut drive)?;
             Ok(drive.finish(code))
@@ -59,7 +60,7 @@ impl From<io::Error> for Refused {
 }
 
 /// What is there to be done; none where it was only to be told.
-fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
+fn begin(guardian: Guardian, typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
     let mut operations = Operations::new(typed)?;
     if let Some(path) = typed.file.as_ref().filter(|_| !typed.reads_input()) {
         let wrong = |error: io::Error| UsageError::Local { path: path.clone(), wrong: error.to_string() };
@@ -76,7 +77,7 @@ fn begin(typed: &cli::Queue) -> Result<Option<Drive<'_>>, Refused> {
         // Before signals are ours: nothing is to be stopped.
         true => (None, Lines::all()?),
         false => {
-            let mut mux = Turns::mux()?;
+            let mut mux = Turns::mux(guardian)?;
             let lines = Lines::open(&mut mux)?;
             (Some(mux), lines)
         }

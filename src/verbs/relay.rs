@@ -3,6 +3,7 @@
 use super::{drive, prepare};
 use crate::cli;
 use crate::error::ExitCode;
+use crate::sys::guardian::Guardian;
 use crate::sys::identity::PROGRAM;
 use crate::sys::stdio;
 use crate::{payload, relay};
@@ -26,9 +27,10 @@ pub(super) fn run(typed: cli::Relay) -> io::Result<ExitCode> {
 /// Copies this program to each host as the standard input of a script, which has the copy itself say
 /// whether it is whole before it takes its place.
 fn put_there(typed: &cli::Install) -> io::Result<ExitCode> {
+    let guardian = Guardian::start()?;
     stdio::replace_input(&File::open(PROGRAM)?)?;
     let prepared = prepare::install(typed, &own_sum()?);
-    drive::with(prepared, &typed.fleet)
+    drive::with(guardian, prepared, &typed.fleet)
 }
 
 fn own_sum() -> io::Result<String> {

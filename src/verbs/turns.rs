@@ -10,6 +10,7 @@ use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::report::{Page, Pressure};
 use crate::sys::clock;
+use crate::sys::guardian::Guardian;
 use crate::sys::signals::Signal;
 use crate::sys::stdio::{self, Stream};
 use std::io;
@@ -38,8 +39,10 @@ impl Turns {
         Self { mux, controller, outputs, ending, desk, verbose, starts: STARTS_AT_ONCE }
     }
 
-    pub(super) fn mux() -> io::Result<Mux> {
-        Mux::new(ContextId::CONTROLLER)
+    pub(super) fn mux(guardian: Guardian) -> io::Result<Mux> {
+        let mut mux = Mux::new(ContextId::CONTROLLER)?;
+        mux.be_guarded(guardian);
+        Ok(mux)
     }
 
     /// Whether a question is on the terminal.

@@ -1,0 +1,142 @@
+//! Who ends what this process has started, should it be killed before it can: a fork from before there was
+//! anything to keep secret, that does nothing but wait for that.
+//!
+//! Most of what is started has a watchdog of its own, or ends with its standard input. What ignores all of
+//! that (an ssh that is stopped, a way in that is deaf) would otherwise stay for good.
+
+use super::clock;
+use super::fd::set_nonblocking;
+use super::lineage;
+use super::watchdog;
+use nix::fcntl::OFlag;
+use nix::libc;
+use nix::sys::wait::waitpid;
+use nix::unistd::{ForkResult, Pid, dup2_stdin, fork, pipe2, setsid};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Time for a watchdog, which has processes to find and to end before it goes.
+const PATIENCE: Duration = Duration::from_secs(4);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// What has happened, and a pid.
+const WORD_BYTES: usize = 5;
+
+/// The line to the guardian, which acts when this closes.
+#[derive(Debug)]
+pub struct Guardian {
+    pid: Pid,
+    words: Option<File>,
+    /// How many it has been told of, and of no end.
+    alive: usize,
+}
+
+/// A child of ours.
+#[derive(Clone, Copy)]
+struct Ward {
+    /// After the system's own start: another with this pid has another.
+    started: Option<Duration>,
+    has_watchdog: bool,
+}
+
+impl Guardian {
+    /// Forks; to be called before there are threads, and before anything is known that should be forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more processes or descriptors.
+    pub fn start() -> io::Result<Self> {
+        // Should the guardian be stopped, nobody waits for it.
+        let (heard, words) = pipe2(OFlag::O_CLOEXEC)?;
+        set_nonblocking(&words)?;
+        // SAFETY: this process has no other thread.
+        match unsafe { fork() }? {
+            ForkResult::Parent { child } => Ok(Self { pid: child, words: Some(File::from(words)), alive: 0 }),
+            ForkResult::Child => {
+                drop(words);
+                listen(heard).map(|wards| guard(&wards)).ok();
+                // SAFETY: ends this process at once; nothing of it is to be dropped, as the parent has it too.
+                unsafe { libc::_exit(0) }
+            }
+        }
+    }
+
+    /// A child that leads a session of its own.
+    pub fn started(&mut self, pid: i32) {
+        self.alive += 1;
+        self.tell(b'+', pid);
+    }
+
+    /// It has a watchdog by now, which ends what it has started, and needs a moment for that.
+    pub fn has_watchdog(&mut self, pid: i32) {
+        self.tell(b'w', pid);
+    }
+
+    /// It has been reaped.
+    pub fn ended(&mut self, pid: i32) {
+        self.alive = self.alive.saturating_sub(1);
+        self.tell(b'-', pid);
+    }
+
+    fn tell(&mut self, what: u8, pid: i32) {
+        let [a, b, c, d] = pid.to_be_bytes();
+        if let Some(words) = &mut self.words {
+            words.write_all(&[what, a, b, c, d]).ok();
+        }
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        self.words = None;
+        // Where it has somebody to wait for, nobody waits for it.
+        if self.alive == 0 {
+            waitpid(self.pid, None).ok();
+        }
+    }
+}
+
+/// Keeps nothing open that others may wait for the end of; returns, when the parent has gone, whom it has left.
+fn listen(heard: OwnedFd) -> io::Result<HashMap<i32, Ward>> {
+    setsid()?;
+    let nothing = File::open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    let keep = heard.as_raw_fd();
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 0 && *fd != keep) {
+        // SAFETY: nothing in this process uses it any more; that of the listing has been closed already.
+        unsafe { libc::close(fd) };
+    }
+    std::mem::forget(nothing);
+    let (mut heard, mut word, mut wards) = (File::from(heard), [0; WORD_BYTES], HashMap::new());
+    while heard.read_exact(&mut word).is_ok() {
+        let [what, a, b, c, d] = word;
+        let pid = i32::from_be_bytes([a, b, c, d]);
+        match what {
+            b'+' => drop(wards.insert(pid, Ward { started: lineage::started(pid), has_watchdog: false })),
+            b'w' => drop(wards.get_mut(&pid).map(|ward: &mut Ward| ward.has_watchdog = true)),
+            _ => drop(wards.remove(&pid)),
+        }
+    }
+    Ok(wards)
+}
+
+/// Ends whom nobody else does at once, and the others where they have not ended by themselves.
+fn guard(wards: &HashMap<i32, Ward>) {
+    let lives = |pid: &i32, ward: &Ward| ward.started.is_some() && lineage::started(*pid) == ward.started;
+    for (pid, _) in wards.iter().filter(|(pid, ward)| !ward.has_watchdog && lives(pid, ward)) {
+        lineage::kill_tree(*pid);
+    }
+    let deadline = clock::now() + PATIENCE;
+    while wards.iter().any(|(pid, ward)| lives(pid, ward)) && clock::now() < deadline {
+        watchdog::pause(BETWEEN_LOOKS);
+    }
+    for (pid, _) in wards.iter().filter(|(pid, ward)| lives(pid, ward)) {
+        lineage::kill_tree(*pid);
+    }
+}
