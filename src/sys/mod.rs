@@ -12,6 +12,7 @@ pub mod fd;
 pub mod identity;
 pub mod limits;
 pub mod machine;
+mod memory;
 pub mod poll;
 pub mod process;
 pub mod random;
