@@ -1,4 +1,5 @@
 """Files from above: each is written under another name, compared, and only then takes its place."""
+import time
 PUT = 18
 ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 # What another machine may send that does not say how much it is.
@@ -7,6 +8,11 @@ DOT, NUL = utf8('.'), pack('B', 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
 # So much of a file is written before the system is to begin with the disk.
 EAGER = 128 * WINDOW
+# As in src/proto/stream/window.rs, which says why. Of all transfers.
+MAX_WINDOW, LEAST_WINDOW = 64 * WINDOW, 8 * WINDOW
+SLACK, LEAST = .002, .01
+clock = getattr(time, 'monotonic', time.time)
+quickest, usual, peak = [], 0, 0
 umask = os.umask(63)
 os.umask(umask)
 # Should this process be killed, the watchdog removes what is not whole, as the last that it does.
@@ -69,17 +75,22 @@ def stamp(path, mtime):
 
 
 class Put(Transfer):
-    fd = None
+    fd = round = None
+    early = 0
+    doubles = 1
+    # In all: what may be sent, what has been used up.
+    window = allowed = WINDOW
+    spent = 0
 
     def __init__(self, *first):
         self.take_in()
         Transfer.__init__(self, *first)
+        self.wire.grant = self.take_early
 
     def work(self):
         order = self.order
         self.tree, self.keep = order['tree'], order['keep']
         self.unpacker = order['packed'] and zlib.decompressobj(-15)
-        self.window = WINDOW
         # Folders by name, with their devices; the name for what is not whole by device.
         self.devices, self.temps, self.late = {}, {}, []
         if order['path'] is None:
@@ -90,7 +101,7 @@ class Put(Transfer):
         end = 0
         while not end:
             self.wait(lambda: self.news)
-            tag, body, end = self.news.pop(0)
+            tag, body, end, early = self.news.pop(0)
             lock.release()
             if body and tag != ENTRY and self.fd is None:
                 raise Refused('refused: contents of no file')
@@ -102,7 +113,7 @@ class Put(Transfer):
                 self.skip(unpack('>Q', body)[0])
             elif tag == SUM:
                 self.close(body)
-            self.used(len(body) + 1)
+            self.used(len(body) + 1 - early)
         if self.fd is not None or not self.files:
             raise Refused('%s has not come whole' % show(self.path))
         for path, mode, mtime in self.late[::-1]:
@@ -118,18 +129,57 @@ class Put(Transfer):
                 return os.path.join(named(getattr(os, 'fsencode', str)(folder)), utf8('hopvine-') + unused())
         raise Refused('no folder for temporary files can be written')
 
+    def take_early(self, size):
+        """A piece of a message that is not whole, which cannot wait for the rest."""
+        self.early += size
+        self.used(size)
+
+    def take(self, *message):
+        Transfer.take(self, *message + (self.early,))
+        self.early = 0
+
     def used(self, size):
-        """Gives credit for what has been written; the window doubles, up to 4 MiB."""
+        """Gives credit for what has been written, so that as much is on its way as keeps the link busy, and little more."""
         lock.acquire()
-        stream = self.wire
-        stream.taken += size
-        if stream.taken >= self.window // 2:
-            growth = min(self.window, 64 * WINDOW - self.window)
-            control(CREDIT, stream.peer, stream.number, pack('>I', stream.taken + growth))
-            self.window += growth
-            stream.taken = 0
+        self.spent += size
+        self.look_back()
+        open = self.allowed - self.spent
+        if open <= self.window // 2:
+            if self.doubles:
+                self.window = min(2 * self.window, MAX_WINDOW)
+            # When it began, what was used up, the first byte and the last that it is about, how long the first took.
+            self.round = self.round or [clock(), self.spent, self.allowed, self.spent + self.window, None]
+            control(CREDIT, self.wire.peer, self.wire.number, pack('>I', self.window - open))
+            self.allowed = self.spent + self.window
             pump()
         lock.release()
+
+    def look_back(self):
+        """Where a round has ended, the window becomes what drains in the time that it may take; the lock is held."""
+        global usual, peak
+        if not self.round or self.spent <= self.round[2]:
+            return
+        began, start, first, last, trip = self.round
+        took = max(clock() - began, .000001)
+        if trip is None:
+            trip = self.round[4] = took
+            quickest[:] = [min(quickest + [took])]
+        if self.spent < last:
+            return
+        self.round = None
+        rate = (self.spent - start) / took
+        peak = max(peak * .99, rate)
+        beside = min(max(trip - (first - start) / peak, quickest[0]), quickest[0] + LEAST)
+        usual = (usual * 7 + beside) / 8
+        limit = 2 * max(usual, quickest[0]) + SLACK
+        if self.doubles and took <= limit:
+            return
+        self.doubles = 0
+        least = max(min(rate * LEAST, LEAST_WINDOW), WINDOW)
+        if self.window <= least and trip > limit:
+            quickest[0] = trip
+        drains = min(max(rate * limit, self.window / 2), self.window * 2)
+        self.window = int(min(max(drains, least), MAX_WINDOW))
 
     def unpacked(self, data):
         if self.unpacker:

@@ -2,12 +2,15 @@
 //! most 64 KiB, as far as the reader has given credit.
 
 mod half;
+mod window;
 
 use super::frame::{Frame, Kind, Priority};
 use super::ids::{ContextId, StreamId};
 use super::message::{Credit, MessageError, Record, ResetReason, number};
 use half::{Piece, ReceiveHalf, Received, SendHalf};
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+use window::Pool;
 
 /// Credit of a new stream in each direction, in bytes.
 pub const WINDOW_BYTES: u32 = 64 * 1024;
@@ -81,13 +84,13 @@ struct Stream {
 /// What is left of what one peer's streams may take together.
 #[derive(Debug)]
 struct Budget {
-    growth_bytes: u32,
+    windows: Pool,
     partial_bytes: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { growth_bytes: MAX_GROWTH_BYTES, partial_bytes: MAX_MESSAGE_BYTES }
+        Self { windows: Pool::new(MAX_GROWTH_BYTES), partial_bytes: MAX_MESSAGE_BYTES }
     }
 }
 
@@ -151,18 +154,17 @@ impl Streams {
         }
     }
 
-    /// Says that `bytes` of the stream's messages have been used up. The window of a bulk stream grows.
-    pub fn grant(&mut self, key: StreamKey, bytes: usize) {
+    /// Says that `bytes` of the stream's messages have been used up. The window of a bulk stream becomes
+    /// what its link needs.
+    pub fn grant(&mut self, key: StreamKey, bytes: usize, now: Instant) {
         let bulk = self.table.get(&key).is_some_and(|stream| stream.priority == Priority::Bulk);
-        self.give_credit(key, bytes, bulk);
+        self.give_credit(key, bytes, bulk, now);
     }
 
-    fn give_credit(&mut self, key: StreamKey, bytes: usize, grows: bool) {
+    fn give_credit(&mut self, key: StreamKey, bytes: usize, adapts: bool, now: Instant) {
         let Some(stream) = self.table.get_mut(&key) else { return };
-        let mut none = 0;
-        let budget = self.peers.entry(key.peer).or_default();
-        let room = if grows { &mut budget.growth_bytes } else { &mut none };
-        if let Some(bytes) = stream.receive.credit_for(bytes, room) {
+        let pool = &mut self.peers.entry(key.peer).or_default().windows;
+        if let Some(bytes) = stream.receive.credit_for(bytes, adapts, pool, now) {
             self.control(Kind::Credit, key, Record::encode(&Credit { bytes }));
         }
     }
@@ -196,11 +198,11 @@ impl Streams {
     }
 
     /// Takes a frame that is addressed to this context and not about the link.
-    pub fn handle_frame(&mut self, frame: Frame) {
+    pub fn handle_frame(&mut self, frame: Frame, now: Instant) {
         let key = StreamKey { peer: frame.from, id: frame.stream };
         match frame.kind {
-            Kind::Open => self.accept(key, frame),
-            Kind::Data => self.receive(key, frame),
+            Kind::Open => self.accept(key, frame, now),
+            Kind::Data => self.receive(key, frame, now),
             Kind::Credit => self.credit(key, &frame.body),
             Kind::Reset => {
                 if self.forget(key) {
@@ -226,7 +228,7 @@ impl Streams {
         if id.0.is_multiple_of(2) { Side::Ancestor } else { Side::Descendant }
     }
 
-    fn accept(&mut self, key: StreamKey, frame: Frame) {
+    fn accept(&mut self, key: StreamKey, frame: Frame, now: Instant) {
         let opener = if key.peer > self.me { Side::Descendant } else { Side::Ancestor };
         if self.table.contains_key(&key) || Self::side(key.id) != opener {
             return self.break_off(key, ResetReason::UnknownMessage);
@@ -237,16 +239,16 @@ impl Streams {
             return self.control(Kind::Reset, key, ResetReason::TooManyStreams.encode());
         }
         self.table.insert(key, Stream::new(frame.priority, false));
-        self.receive(key, frame);
+        self.receive(key, frame, now);
     }
 
-    fn receive(&mut self, key: StreamKey, frame: Frame) {
+    fn receive(&mut self, key: StreamKey, frame: Frame, now: Instant) {
         let Some(stream) = self.table.get_mut(&key) else {
             self.events.extend(frame.end.then_some(StreamEvent::Settled { key }));
             return;
         };
         // A message of many frames is bulk, whatever its stream is for.
-        let (end, grows) = (frame.end, frame.more || stream.priority == Priority::Bulk);
+        let (end, adapts) = (frame.end, frame.more || stream.priority == Priority::Bulk);
         let room = &mut self.peers.entry(key.peer).or_default().partial_bytes;
         let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame, room) else {
             return self.break_off(key, ResetReason::TooMuch);
@@ -254,7 +256,7 @@ impl Streams {
         if let Some((message, opens)) = message {
             self.events.push_back(StreamEvent::Message { key, message, opens, end, owed_bytes });
         }
-        self.give_credit(key, used_bytes, grows);
+        self.give_credit(key, used_bytes, adapts, now);
         self.close_if_done(key);
     }
 
@@ -287,7 +289,7 @@ impl Streams {
         let gone = self.table.remove(&key);
         if let Some(stream) = &gone {
             let budget = self.peers.entry(key.peer).or_default();
-            budget.growth_bytes += stream.receive.growth_bytes();
+            budget.windows.growth_bytes += stream.receive.growth_bytes();
             budget.partial_bytes += stream.receive.partial_bytes();
         }
         gone.is_some()
@@ -311,6 +313,7 @@ impl Streams {
 mod tests {
     use super::*;
     use crate::proto::frame::MAX_BODY_BYTES;
+    use crate::sys::clock::now;
     use proptest::prelude::*;
 
     const PARENT: ContextId = ContextId(0);
@@ -320,11 +323,12 @@ mod tests {
     struct Pair {
         parent: Streams,
         child: Streams,
+        now: Instant,
     }
 
     impl Pair {
         fn new() -> Self {
-            Self { parent: Streams::new(PARENT), child: Streams::new(CHILD) }
+            Self { parent: Streams::new(PARENT), child: Streams::new(CHILD), now: now() }
         }
 
         fn drive(&mut self) {
@@ -334,8 +338,8 @@ mod tests {
                 if down.is_none() && up.is_none() {
                     return;
                 }
-                down.into_iter().for_each(|frame| self.child.handle_frame(frame));
-                up.into_iter().for_each(|frame| self.parent.handle_frame(frame));
+                down.into_iter().for_each(|frame| self.child.handle_frame(frame, self.now));
+                up.into_iter().for_each(|frame| self.parent.handle_frame(frame, self.now));
             }
         }
     }
@@ -382,7 +386,7 @@ mod tests {
         assert!(got.iter().any(|(key, message, _)| key.id == quick.id && message.len() == 500_000));
         let mut slow_messages = got.iter().filter(|(key, ..)| key.id == slow.id).count() - 1;
         while slow_messages < 100 {
-            pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2);
+            pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2, pair.now);
             pair.drive();
             slow_messages += messages(&mut pair.child).len();
         }
@@ -411,14 +415,14 @@ mod tests {
             messages(&mut pair.child);
         }
         let back = StreamKey { peer: PARENT, id: key.id };
-        assert_eq!(pair.child.table[&back].receive.window_bytes, MAX_WINDOW_BYTES);
+        assert_eq!(pair.child.table[&back].receive.growth_bytes(), MAX_WINDOW_BYTES - WINDOW_BYTES);
         assert_eq!(
-            pair.child.peers[&PARENT].growth_bytes,
+            pair.child.peers[&PARENT].windows.growth_bytes,
             MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES)
         );
         pair.parent.reset(key, ResetReason::Cancelled);
         pair.drive();
-        assert_eq!(pair.child.peers[&PARENT].growth_bytes, MAX_GROWTH_BYTES);
+        assert_eq!(pair.child.peers[&PARENT].windows.growth_bytes, MAX_GROWTH_BYTES);
     }
 
     #[test]
@@ -426,14 +430,14 @@ mod tests {
         let mut streams = Streams::new(PARENT);
         let mut frame = Frame::control(Kind::Open, CHILD, PARENT, StreamId(1), vec![0; MAX_BODY_BYTES]);
         frame.more = true;
-        streams.handle_frame(frame.clone());
+        streams.handle_frame(frame.clone(), now());
         frame.kind = Kind::Data;
         for _ in 0..3 {
             // As if the credit that was given had not arrived.
             if let Some(stream) = streams.table.values_mut().next() {
                 stream.receive.granted_bytes = stream.receive.granted_bytes.min(WINDOW_BYTES / 2);
             }
-            streams.handle_frame(frame.clone());
+            streams.handle_frame(frame.clone(), now());
         }
         let reset = StreamEvent::Reset {
             key: StreamKey { peer: CHILD, id: StreamId(1) },
@@ -452,9 +456,9 @@ mod tests {
             ..Frame::control(kind, CHILD, PARENT, StreamId(stream), vec![0; MAX_BODY_BYTES])
         };
         let rounds = MAX_MESSAGE_BYTES / MAX_BODY_BYTES / 8;
-        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1)));
+        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1), now()));
         for _ in 0..rounds + 1 {
-            (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1)));
+            (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1), now()));
         }
         let reset = std::iter::from_fn(|| streams.poll_event()).next();
         assert!(matches!(reset, Some(StreamEvent::Reset { reason: ResetReason::TooMuch, .. })), "{reset:?}");
@@ -465,14 +469,14 @@ mod tests {
         let mut streams = Streams::new(PARENT);
         let key = streams.open(CHILD, Priority::Interactive, Vec::new(), false);
         let credit = Record::encode(&Credit { bytes: u32::MAX });
-        streams.handle_frame(Frame::control(Kind::Credit, CHILD, PARENT, key.id, credit));
+        streams.handle_frame(Frame::control(Kind::Credit, CHILD, PARENT, key.id, credit), now());
         assert_eq!(streams.poll_event(), Some(StreamEvent::Reset { key, reason: ResetReason::TooMuch }));
     }
 
     #[test]
     fn a_child_cannot_open_a_stream_that_looks_like_its_parents() {
         let mut streams = Streams::new(PARENT);
-        streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2), Vec::new()));
+        streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2), Vec::new()), now());
         assert_eq!(streams.poll_event(), None);
         assert_eq!(streams.poll_frame().map(|frame| frame.kind), Some(Kind::Reset));
     }
@@ -481,7 +485,10 @@ mod tests {
     fn open_streams_of_a_peer_are_capped() {
         let mut streams = Streams::new(PARENT);
         for n in 0..=MAX_STREAMS_OF_PEER as u32 {
-            streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2 * n + 1), Vec::new()));
+            streams.handle_frame(
+                Frame::control(Kind::Open, CHILD, PARENT, StreamId(2 * n + 1), Vec::new()),
+                now(),
+            );
         }
         assert_eq!(streams.table.len(), MAX_STREAMS_OF_PEER);
         assert!(std::iter::from_fn(|| streams.poll_frame()).any(|frame| frame.kind == Kind::Reset));

@@ -183,9 +183,9 @@ impl Relay {
     }
 
     fn handle_frame(&mut self, frame: Frame) {
-        let Some(me) = &mut self.me else { return };
-        let Some(frame) = me.splices.handle_frame(frame, clock::now()) else { return };
-        me.streams.handle_frame(frame);
+        let (Some(me), now) = (&mut self.me, clock::now()) else { return };
+        let Some(frame) = me.splices.handle_frame(frame, now) else { return };
+        me.streams.handle_frame(frame, now);
         while let Some(event) = me.streams.poll_event() {
             match event {
                 StreamEvent::Message { key, message, opens, end, owed_bytes } if opens => {
@@ -254,7 +254,9 @@ impl Asked {
                 me.splices.lose(|context| !mux.knows(context));
             }
             // For the Python that might have been here instead.
-            Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => streams.grant(self.key, self.owed_bytes),
+            Ok(ToAgent::Part(_) | ToAgent::Modules(_)) => {
+                streams.grant(self.key, self.owed_bytes, clock::now());
+            }
             Ok(_) | Err(_) => streams.reset(self.key, ResetReason::UnknownMessage),
         }
     }

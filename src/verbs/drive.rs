@@ -346,7 +346,7 @@ impl Drive {
         }
         if !pressure.high {
             for source in std::mem::take(&mut self.unwritten) {
-                self.controller.consumed(source);
+                self.controller.consumed(source, clock::now());
             }
             self.execute();
         }
