@@ -86,6 +86,8 @@ class Put(Transfer):
         self.take_in()
         Transfer.__init__(self, *first)
         self.wire.grant = self.take_early
+        # The order has come on the same credit. A byte too few, and each round would seem to wait for the next.
+        self.spent = self.wire.taken
 
     def work(self):
         order = self.order
