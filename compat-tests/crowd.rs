@@ -110,7 +110,7 @@ impl<'a> Crowd<'a> {
         let context = frame.to;
         // One that has gone hears nothing more.
         let Some(streams) = self.contexts.get_mut(&context) else { return Ok(()) };
-        streams.handle_frame(frame);
+        streams.handle_frame(frame, clock::now());
         let events: Vec<_> = std::iter::from_fn(|| streams.poll_event()).collect();
         for event in events {
             if let StreamEvent::Message { key, message, .. } = event {

@@ -46,7 +46,7 @@ impl Tunnel {
                     Report::Output { source, .. }
                     | Report::Item { source, .. }
                     | Report::Record { source, .. }
-                    | Report::Piece { source, .. } => self.controller.consumed(*source),
+                    | Report::Piece { source, .. } => self.controller.consumed(*source, clock::now()),
                     Report::Done { .. } | Report::LeftBehind { .. } => {}
                 }
                 return Ok(report);

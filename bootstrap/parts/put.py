@@ -1,4 +1,5 @@
 """Files from above: each is written under another name, compared, and only then takes its place."""
+import time
 PUT = 18
 ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 # What another machine may send that does not say how much it is.
@@ -9,6 +10,11 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
 room = [256 * WINDOW]
 # So much of a file is written before the system is to begin with the disk.
 EAGER = 128 * WINDOW
+# As in src/proto/stream/window.rs, which says why. Of all transfers.
+MAX_WINDOW, LEAST_WINDOW = 64 * WINDOW, 8 * WINDOW
+SLACK, LEAST = .002, .01
+clock = getattr(time, 'monotonic', time.time)
+quickest, usual, peak = [], 0, 0
 umask = os.umask(63)
 os.umask(umask)
 # Should this process be killed, the watchdog removes what is not whole, as the last that it does.
@@ -86,12 +92,19 @@ def stamp(path, mtime):
 
 
 class Put(Transfer):
-    fd = None
-    window = WINDOW
+    fd = round = None
+    doubles = 1
+    # In all: what may be sent, what has been used up; what of it has been taken out of the room.
+    window = allowed = WINDOW
+    spent = grown = 0
 
     def __init__(self, *first):
         self.take_in()
         Transfer.__init__(self, *first)
+        # A piece of a message that is not whole cannot wait for the rest.
+        self.wire.grant = self.used
+        # The order has come on the same credit. A byte too few, and each round would seem to wait for the next.
+        self.spent = self.wire.taken
 
     def work(self):
         order = self.order
@@ -136,18 +149,55 @@ class Put(Transfer):
         raise Refused('no folder for temporary files can be written')
 
     def used(self, size):
-        """Gives credit for what has been written; the window doubles, up to 4 MiB, while all together leave room."""
+        """Gives credit for what has been written, so that as much is on its way as keeps the link busy, and little more."""
         lock.acquire()
-        stream = self.wire
-        stream.taken += size
-        if stream.taken >= self.window // 2:
-            growth = min(self.window, 64 * WINDOW - self.window, room[0])
-            room[0] -= growth
-            control(CREDIT, stream.peer, stream.number, pack('>I', stream.taken + growth))
-            self.window += growth
-            stream.taken = 0
+        self.spent += size
+        self.look_back()
+        open = self.allowed - self.spent
+        if open <= self.window // 2:
+            if self.doubles:
+                self.window = min(2 * self.window, MAX_WINDOW)
+            self.settle(open)
+            # When it began, what was used up, the first byte and the last that it is about, how long the first took.
+            self.round = self.round or [clock(), self.spent, self.allowed, self.spent + self.window, None]
+            control(CREDIT, self.wire.peer, self.wire.number, pack('>I', self.window - open))
+            self.allowed = self.spent + self.window
             pump()
         lock.release()
+
+    def settle(self, open):
+        """Takes from the room what is needed, as far as that is there, and gives back what is not; the lock is held."""
+        room[0] += self.grown
+        self.grown = min(max(self.window, open) - WINDOW, room[0])
+        room[0] -= self.grown
+        self.window = max(min(self.window, WINDOW + self.grown), open)
+
+    def look_back(self):
+        """Where a round has ended, the window becomes what drains in the time that it may take; the lock is held."""
+        global usual, peak
+        if not self.round or self.spent <= self.round[2]:
+            return
+        began, start, first, last, trip = self.round
+        took = max(clock() - began, .000001)
+        if trip is None:
+            trip = self.round[4] = took
+            quickest[:] = [min(quickest + [took])]
+        if self.spent < last:
+            return
+        self.round = None
+        rate = (self.spent - start) / took
+        peak = max(peak * .99, rate)
+        beside = min(max(trip - (first - start) / peak, quickest[0]), quickest[0] + LEAST)
+        usual = (usual * 7 + beside) / 8
+        limit = 2 * max(usual, quickest[0]) + SLACK
+        if self.doubles and took <= limit:
+            return
+        self.doubles = 0
+        least = max(min(rate * LEAST, LEAST_WINDOW), WINDOW)
+        if self.window <= least and trip > limit:
+            quickest[0] = trip
+        drains = min(max(rate * limit, self.window / 2), self.window * 2)
+        self.window = int(min(max(drains, least), MAX_WINDOW))
 
     def unpacked(self, data):
         if self.unpacker:
@@ -313,7 +363,7 @@ class Put(Transfer):
 
     def clean(self):
         lock.acquire()
-        room[0] += self.window - WINDOW
+        room[0] += self.grown
         lock.release()
         taking.remove(self)
         if self.fd is not None:

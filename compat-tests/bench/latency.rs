@@ -1,11 +1,15 @@
-//! What a call waits for while a file is on its way over the same link, beside what it waits for alone.
+//! What a call waits for while there is much to carry over the same link, beside what it waits for alone.
 //!
-//! `latency PYTHON TARGET FILE` puts endlessly to FILE there; it prints one JSON object, in milliseconds.
+//! `latency PYTHON TARGET put FILE` puts endlessly to FILE there, `latency PYTHON TARGET fetch FILE` fetches FILE from
+//! there again and again, `latency PYTHON TARGET run COMMAND` takes the output of COMMAND. It prints one JSON object,
+//! in milliseconds.
 
 #[path = "../tunnel.rs"]
 mod tunnel;
 
-use hopvine::controller::operation::{Feed, OperationId, Put, Report, Request, Transfer, no_arguments};
+use hopvine::controller::operation::{
+    Feed, Fetch, OperationId, Put, Report, Request, Run, Transfer, Words, no_arguments,
+};
 use hopvine::modules::Library;
 use hopvine::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece};
 use hopvine::proto::message::{Own, ToAgent};
@@ -25,11 +29,11 @@ const UNSENT_BYTES: usize = 8 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
-    let [python, target, file] = &words[..] else {
-        report::complain("usage: latency PYTHON TARGET FILE");
+    let [python, target, verb, operand] = &words[..] else {
+        report::complain("usage: latency PYTHON TARGET put|fetch|run FILE|COMMAND");
         return ExitCode::FAILURE;
     };
-    match measure(python.clone(), target, file) {
+    match measure(python.clone(), target, &bulk(verb, operand)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report::complain(&failure.to_string());
@@ -38,26 +42,71 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(python: String, target: &str, file: &str) -> Result<(), Failure> {
+/// What is carried beside the calls.
+fn bulk(verb: &str, operand: &str) -> Request {
+    let (operand, transfer) =
+        (operand.as_bytes().to_vec(), Transfer { tree: false, keep: false, packed: false });
+    match verb {
+        "put" => Request::Put(Put { path: Some(operand), mode: None, stdin: Feed::Piped, transfer }),
+        "fetch" => Request::Fetch(Fetch { path: operand, transfer }),
+        _ => Request::Run(Run { words: vec![operand], interpreter: Words::Shell, stdin: Feed::Nothing }),
+    }
+}
+
+fn measure(python: String, target: &str, bulk: &Request) -> Result<(), Failure> {
     let mut tunnel = Tunnel::open(target, python, Library::default())?;
     let alone = calls(&mut tunnel, None)?;
-    let transfer = Transfer { tree: false, keep: false, packed: false };
-    let put = Put { path: Some(file.as_bytes().to_vec()), mode: None, stdin: Feed::Piped, transfer };
-    let put = tunnel.submit(&Request::Put(put));
-    let kind = EntryKind::File { size: None };
-    let entry = Entry { name: Vec::new(), mode: 0o600, mtime_ns: 0, kind };
-    tunnel.controller.send(put, &ToAgent::File(Piece::Entry(entry)), false);
-    let beside = calls(&mut tunnel, Some(put))?;
-    tunnel.controller.cancel(put, clock::now());
+    let mut load = Load { bulk, operation: tunnel.submit(bulk), bytes: 0 };
+    if matches!(bulk, Request::Put(_)) {
+        let kind = EntryKind::File { size: None };
+        let entry = Entry { name: Vec::new(), mode: 0o600, mtime_ns: 0, kind };
+        tunnel.controller.send(load.operation, &ToAgent::File(Piece::Entry(entry)), false);
+    }
+    let began = clock::now();
+    let beside = calls(&mut tunnel, Some(&mut load))?;
+    let took = clock::now() - began;
+    tunnel.controller.cancel(load.operation, clock::now());
     tunnel.close()?;
     let figures = Figures {
         alone_ms: at(&alone, 50),
         alone_p99_ms: at(&alone, 99),
         beside_ms: at(&beside, 50),
         beside_p99_ms: at(&beside, 99),
+        mib_a_second: load.bytes as f64 / f64::from(1 << 20) / took.as_secs_f64(),
     };
     let line = serde_json::to_string(&figures).map_err(io::Error::from)?;
     Ok(report::bytes(format!("{line}\n").as_bytes())?)
+}
+
+/// What is carried, again and again.
+struct Load<'a> {
+    bulk: &'a Request,
+    operation: OperationId,
+    bytes: usize,
+}
+
+impl Load<'_> {
+    /// Gives a put all that it takes.
+    fn feed(&mut self, tunnel: &mut Tunnel, content: &ToAgent) {
+        while matches!(self.bulk, Request::Put(_)) && tunnel.controller.unread(self.operation) < UNSENT_BYTES
+        {
+            tunnel.controller.send(self.operation, content, false);
+            self.bytes += PIECE_BYTES;
+        }
+    }
+
+    /// Counts what has come; what has ended is begun anew.
+    fn hear(&mut self, tunnel: &mut Tunnel, report: &Report) {
+        match report {
+            Report::Piece { piece: Piece::Content(bytes), .. } | Report::Output { bytes, .. } => {
+                self.bytes += bytes.len();
+            }
+            Report::Done { operation, .. } if *operation == self.operation => {
+                self.operation = tunnel.submit(self.bulk);
+            }
+            _ => {}
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -66,28 +115,32 @@ struct Figures {
     alone_p99_ms: f64,
     beside_ms: f64,
     beside_p99_ms: f64,
+    /// What was carried meanwhile.
+    mib_a_second: f64,
 }
 
-/// How long each call has taken, the quickest first, while `put` is given all that it takes.
-fn calls(tunnel: &mut Tunnel, put: Option<OperationId>) -> Result<Vec<Duration>, Failure> {
+/// How long each call has taken, the quickest first, while `load` is carried.
+fn calls(tunnel: &mut Tunnel, mut load: Option<&mut Load<'_>>) -> Result<Vec<Duration>, Failure> {
     let request =
         Request::Call { function: "os:getpid".to_owned(), arguments: no_arguments(), own: Own::Nothing };
     let content = ToAgent::File(Piece::Content(vec![7; PIECE_BYTES]));
     let mut took = Vec::new();
     for _ in 0..WARM_UP_CALLS + CALLS {
-        if let Some(put) = put {
-            while tunnel.controller.unread(put) < UNSENT_BYTES {
-                tunnel.controller.send(put, &content, false);
-            }
+        if let Some(load) = &mut load {
+            load.feed(tunnel, &content);
         }
         let began = clock::now();
         let call = tunnel.submit(&request);
         loop {
-            if let Report::Done { operation, outcome } = tunnel.next_report()? {
+            let report = tunnel.next_report()?;
+            if let Some(load) = &mut load {
+                load.hear(tunnel, &report);
+            }
+            if let Report::Done { operation, outcome } = report
+                && operation == call
+            {
                 outcome?;
-                if operation == call {
-                    break;
-                }
+                break;
             }
         }
         took.push(clock::now() - began);

@@ -60,9 +60,9 @@ impl Controller {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.
-            (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes),
-            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes),
-            (Ok(FromAgent::Log(record)), None) => self.late_record(source, &record),
+            (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes, now),
+            (Ok(FromAgent::Errors(bytes)), None) => self.late_output(source, Stream::Err, bytes, now),
+            (Ok(FromAgent::Log(record)), None) => self.late_record(source, &record, now),
             (Ok(_), None) => self.refuse(key),
             (Err(error), operation) => {
                 if let Some(operation) = operation {
@@ -106,16 +106,16 @@ impl Controller {
     }
 
     /// Goes to whatever runs there, as a terminal would mix them.
-    fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>) {
-        if let Some(operation) = self.beside(source) {
+    fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>, now: Instant) {
+        if let Some(operation) = self.beside(source, now) {
             self.reports.push_back(Report::Output { operation, source, stream, bytes });
         }
     }
 
-    fn late_record(&mut self, source: Source, record: &Value) {
+    fn late_record(&mut self, source: Source, record: &Value, now: Instant) {
         match Record::of(record) {
             Some(record) => {
-                if let Some(operation) = self.beside(source) {
+                if let Some(operation) = self.beside(source, now) {
                     self.reports.push_back(Report::Record { operation, source, record });
                 }
             }
@@ -124,11 +124,11 @@ impl Controller {
     }
 
     /// The operation that is shown with what belongs to none; nobody is, and it is dropped.
-    fn beside(&mut self, source: Source) -> Option<OperationId> {
+    fn beside(&mut self, source: Source, now: Instant) -> Option<OperationId> {
         self.streams.hold(source.key);
         let operation = self.operations_of(source.key.peer).first().copied();
         if operation.is_none() {
-            self.streams.grant(source.key, source.owed_bytes);
+            self.streams.grant(source.key, source.owed_bytes, now);
         }
         operation
     }

@@ -304,8 +304,8 @@ impl Controller {
     }
 
     /// Says that reported output has been used, so that more may come.
-    pub fn consumed(&mut self, source: Source) {
-        self.streams.grant(source.key, source.owed_bytes);
+    pub fn consumed(&mut self, source: Source, now: Instant) {
+        self.streams.grant(source.key, source.owed_bytes, now);
         self.collect_frames();
     }
 
@@ -357,7 +357,7 @@ impl Controller {
             LinkEvent::Refused(what) => self.warn(id, || format!("refused: {what}")),
             LinkEvent::Frame(frame) => {
                 if let Some(frame) = self.splices.handle_frame(frame, now) {
-                    self.streams.handle_frame(frame);
+                    self.streams.handle_frame(frame, now);
                 }
                 self.drain_splices();
                 self.drain_streams(now);

@@ -298,9 +298,9 @@ mod tests {
                 while let Some(frame) = self.splices.poll_frame() {
                     idle = false;
                     match frame.to {
-                        ROOT => self.source.handle_frame(frame),
+                        ROOT => self.source.handle_frame(frame, self.now),
                         ContextId(at) if !deaf.contains(&(at as usize - 2)) => {
-                            self.members[at as usize - 2].handle_frame(frame);
+                            self.members[at as usize - 2].handle_frame(frame, self.now);
                         }
                         _ => {}
                     }

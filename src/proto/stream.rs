@@ -2,6 +2,7 @@
 //! most 64 KiB, as far as the reader has given credit.
 
 mod half;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,8 @@ use super::ids::{ContextId, StreamId};
 use super::message::{Credit, MessageError, Record, ResetReason, number};
 use half::{Piece, ReceiveHalf, Received, SendHalf};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
+use window::Pool;
 
 /// Credit of a new stream in each direction, in bytes.
 pub const WINDOW_BYTES: u32 = 64 * 1024;
@@ -92,7 +95,7 @@ struct Stream {
 /// What is left of what one peer's streams may take together.
 #[derive(Debug)]
 struct Budget {
-    growth_bytes: u32,
+    windows: Pool,
     partial_bytes: usize,
     streams: usize,
 }
@@ -100,7 +103,7 @@ struct Budget {
 impl Default for Budget {
     fn default() -> Self {
         Self {
-            growth_bytes: MAX_GROWTH_BYTES,
+            windows: Pool::new(MAX_GROWTH_BYTES),
             partial_bytes: MAX_MESSAGE_BYTES,
             streams: MAX_STREAMS_OF_PEER,
         }
@@ -189,18 +192,17 @@ impl Streams {
         }
     }
 
-    /// Says that `bytes` of the stream's messages have been used up. The window of a bulk stream grows.
-    pub fn grant(&mut self, key: StreamKey, bytes: usize) {
+    /// Says that `bytes` of the stream's messages have been used up. The window of a bulk stream becomes
+    /// what its link needs.
+    pub fn grant(&mut self, key: StreamKey, bytes: usize, now: Instant) {
         let bulk = self.table.get(&key).is_some_and(|stream| stream.priority == Priority::Bulk);
-        self.give_credit(key, bytes, bulk);
+        self.give_credit(key, bytes, bulk, now);
     }
 
-    fn give_credit(&mut self, key: StreamKey, bytes: usize, grows: bool) {
+    fn give_credit(&mut self, key: StreamKey, bytes: usize, adapts: bool, now: Instant) {
         let Some(stream) = self.table.get_mut(&key) else { return };
-        let mut none = 0;
-        let budget = self.peers.entry(key.peer).or_default();
-        let room = if grows { &mut budget.growth_bytes } else { &mut none };
-        if let Some(bytes) = stream.receive.credit_for(bytes, room) {
+        let pool = &mut self.peers.entry(key.peer).or_default().windows;
+        if let Some(bytes) = stream.receive.credit_for(bytes, adapts, pool, now) {
             self.control(Kind::Credit, key, Record::encode(&Credit { bytes }));
         }
     }
@@ -238,11 +240,11 @@ impl Streams {
     }
 
     /// Takes a frame that is addressed to this context and not about the link.
-    pub fn handle_frame(&mut self, frame: Frame) {
+    pub fn handle_frame(&mut self, frame: Frame, now: Instant) {
         let key = StreamKey { peer: frame.from, id: frame.stream };
         match frame.kind {
-            Kind::Open => self.accept(key, frame),
-            Kind::Data => self.receive(key, frame),
+            Kind::Open => self.accept(key, frame, now),
+            Kind::Data => self.receive(key, frame, now),
             Kind::Credit => self.credit(key, &frame.body),
             Kind::Reset => {
                 if self.forget(key) {
@@ -268,7 +270,7 @@ impl Streams {
         if id.0.is_multiple_of(2) { Side::Ancestor } else { Side::Descendant }
     }
 
-    fn accept(&mut self, key: StreamKey, frame: Frame) {
+    fn accept(&mut self, key: StreamKey, frame: Frame, now: Instant) {
         let opener = if key.peer > self.me { Side::Descendant } else { Side::Ancestor };
         if self.table.contains_key(&key) || Self::side(key.id) != opener {
             return self.break_off(key, ResetReason::UnknownMessage);
@@ -279,16 +281,16 @@ impl Streams {
         };
         budget.streams = left;
         self.table.insert(key, Stream::new(frame.priority, false));
-        self.receive(key, frame);
+        self.receive(key, frame, now);
     }
 
-    fn receive(&mut self, key: StreamKey, frame: Frame) {
+    fn receive(&mut self, key: StreamKey, frame: Frame, now: Instant) {
         let Some(stream) = self.table.get_mut(&key) else {
             self.events.extend(frame.end.then_some(StreamEvent::Settled { key }));
             return;
         };
         // A message of many frames is bulk, whatever its stream is for.
-        let (end, grows) = (frame.end, frame.more || stream.priority == Priority::Bulk);
+        let (end, adapts) = (frame.end, frame.more || stream.priority == Priority::Bulk);
         let room = &mut self.peers.entry(key.peer).or_default().partial_bytes;
         let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame, room) else {
             return self.break_off(key, ResetReason::TooMuch);
@@ -296,7 +298,7 @@ impl Streams {
         if let Some((message, opens)) = message {
             self.events.push_back(StreamEvent::Message { key, message, opens, end, owed_bytes });
         }
-        self.give_credit(key, used_bytes, grows);
+        self.give_credit(key, used_bytes, adapts, now);
         self.close_if_done(key);
     }
 
@@ -338,7 +340,7 @@ impl Streams {
         let gone = self.table.remove(&key);
         if let Some(stream) = &gone {
             let budget = self.peers.entry(key.peer).or_default();
-            budget.growth_bytes += stream.receive.growth_bytes();
+            budget.windows.growth_bytes += stream.receive.growth_bytes();
             budget.partial_bytes += stream.receive.partial_bytes();
             budget.streams += usize::from(stream.theirs);
         }

@@ -190,9 +190,9 @@ impl Relay {
     }
 
     fn handle_frame(&mut self, frame: Frame) {
-        let Some(me) = &mut self.me else { return };
-        let Some(frame) = me.splices.handle_frame(frame, clock::now()) else { return };
-        me.streams.handle_frame(frame);
+        let (Some(me), now) = (&mut self.me, clock::now()) else { return };
+        let Some(frame) = me.splices.handle_frame(frame, now) else { return };
+        me.streams.handle_frame(frame, now);
         while let Some(event) = me.streams.poll_event() {
             match event {
                 StreamEvent::Message { key, message, opens, end, .. } if opens => {

@@ -12,6 +12,7 @@ use crate::proto::message::{FromAgent, ResetReason, ToAgent};
 use crate::proto::stream::{StreamKey, Streams};
 use crate::proto::value::{Node, Value};
 use crate::sys::child::Child;
+use crate::sys::clock;
 use crate::sys::fd::{self, Read, Write};
 use crate::sys::poll::Interest;
 use crate::sys::process::{self, Started};
@@ -153,7 +154,7 @@ impl Running {
                 Write::WouldBlock => return,
                 // What it does not read is used up all the same.
                 Write::Done(_) | Write::Closed | Write::Failed(_) => {
-                    streams.grant(self.key, *owed);
+                    streams.grant(self.key, *owed, clock::now());
                     self.unread.pop_front();
                 }
             }

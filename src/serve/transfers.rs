@@ -10,8 +10,8 @@ use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ResetReason, ToAgent};
 use crate::proto::stream::{StreamKey, Streams};
 use crate::proto::value::{Builder, Node, Value};
-use crate::sys::identity;
 use crate::sys::watchdog::Watched;
+use crate::sys::{clock, identity};
 use std::collections::{BTreeMap, VecDeque};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -205,7 +205,7 @@ impl Taking {
             if !(self.ended && self.waiting.is_empty() && piece == Piece::Content(Vec::new())) {
                 self.incoming.take(piece)?;
             }
-            streams.grant(self.wire, owed);
+            streams.grant(self.wire, owed, clock::now());
         }
         match (self.waiting.is_empty(), self.ended) {
             (false, _) => return Ok(State::Busy),

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod limits;
 mod lineage;
 pub mod machine;
+mod memory;
 pub mod poll;
 pub mod process;
 pub mod random;

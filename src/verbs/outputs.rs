@@ -5,6 +5,7 @@ use crate::controller::operation::Source;
 use crate::error::ExitCode;
 use crate::mux::Mux;
 use crate::report::Pressure;
+use crate::sys::clock;
 use crate::sys::stdio::Stream;
 use std::collections::BTreeSet;
 
@@ -51,7 +52,7 @@ impl Outputs {
         }
         if !pressure.high {
             for source in std::mem::take(&mut self.unwritten) {
-                controller.consumed(source);
+                controller.consumed(source, clock::now());
             }
         }
         match pressure.failed {

@@ -1,8 +1,10 @@
 //! The two halves of a stream: what waits for the peer's credit, and what the peer may still send.
 
-use super::{MAX_WINDOW_BYTES, WINDOW_BYTES};
+use super::WINDOW_BYTES;
+use super::window::{Pool, Window};
 use crate::proto::frame::{Frame, Kind, MAX_BODY_BYTES};
 use std::collections::VecDeque;
+use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct SendHalf {
@@ -93,9 +95,7 @@ impl SendHalf {
 pub(super) struct ReceiveHalf {
     /// What the peer may still send.
     pub(super) granted_bytes: u32,
-    pub(super) window_bytes: u32,
-    /// Used up here but not yet granted again.
-    used_bytes: u32,
+    window: Window,
     partial: Vec<u8>,
     fresh: bool,
     ended: bool,
@@ -117,8 +117,7 @@ impl ReceiveHalf {
     pub(super) fn new(fresh: bool) -> Self {
         Self {
             granted_bytes: WINDOW_BYTES,
-            window_bytes: WINDOW_BYTES,
-            used_bytes: 0,
+            window: Window::default(),
             partial: Vec::new(),
             fresh,
             ended: false,
@@ -162,19 +161,18 @@ impl ReceiveHalf {
         Some(Received { message: Some((message, opens)), used_bytes, owed_bytes })
     }
 
-    /// Notes what has been used up, and returns the credit to give for it, if it is time. The window
-    /// doubles where `growth_bytes` is more than 0, by at most that much, which it is reduced by.
-    pub(super) fn credit_for(&mut self, bytes: usize, growth_bytes: &mut u32) -> Option<u32> {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.used_bytes = self.used_bytes.saturating_add(bytes).min(self.window_bytes);
-        if self.ended || self.used_bytes < self.window_bytes / 2 {
+    /// Notes what has been used up, and returns the credit to give for it, if it is time.
+    pub(super) fn credit_for(
+        &mut self,
+        bytes: usize,
+        adapts: bool,
+        pool: &mut Pool,
+        now: Instant,
+    ) -> Option<u32> {
+        if self.ended {
             return None;
         }
-        let growth = self.window_bytes.min(MAX_WINDOW_BYTES - self.window_bytes).min(*growth_bytes);
-        *growth_bytes -= growth;
-        self.window_bytes += growth;
-        let credit = self.used_bytes + growth;
-        self.used_bytes = 0;
+        let credit = self.window.use_up(bytes, adapts, pool, now)?;
         self.granted_bytes += credit;
         Some(credit)
     }
@@ -186,7 +184,7 @@ impl ReceiveHalf {
 
     /// What the window has grown by.
     pub(super) fn growth_bytes(&self) -> u32 {
-        self.window_bytes - WINDOW_BYTES
+        self.window.growth_bytes()
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::proto::frame::MAX_BODY_BYTES;
+use crate::sys::clock::now;
 use proptest::prelude::*;
 
 const PARENT: ContextId = ContextId(0);
@@ -9,11 +10,12 @@ const CHILD: ContextId = ContextId(1);
 struct Pair {
     parent: Streams,
     child: Streams,
+    now: Instant,
 }
 
 impl Pair {
     fn new() -> Self {
-        Self { parent: Streams::new(PARENT), child: Streams::new(CHILD) }
+        Self { parent: Streams::new(PARENT), child: Streams::new(CHILD), now: now() }
     }
 
     fn drive(&mut self) {
@@ -23,8 +25,8 @@ impl Pair {
             if down.is_none() && up.is_none() {
                 return;
             }
-            down.into_iter().for_each(|frame| self.child.handle_frame(frame));
-            up.into_iter().for_each(|frame| self.parent.handle_frame(frame));
+            down.into_iter().for_each(|frame| self.child.handle_frame(frame, self.now));
+            up.into_iter().for_each(|frame| self.parent.handle_frame(frame, self.now));
         }
     }
 }
@@ -71,7 +73,7 @@ fn a_reader_that_stalls_stops_its_writer_and_nobody_else() {
     assert!(got.iter().any(|(key, message, _)| key.id == quick.id && message.len() == 500_000));
     let mut slow_messages = got.iter().filter(|(key, ..)| key.id == slow.id).count() - 1;
     while slow_messages < 100 {
-        pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2);
+        pair.child.grant(StreamKey { peer: PARENT, id: slow.id }, WINDOW_BYTES as usize / 2, pair.now);
         pair.drive();
         slow_messages += messages(&mut pair.child).len();
     }
@@ -100,11 +102,14 @@ fn the_window_of_a_bulk_stream_grows_to_its_limit_and_is_given_back() {
         messages(&mut pair.child);
     }
     let back = StreamKey { peer: PARENT, id: key.id };
-    assert_eq!(pair.child.table[&back].receive.window_bytes, MAX_WINDOW_BYTES);
-    assert_eq!(pair.child.peers[&PARENT].growth_bytes, MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES));
+    assert_eq!(pair.child.table[&back].receive.growth_bytes(), MAX_WINDOW_BYTES - WINDOW_BYTES);
+    assert_eq!(
+        pair.child.peers[&PARENT].windows.growth_bytes,
+        MAX_GROWTH_BYTES - (MAX_WINDOW_BYTES - WINDOW_BYTES)
+    );
     pair.parent.reset(key, ResetReason::Cancelled);
     pair.drive();
-    assert_eq!(pair.child.peers[&PARENT].growth_bytes, MAX_GROWTH_BYTES);
+    assert_eq!(pair.child.peers[&PARENT].windows.growth_bytes, MAX_GROWTH_BYTES);
 }
 
 #[test]
@@ -112,14 +117,14 @@ fn more_than_the_credit_is_refused() {
     let mut streams = Streams::new(PARENT);
     let mut frame = Frame::control(Kind::Open, CHILD, PARENT, StreamId(1), vec![0; MAX_BODY_BYTES]);
     frame.more = true;
-    streams.handle_frame(frame.clone());
+    streams.handle_frame(frame.clone(), now());
     frame.kind = Kind::Data;
     for _ in 0..3 {
         // As if the credit that was given had not arrived.
         if let Some(stream) = streams.table.values_mut().next() {
             stream.receive.granted_bytes = stream.receive.granted_bytes.min(WINDOW_BYTES / 2);
         }
-        streams.handle_frame(frame.clone());
+        streams.handle_frame(frame.clone(), now());
     }
     let reset =
         StreamEvent::Reset { key: StreamKey { peer: CHILD, id: StreamId(1) }, reason: ResetReason::TooMuch };
@@ -136,9 +141,9 @@ fn unfinished_messages_of_a_peer_have_one_limit_together() {
         ..Frame::control(kind, CHILD, PARENT, StreamId(stream), vec![0; MAX_BODY_BYTES])
     };
     let rounds = MAX_MESSAGE_BYTES / MAX_BODY_BYTES / 8;
-    (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1)));
+    (0..8).for_each(|n| streams.handle_frame(piece(Kind::Open, 2 * n + 1), now()));
     for _ in 0..rounds + 1 {
-        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1)));
+        (0..8).for_each(|n| streams.handle_frame(piece(Kind::Data, 2 * n + 1), now()));
     }
     let reset = std::iter::from_fn(|| streams.poll_event()).next();
     assert!(matches!(reset, Some(StreamEvent::Reset { reason: ResetReason::TooMuch, .. })), "{reset:?}");
@@ -149,14 +154,14 @@ fn credit_that_overflows_ends_the_stream_and_not_the_program() {
     let mut streams = Streams::new(PARENT);
     let key = streams.open(CHILD, Priority::Interactive, Vec::new(), false);
     let credit = Record::encode(&Credit { bytes: u32::MAX });
-    streams.handle_frame(Frame::control(Kind::Credit, CHILD, PARENT, key.id, credit));
+    streams.handle_frame(Frame::control(Kind::Credit, CHILD, PARENT, key.id, credit), now());
     assert_eq!(streams.poll_event(), Some(StreamEvent::Reset { key, reason: ResetReason::TooMuch }));
 }
 
 #[test]
 fn a_child_cannot_open_a_stream_that_looks_like_its_parents() {
     let mut streams = Streams::new(PARENT);
-    streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2), Vec::new()));
+    streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2), Vec::new()), now());
     assert_eq!(streams.poll_event(), None);
     assert_eq!(streams.poll_frame().map(|frame| frame.kind), Some(Kind::Reset));
 }
@@ -165,7 +170,8 @@ fn a_child_cannot_open_a_stream_that_looks_like_its_parents() {
 fn open_streams_of_a_peer_are_capped() {
     let mut streams = Streams::new(PARENT);
     for n in 0..=MAX_STREAMS_OF_PEER as u32 {
-        streams.handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2 * n + 1), Vec::new()));
+        streams
+            .handle_frame(Frame::control(Kind::Open, CHILD, PARENT, StreamId(2 * n + 1), Vec::new()), now());
     }
     assert_eq!(streams.table.len(), MAX_STREAMS_OF_PEER);
     assert!(std::iter::from_fn(|| streams.poll_frame()).any(|frame| frame.kind == Kind::Reset));
@@ -193,7 +199,8 @@ fn a_peer_that_goes_takes_its_own_streams_along() {
     let mut streams = Streams::new(PARENT);
     let [gone, stays] = [CHILD, ContextId(2)].map(|peer| {
         let own = streams.open(peer, Priority::Interactive, b"own".to_vec(), false);
-        streams.handle_frame(Frame::control(Kind::Open, peer, PARENT, StreamId(1), b"theirs".to_vec()));
+        streams
+            .handle_frame(Frame::control(Kind::Open, peer, PARENT, StreamId(1), b"theirs".to_vec()), now());
         own
     });
     streams.forget_peer(CHILD);

@@ -49,13 +49,13 @@ impl Pair {
     fn exchange(&mut self) {
         loop {
             while let Some(frame) = self.above.poll_frame() {
-                self.here.handle_frame(frame);
+                self.here.handle_frame(frame, clock::now());
             }
             while let Some(event) = self.here.poll_event() {
                 self.handle(event);
             }
             let Some(frame) = self.here.poll_frame() else { break };
-            self.above.handle_frame(frame);
+            self.above.handle_frame(frame, clock::now());
             while let Some(event) = self.above.poll_event() {
                 if let StreamEvent::Message { message, .. } = event {
                     self.told.push(FromAgent::decode(&message).expect("a message"));
@@ -154,7 +154,7 @@ fn a_turn_is_about_a_megabyte_and_nothing_is_read_ahead_of_its_reader() {
     let mut pair = Pair::new();
     pair.above.open(HERE, Priority::Bulk, fetch(&path).encode(), true);
     while let Some(frame) = pair.above.poll_frame() {
-        pair.here.handle_frame(frame);
+        pair.here.handle_frame(frame, clock::now());
     }
     while let Some(event) = pair.here.poll_event() {
         pair.handle(event);

@@ -139,7 +139,7 @@ impl Doctor {
             while let Some(report) = self.controller.poll_report() {
                 match report {
                     Report::Output { source, stream, bytes, .. } => {
-                        self.controller.consumed(source);
+                        self.controller.consumed(source, clock::now());
                         if stream == Stream::Out { &mut out } else { &mut err }.extend_from_slice(&bytes);
                         if out.len() + err.len() > MAX_OUTPUT_BYTES {
                             self.controller.cancel(asked, clock::now());
@@ -148,7 +148,7 @@ impl Doctor {
                     Report::Item { source, .. }
                     | Report::Record { source, .. }
                     | Report::Piece { source, .. } => {
-                        self.controller.consumed(source);
+                        self.controller.consumed(source, clock::now());
                     }
                     Report::Done { operation, outcome } if operation == asked => {
                         return Ok(Asked { answer: outcome, out, err });
