@@ -214,7 +214,7 @@ def test_a_generator_gives_a_line_for_each_item(hop, queue):
     ('{"on":"local:","put":["a"],"mode":"0644","preserve":true}', '"mode"'),
     ('{"on":"local:","fetch":["a","-"]}', '"fetch"'), ('{"on":"local:","fetch":["a"],"recursive":1}', '"recursive"'),
     ('{"on":"local:","connect":false}', '"connect"'), ('{"on":"local:","run":"x","after":"y"}', '"y"'),
-    ('{"on":"local:","run":"x","id":null}', '"id"'), ('{"on":"exec:nope","run":"x"}', 'nope'),
+    ('{"on":"local:","run":"x","id":[]}', '"id"'), ('{"on":"exec:nope","run":"x"}', 'nope'),
 ])
 def test_a_wrong_line_of_a_file_is_told_before_anything_is_done(hop, line, told):
     line = line.encode('latin-1')

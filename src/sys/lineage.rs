@@ -16,17 +16,19 @@ pub(super) fn kill_tree(root: i32) {
 /// Kills these, and all that descends from them. Who stops forks no more, and stays the parent of what it
 /// has forked: so nothing gets lost before all is found.
 pub(super) fn kill_all(roots: impl Fn(&[Process]) -> Vec<i32>) {
-    let mut stopped = Vec::new();
+    let (mut stopped, mut calm) = (Vec::new(), false);
     for _ in 0..LOOKS {
         let all = processes();
         let line = lineage(&all, roots(&all));
         let fresh: Vec<i32> = line.iter().filter(|pid| !stopped.contains(*pid)).copied().collect();
         // The signal is not what stops it: until it has stopped, it may still fork.
         let runs = |process: &&Process| process.runs && line.contains(&process.pid);
-        if fresh.is_empty() && all.iter().find(runs).is_none() {
+        let was_calm = std::mem::replace(&mut calm, fresh.is_empty() && all.iter().find(runs).is_none());
+        // What was forked with a small number, after the look had passed that, shows at the next one.
+        if calm && was_calm {
             break;
         }
-        if fresh.is_empty() {
+        if fresh.is_empty() && !calm {
             pause(Duration::from_millis(1));
         }
         send_each(&fresh, Signal::SIGSTOP);
