@@ -5,12 +5,14 @@ import json
 import os
 import re
 import signal
+import time
 import xml.etree.ElementTree as ElementTree
 from subprocess import PIPE
 
 import pytest
 
-from harness.process import peak_bytes
+from harness.binary import REPO
+from harness.process import Process, exits, peak_bytes
 
 SVG = '{http://www.w3.org/2000/svg}'
 
@@ -414,3 +416,124 @@ def test_a_password_for_hosts_that_are_not_known_yet_is_for_what_is_said(hop):
     hop.write('ops', line)
     for words in (['-K'], ['-k'], ['ops']):
         assert hop('queue', '--secret-file', secret, *words, stdin=line).rc == 0, words
+
+
+def test_the_first_failure_stops_what_a_pipe_brings_too(hop):
+    process = hop.start('queue', '--fail-fast', stdin=PIPE)
+    process.feed(lines({'on': 'local:a', 'call': 'time:sleep', 'args': [60]}, {'on': 'local:b', 'run': 'exit 4'}))
+    process.until(b'"target":"local:b"')
+    result = process.finish(20)
+    assert {one['line']: one.get('rc', one.get('error', {}).get('kind')) for one in objects(result)} == {
+        1: 'interrupted', 2: 4}, result
+    result = hop('queue', '--fail-fast', stdin=b'nonsense\n' + lines({'on': 'local:', 'run': 'true'}))
+    kinds = [one.get('error', {}).get('kind') for one in objects(result)]
+    assert result.rc == 2 and kinds == ['usage', 'not_started'], result
+
+
+DEAF = 'import time\nwhile 1:\n  try: time.sleep(9)\n  except BaseException: pass'
+
+
+@pytest.mark.parametrize('limit', ['1.5', '4'])
+def test_what_does_not_stop_harms_no_later_line(queue, limit):
+    result = queue({'on': 'local:', 'call': 'builtins:exec', 'args': [DEAF]}, {'on': 'local:', 'call': 'os:getpid'},
+                   {'on': 'local:', 'call': 'os:getpid'}, options=['-t', limit])
+    found = [one.get('error', {}).get('kind') for one in objects(result)]
+    assert found == ['timed_out', None, None] and result.rc == 3, result
+
+
+def test_what_asks_for_a_password_takes_no_line(hop):
+    result = hop('queue', '-K', '--secret-command', 'echo pw; cat > /dev/null', stdin=lines({'on': 'local:', 'run': 'echo 1'}))
+    assert [one['stdout'] for one in objects(result)] == ['1\n'], result
+
+
+def test_lines_are_never_taken_for_hosts(hop):
+    hop.write('hopvine.toml', '[groups]\ng = "-"\n')
+    run = {'run': 'true'}
+    result = hop('queue', '-w', '@g', stdin=lines(run))
+    assert result.rc == 2 and 'standard input' in result.said, result
+    result = hop('queue', stdin=lines({**run, 'on': ['local:', '@g']}, {**run, 'on': 'local:'}))
+    assert result.rc == 2 and [one['ok'] for one in objects(result)] == [False, True], result
+    result = hop('queue', hop.write('ops', lines(run)), '-w', '@g', stdin=b'local:a')
+    assert result.rc == 0 and results(result) == [(1, 'local:a')], result
+
+
+def test_input_that_cannot_be_read_is_no_empty_queue(hop):
+    with open(hop.scratch / 'written', 'w') as written:
+        result = hop.start('queue', stdin=written).finish()
+    assert result.rc != 0 and result.err, result
+    result = hop('queue', '/dev/zero')
+    assert result.rc == 2 and '/dev/zero' in result.said, result
+
+
+def test_a_host_that_does_not_answer_is_connected_again(hop, queue):
+    silent = hop.way_through(f'echo tried >> {hop.scratch}/tries; exec sleep 60', 'silent')
+    result = queue({'on': silent, 'connect': True}, {'on': silent, 'run': 'true'},
+                   options=['--retries', '1', '--connect-timeout', '0.5'])
+    assert [one['error']['kind'] for one in objects(result)] == ['connect_timeout'] * 2, result
+    assert (hop.scratch / 'tries').read_text() == 'tried\n' * 2, result
+
+
+def test_files_of_two_hosts_are_kept_apart_by_what_the_hosts_are_called(hop, queue):
+    hop.write('one', '1'), hop.write('two', '2')
+    fetch = {'fetch': ['one', str(hop.scratch / '{host}')]}
+    result = queue({**fetch, 'on': 'local:a'}, {'on': 'local:a?python=python3', 'fetch': ['two', str(hop.scratch / '{host}')]})
+    assert result.rc == 0 and (hop.scratch / 'local:a').read_text() == '1', result
+    assert (hop.scratch / 'local:a?python=python3').read_text() == '2', result
+
+
+def test_a_wrong_line_repeats_its_id(hop):
+    result = hop('queue', stdin=b'{"on":"local:","runn":"x","id":"A"}\n')
+    found, = objects(result)
+    assert found['id'] == 'A' and 'target' not in found and '"runn"' in found['error']['message'], result
+
+
+def test_a_rehearsal_can_be_interrupted(hop):
+    process = hop.start('queue', '--dry-run', stdin=PIPE)
+    process.feed(lines({'on': 'local:', 'run': 'true'}))
+    process.signal(signal.SIGINT)
+    assert process.finish(10).rc in (-signal.SIGINT, 130)
+
+
+def test_hosts_that_have_nothing_to_do_are_let_go_when_they_are_many(hop):
+    process = hop.start('queue', '-f', '2', stdin=PIPE)
+    for number in range(5):
+        process.feed(lines({'on': f'local:c{number}', 'call': 'os:getpid'}))
+        process.until(f'"target":"local:c{number}"'.encode())
+    pids = [one['value'] for one in objects(process.result)]
+    for pid in pids[:3]:
+        assert exits(pid, time.monotonic() + 10)
+    assert all(os.path.exists(f'/proc/{pid}') for pid in pids[3:])
+    process.feed(lines({'on': 'local:c0', 'call': 'os:getpid'}))
+    process.end_input()
+    result = process.finish()
+    assert result.rc == 0 and objects(result)[-1]['value'] not in pids, result
+
+
+def test_the_recipe_for_reboots_does_what_it_says(hop):
+    guide = (REPO / 'docs/GUIDE.md').read_text()
+    recipe = re.search(r"^    before='\[\]'$.*?^    done \|.*?$", guide, re.M | re.S).group()
+    programs = hop.scratch / 'bin'
+    programs.mkdir()
+    log = hop.scratch / 'log'
+    for name, text in {
+        'hopvine': f'exec {hop.path} "$@"',
+        'sleep': 'exec /bin/sleep .5',
+        'lbctl': f'echo "$@" >> {log}',
+        # The agent is the parent of the shell that runs this.
+        'systemd-run': f'echo "$HOST: $*" >> {log}\necho $(($(date +%s%N) + 1500000000)) > {hop.scratch}/down.$HOST\n'
+                       'parent=$(cut -d " " -f 4 /proc/$PPID/stat)\n(/bin/sleep .2; kill -9 $parent) >/dev/null 2>&1 &',
+        'ssh': SSH.format(scratch=hop.scratch).split('\n', 1)[1].replace('exec sh', 'HOST=$host exec sh'),
+    }.items():
+        (programs / name).write_text(f'#!/bin/sh\n{text}\n')
+        (programs / name).chmod(0o755)
+    hop.write('hopvine.toml', '[groups]\nweb = "web[1-2]"\n')
+    script = hop.write('reboot.sh', '\n'.join(line[4:] for line in recipe.split('\n')))
+    hop.written.add(hop.cwd / 'reboot.svg')
+    env = {**hop.env, 'PATH': f'{programs}:{hop.env["PATH"]}'}
+    process = Process(['sh', script], env, hop.cwd, None)
+    hop.processes.append(process)
+    result = process.finish()
+    assert result.rc == 0 and all(one['ok'] for one in objects(result)) and len(objects(result)) == 10, result
+    assert log.read_text() == ''.join(
+        f'disable {host}\n{host}: --on-active=5 systemctl reboot\nenable {host}\n' for host in ('web1', 'web2')), result
+    assert b'trying again in' in result.err, result

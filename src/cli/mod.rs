@@ -91,7 +91,8 @@ these went well; on its own host, or, where they were not for that, on all of th
 A file is checked as a whole before anything is started; lines from a pipe are started as they arrive.
 
 Results are lines of JSON, one for each host of each line: {\"line\",\"id\",\"target\",\"ok\",\"value\"|\"rc\",\"stdout\",\"stderr\",
-\"error\",\"seconds\"}. Exit status: 0 all well, 4 some unreachable, else 3 some timed out, else 5 some failed.";
+\"error\",\"seconds\"}; before it a generator's, with \"item\". -t is the time for each line on a host. Exit status: 0 all
+well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.";
 
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
