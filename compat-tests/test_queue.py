@@ -316,12 +316,14 @@ def test_a_reader_that_has_gone_stops_it_quietly(hop):
 
 def test_many_lines_of_a_pipe_need_no_more_memory_than_few(hop):
     def peak(count):
-        call = {'on': 'local:', 'call': 'operator:length_hint', 'args': ['x' * 4000]}
-        process = hop.start('queue', stdin=lines(*[call] * count, {**call, 'call': 'time:sleep', 'args': [60]}))
-        process.until(b'"line":%d,' % count)
+        pid, large = {'on': 'local:', 'call': 'os:getpid'}, {'on': 'local:', 'call': 'operator:length_hint', 'args': ['x' * 4000]}
+        last = {**large, 'call': 'time:sleep', 'args': [60]}
+        process = hop.start('queue', stdin=lines(pid, *[large] * count, pid, last))
+        process.until(b'"line":%d,' % (count + 2))
         most = peak_bytes(process.pid)
         process.signal(signal.SIGINT)
-        process.finish()
+        found = objects(process.finish())
+        assert found[0]['value'] == found[count + 1]['value'], 'it is one context all the time'
         return most
     assert peak(12_000) < peak(5_000) + (4 << 20)
 

@@ -29,6 +29,7 @@ const MAX_TAKEN_BYTES: usize = 16 * 1024 * 1024;
 /// What a line takes beside its text, and each of its jobs.
 const LINE_BYTES: usize = 1024;
 const JOB_BYTES: usize = 32;
+
 /// A line whose jobs have not all ended.
 struct Described {
     id: Option<String>,

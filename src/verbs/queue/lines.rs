@@ -43,9 +43,9 @@ impl Lines {
         Ok(Self { source: Source::Ended, splitter: read_all()? })
     }
 
-    /// Whether all that will ever come is here.
+    /// Whether all that will ever come has been taken.
     pub(super) fn have_ended(&self) -> bool {
-        self.source == Source::Ended
+        self.source == Source::Ended && self.splitter.lines.is_empty()
     }
 
     pub(super) fn next(&mut self) -> Option<Numbered> {
