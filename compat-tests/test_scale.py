@@ -10,7 +10,7 @@ from harness.binary import BINARY
 from harness.crowd import Crowd
 from harness.process import peak_bytes
 
-# DESIGN's budgets for the controller, in bytes for each context: one that is simulated, and a host beside its ssh.
+# The controller's budgets, in bytes for each context: one that is simulated, and a host beside its ssh.
 SIMULATED_BYTES, HOST_BYTES = 20 << 10, 64 << 10
 # Of four times as many: what is linear takes 4 times as long, what is quadratic 16 times.
 MORE, MOST_TIMES_AS_LONG = 4, 8
@@ -92,7 +92,8 @@ def test_a_relay_of_ours_has_many_children(hop, crowd, relay, count):
 
 def test_an_agent_that_relays_refuses_the_children_that_it_cannot_watch_and_keeps_the_others(crowd):
     links = crowd(600, 1)
-    live = links.begin('run', f'local:relay/{links.ways}', '--relay', 'python', '--json', '--', 'true')
+    live = links.begin('run', f'local:relay/{links.ways}', '--relay', 'python', '--json', '--', 'true',
+                       prefix=['prlimit', '--nofile=1024:1024'])
     live.until(b'Too many open files', timeout=60)
     told = links.finish().json.values()
     refused = [each['error']['kind'] for each in told if not each['ok']]

@@ -24,10 +24,11 @@ class Crowd:
         hop.write('hopvine.toml', '[exec]\n' + ''.join(f'crowd{n} = {line}\n' for n in range(1, ways + 1)))
         self.ways = f'exec:crowd[1-{ways}]'
 
-    def begin(self, verb, targets, *words):
+    def begin(self, verb, targets, *words, **popen):
         """Asks all at once."""
         patience = f'{2 * PATIENCE_SECONDS}s'
-        self.live = self.hop.start(verb, '-w', targets, '-f', self.count, '--connect-timeout', patience, *words)
+        self.live = self.hop.start(verb, '-w', targets, '-f', self.count, '--connect-timeout', patience, *words,
+                                   **popen)
         return self.live
 
     def start(self, *words):
