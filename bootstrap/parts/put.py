@@ -11,7 +11,7 @@ room = [256 * WINDOW]
 # So much of a file is written before the system is to begin with the disk.
 EAGER = 128 * WINDOW
 # As in src/proto/stream/window.rs, which says why. Of all transfers.
-MAX_WINDOW, LEAST_WINDOW = 64 * WINDOW, 8 * WINDOW
+MAX_WINDOW, LEAST_WINDOW = 64 * WINDOW, 4 * WINDOW
 SLACK, LEAST = .002, .01
 clock = getattr(time, 'monotonic', time.time)
 quickest, usual, peak = [], 0, 0

@@ -9,7 +9,7 @@ const SLACK: Duration = Duration::from_millis(2);
 /// What is left of the peak after each round.
 const PEAK_DECAY: f64 = 0.99;
 /// A link that others keep busy is slow now and then: so much, or what drains in that time, is not too much.
-const LEAST_BYTES: f64 = 512.0 * 1024.0;
+const LEAST_BYTES: f64 = 256.0 * 1024.0;
 const LEAST: Duration = Duration::from_millis(10);
 
 /// What all streams of one peer have together.
