@@ -3,7 +3,7 @@
 mod tunnel;
 
 use hopvine::controller::Weight;
-use hopvine::controller::operation::{Answer, OperationId, Report, Request, no_arguments};
+use hopvine::controller::operation::{Answer, OperationId, Report, Request, Said, no_arguments};
 use hopvine::error::{HostError, HostErrorKind, Loss};
 use hopvine::modules::Library;
 use hopvine::proto::message::Own;
@@ -47,7 +47,7 @@ fn cancel(tunnel: &mut Tunnel, function: &str, own: Own) -> OperationId {
     let operation = tunnel.submit(&call(function, own));
     loop {
         match tunnel.next_report().expect("the loop goes on") {
-            Report::Output { bytes, .. } if bytes.starts_with(b"at it") => break,
+            Report::Said { said: Said::Output(_, bytes), .. } if bytes.starts_with(b"at it") => break,
             Report::Done { outcome, .. } => panic!("{function}: {outcome:?}"),
             _ => {}
         }

@@ -43,10 +43,7 @@ impl Tunnel {
             while self.controller.execute(&mut self.mux) {}
             if let Some(report) = self.controller.poll_report() {
                 match &report {
-                    Report::Output { source, .. }
-                    | Report::Item { source, .. }
-                    | Report::Record { source, .. }
-                    | Report::Piece { source, .. } => self.controller.consumed(*source, clock::now()),
+                    Report::Said { source, .. } => self.controller.consumed(*source, clock::now()),
                     Report::Done { .. } | Report::LeftBehind { .. } => {}
                 }
                 return Ok(report);

@@ -8,7 +8,7 @@
 mod tunnel;
 
 use hopvine::controller::operation::{
-    Feed, Fetch, OperationId, Put, Report, Request, Run, Transfer, Words, no_arguments,
+    Feed, Fetch, OperationId, Put, Report, Request, Run, Said, Transfer, Words, no_arguments,
 };
 use hopvine::modules::Library;
 use hopvine::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece};
@@ -98,7 +98,7 @@ impl Load<'_> {
     /// Counts what has come; what has ended is begun anew.
     fn hear(&mut self, tunnel: &mut Tunnel, report: &Report) {
         match report {
-            Report::Piece { piece: Piece::Content(bytes), .. } | Report::Output { bytes, .. } => {
+            Report::Said { said: Said::Piece(Piece::Content(bytes)) | Said::Output(_, bytes), .. } => {
                 self.bytes += bytes.len();
             }
             Report::Done { operation, .. } if *operation == self.operation => {

@@ -1,7 +1,7 @@
 //! What contexts say on their streams: answers and output of operations, requests, what belongs to nothing.
 
 use super::Controller;
-use super::operation::{Meaning, OperationId, Record, Report, Source};
+use super::operation::{Meaning, OperationId, Record, Report, Said, Source};
 use crate::error::{HostErrorKind, Loss, RemoteException};
 use crate::proto::message::{FromAgent, ResetReason};
 use crate::proto::stream::{StreamEvent, StreamKey};
@@ -82,14 +82,7 @@ impl Controller {
 
     fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {
         match Meaning::of(message) {
-            Meaning::Output(stream, bytes) => {
-                self.reports.push_back(Report::Output { operation, source, stream, bytes });
-            }
-            Meaning::Item(value) => self.reports.push_back(Report::Item { operation, source, value }),
-            Meaning::Record(record) => {
-                self.reports.push_back(Report::Record { operation, source, record });
-            }
-            Meaning::Piece(piece) => self.reports.push_back(Report::Piece { operation, source, piece }),
+            Meaning::Said(said) => self.reports.push_back(Report::Said { operation, source, said }),
             Meaning::Trouble(what) => self.fail(operation, HostErrorKind::File { what }, Vec::new()),
             Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
             Meaning::Answer(Err(exception)) => {
@@ -108,7 +101,8 @@ impl Controller {
     /// Goes to whatever runs there, as a terminal would mix them.
     fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>, now: Instant) {
         if let Some(operation) = self.beside(source, now) {
-            self.reports.push_back(Report::Output { operation, source, stream, bytes });
+            let said = Said::Output(stream, bytes);
+            self.reports.push_back(Report::Said { operation, source, said });
         }
     }
 
@@ -116,7 +110,8 @@ impl Controller {
         match Record::of(record) {
             Some(record) => {
                 if let Some(operation) = self.beside(source, now) {
-                    self.reports.push_back(Report::Record { operation, source, record });
+                    let said = Said::Record(record);
+                    self.reports.push_back(Report::Said { operation, source, said });
                 }
             }
             None => self.streams.reset(source.key, ResetReason::UnknownMessage),

@@ -1,7 +1,7 @@
 //! How operations and contexts end: with an answer, an error, by being stopped, with their context.
 
 use super::context::{Context, Place, State};
-use super::operation::{Answer, OperationId, Report};
+use super::operation::{Answer, OperationId, Report, Said};
 use super::{Controller, Due, Running};
 use crate::error::{HostError, HostErrorKind, Loss};
 use crate::link::Cause;
@@ -75,7 +75,7 @@ impl Controller {
         self.stop_awaiting(operation, &kind);
         // Nobody takes what has come of a file that does not come whole, and zeros would take long.
         self.reports
-            .retain(|report| !matches!(report, Report::Piece { operation: of, .. } if *of == operation));
+            .retain(|report| !matches!(report, Report::Said { operation: of, said: Said::Piece(_), .. } if *of == operation));
         self.fail(operation, kind, Vec::new());
         let context = running.and_then(|key| Some((key, self.contexts.get_mut(&key.peer)?)));
         if let Some((key, context)) = context.filter(|(_, context)| context.state == State::Open) {

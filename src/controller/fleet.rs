@@ -2,11 +2,10 @@
 
 mod schedule;
 
-pub use super::news::News;
 pub use schedule::{Rules, Share};
 
 use super::attempt::End;
-use super::operation::{Fetch, OperationId, Report, Request};
+use super::operation::{Answer, Fetch, OperationId, Report, Request, Said, Source};
 use super::{Controller, RANDOM_BYTES, Submitted};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::Target;
@@ -64,7 +63,7 @@ impl Origin {
 pub struct Started {
     pub begun: Vec<Begun>,
     /// Of those that could not even be tried.
-    pub news: Vec<News<Place>>,
+    pub news: Vec<News>,
 }
 
 /// A target that works.
@@ -74,6 +73,34 @@ pub struct Begun {
     /// As in [`Submitted`].
     pub feeder: OperationId,
     pub place: Place,
+}
+
+/// What to show.
+#[derive(Debug)]
+pub enum News {
+    /// As [`Report::Said`].
+    Said {
+        place: Place,
+        operation: OperationId,
+        source: Source,
+        said: Said,
+    },
+    /// To be asked [`Fleet::alone`].
+    LeftBehind {
+        operation: OperationId,
+        deadline: Option<Instant>,
+    },
+    /// It was not reached, and is tried again after this time.
+    Again {
+        place: Place,
+        error: Box<HostError>,
+        after: Duration,
+    },
+    Done {
+        place: Place,
+        outcome: Result<Answer, Box<HostError>>,
+        took: Duration,
+    },
 }
 
 impl Fleet {
@@ -205,7 +232,7 @@ impl Fleet {
         report: Report,
         jitter: u64,
         now: Instant,
-    ) -> Option<News<Place>> {
+    ) -> Option<News> {
         match report {
             Report::LeftBehind { operation, .. } if self.stopped => {
                 let error = HostError { hop: None, kind: HostErrorKind::Interrupted, said: Vec::new() };
@@ -226,10 +253,11 @@ impl Fleet {
                     (_, outcome) => News::Done { place, outcome, took },
                 })
             }
-            other => {
-                let place = self.running.get(&other.operation())?.place;
-                News::of(other, place)
+            Report::Said { operation, source, said } => {
+                let place = self.running.get(&operation)?.place;
+                Some(News::Said { place, operation, source, said })
             }
+            Report::LeftBehind { operation, deadline } => Some(News::LeftBehind { operation, deadline }),
         }
     }
 
@@ -245,7 +273,7 @@ impl Fleet {
     }
 
     /// A target that is not started any more; one that was to be tried again ends as its last attempt did.
-    pub fn poll_never(&mut self) -> Option<News<Place>> {
+    pub fn poll_never(&mut self) -> Option<News> {
         let place = self.never.pop_front()?;
         let error = self.refused.remove(&place).unwrap_or_else(|| {
             Box::new(HostError { hop: None, kind: HostErrorKind::NotStarted, said: Vec::new() })

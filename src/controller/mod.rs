@@ -11,7 +11,6 @@ pub mod feed;
 pub mod fleet;
 mod keeping;
 mod native;
-mod news;
 mod openings;
 pub mod operation;
 pub mod queue;

@@ -114,33 +114,26 @@ impl Answer {
     }
 }
 
+/// What an operation brings while it goes on.
+#[derive(Clone, Debug)]
+pub enum Said {
+    Output(Stream, Vec<u8>),
+    /// What a generator has yielded.
+    Item(Value),
+    /// A record of `logging`.
+    Record(Record),
+    /// A piece of what is fetched.
+    Piece(Piece),
+}
+
 /// What comes of an operation, in order; `Done` is the last.
 #[derive(Clone, Debug)]
 pub enum Report {
     /// `source` is to be given back to [`super::Controller::consumed`].
-    Output {
+    Said {
         operation: OperationId,
         source: Source,
-        stream: Stream,
-        bytes: Vec<u8>,
-    },
-    /// What a generator has yielded; `source` as for output.
-    Item {
-        operation: OperationId,
-        source: Source,
-        value: Value,
-    },
-    /// A record of `logging`; `source` as for output.
-    Record {
-        operation: OperationId,
-        source: Source,
-        record: Record,
-    },
-    /// A piece of what is fetched; `source` as for output.
-    Piece {
-        operation: OperationId,
-        source: Source,
-        piece: Piece,
+        said: Said,
     },
     /// A put whose context has held up others that are fed with it: it is to be asked again, alone.
     LeftBehind {
@@ -157,10 +150,7 @@ pub enum Report {
 impl Report {
     pub fn operation(&self) -> OperationId {
         match self {
-            Self::Output { operation, .. }
-            | Self::Item { operation, .. }
-            | Self::Record { operation, .. }
-            | Self::Piece { operation, .. }
+            Self::Said { operation, .. }
             | Self::LeftBehind { operation, .. }
             | Self::Done { operation, .. } => *operation,
         }
@@ -357,11 +347,8 @@ impl Run {
 /// What a message from an operation's stream means.
 #[derive(Debug)]
 pub enum Meaning {
-    Output(Stream, Vec<u8>),
-    Item(Value),
-    Record(Record),
+    Said(Said),
     Answer(Result<Answer, Box<Value>>),
-    Piece(Piece),
     /// Why a file is not moved.
     Trouble(String),
     /// Something that does not belong there.
@@ -371,15 +358,17 @@ pub enum Meaning {
 impl Meaning {
     pub fn of(message: FromAgent) -> Self {
         match message {
-            FromAgent::Output(bytes) => Self::Output(Stream::Out, bytes),
-            FromAgent::Errors(bytes) => Self::Output(Stream::Err, bytes),
+            FromAgent::Output(bytes) => Self::Said(Said::Output(Stream::Out, bytes)),
+            FromAgent::Errors(bytes) => Self::Said(Said::Output(Stream::Err, bytes)),
             FromAgent::Result(value) => Self::Answer(Ok(Answer::Value(value))),
             FromAgent::Failure(value) => Self::Answer(Err(Box::new(value))),
             FromAgent::Exit(status) => Self::Answer(Ok(Answer::Exit(exit_status(status)))),
             FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
-            FromAgent::Item(value) => Self::Item(value),
-            FromAgent::Log(value) => Record::of(&value).map_or(Self::Nonsense, Self::Record),
-            FromAgent::File(piece) => Self::Piece(piece),
+            FromAgent::Item(value) => Self::Said(Said::Item(value)),
+            FromAgent::Log(value) => {
+                Record::of(&value).map_or(Self::Nonsense, |record| Self::Said(Said::Record(record)))
+            }
+            FromAgent::File(piece) => Self::Said(Said::Piece(piece)),
             FromAgent::Trouble(text) => Self::Trouble(String::from_utf8_lossy(&text).into_owned()),
             FromAgent::Need(_)
             | FromAgent::Started(_)

@@ -6,8 +6,7 @@ mod order;
 pub use order::{HostId, Job, TaskId};
 
 use super::attempt::End;
-pub use super::news::News;
-use super::operation::{Answer, OperationId, Report, Request};
+use super::operation::{Answer, OperationId, Report, Request, Said, Source};
 use super::{Controller, RANDOM_BYTES};
 use crate::error::HostError;
 use crate::hosts::target::Target;
@@ -79,16 +78,24 @@ struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub since: Instant,
-    /// When its target was connected, if it has not been so before.
-    pub reached: Option<Instant>,
+    pub way: Way,
     pub until: Instant,
-    /// Whether it began with a connection.
-    pub connecting: bool,
+}
+
+/// How a job came to its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// It was connected before.
+    Open,
+    /// It was connected then.
+    Opened(Instant),
+    /// It has not been connected.
+    Closed,
 }
 
 impl Span {
     fn at(now: Instant) -> Self {
-        Self { since: now, reached: None, until: now, connecting: false }
+        Self { since: now, way: Way::Open, until: now }
     }
 }
 
@@ -99,7 +106,13 @@ pub enum Progress {
         job: Job,
         operation: OperationId,
     },
-    News(News<Job>),
+    /// As [`Report::Said`].
+    Said {
+        job: Job,
+        operation: OperationId,
+        source: Source,
+        said: Said,
+    },
     /// It was not reached, and is tried again after this time.
     Again {
         job: Job,
@@ -229,11 +242,10 @@ impl Queue {
         self.idle.retain(|idle| *idle != job.host);
         let host = &mut self.hosts[job.host];
         let task = self.tasks.get(&job.task).map(|(task, _)| task);
-        if let Some(error) = host.refused.take()
-            && !matches!(task, Some(Task::Connect))
-        {
-            host.refused = Some(error.clone());
-            return Err(error);
+        match (task, &host.refused) {
+            (Some(Task::Connect), _) => host.refused = None,
+            (_, Some(error)) => return Err(error.clone()),
+            (_, None) => {}
         }
         let context = controller.connect(&host.target, random, now)?;
         let opening = if host.context == Some(context) {
@@ -249,7 +261,8 @@ impl Queue {
             (_, Some(opening)) => opening,
             (_, None) => controller.await_opening(context),
         };
-        let span = Span { connecting: opening.is_some(), ..Span::at(now) };
+        let way = if opening.is_some() { Way::Closed } else { Way::Open };
+        let span = Span { way, ..Span::at(now) };
         host.running = Some(Running { job, operation, opening, span });
         self.operations.extend([operation].into_iter().chain(opening).map(|operation| (operation, job.host)));
         Ok(operation)
@@ -269,13 +282,19 @@ impl Queue {
             return None;
         }
         let host = *self.operations.get(&report.operation())?;
-        let Report::Done { operation, outcome } = report else {
-            return News::of(report, self.hosts[host].running?.job).map(Progress::News);
+        let (operation, outcome) = match report {
+            Report::Done { operation, outcome } => (operation, outcome),
+            Report::Said { operation, source, said } => {
+                let job = self.hosts[host].running?.job;
+                return Some(Progress::Said { job, operation, source, said });
+            }
+            // Nothing is shared here.
+            Report::LeftBehind { .. } => return None,
         };
         self.operations.remove(&operation);
         let running = self.hosts[host].running.as_mut()?;
         if running.opening == Some(operation) && outcome.is_ok() {
-            running.span.reached = Some(now);
+            running.span.way = Way::Opened(now);
         }
         if running.operation != operation {
             return None;
@@ -287,7 +306,7 @@ impl Queue {
         }
         let outcome = outcome.map_err(Box::new);
         let span = Span { until: now, ..span };
-        let unreached = opening.is_some() && span.reached.is_none();
+        let unreached = span.way == Way::Closed;
         let end = match (End::of(&outcome), &outcome) {
             (End::Failed, Err(error)) if unreached && opening == Some(operation) && error.is_no_answer() => {
                 End::NotReached

@@ -1,5 +1,6 @@
 //! What each host did when, as a picture (SVG 1.1): a row for each host, a bar for each job, time to the right.
 
+use crate::controller::queue::{Span, Way};
 use crate::report::terminal;
 use console::{measure_text_width, truncate_str};
 use std::collections::BTreeMap;
@@ -25,12 +26,7 @@ pub struct Bar {
     /// The number of its host.
     pub host: usize,
     pub label: String,
-    pub since: Instant,
-    /// Until when it was being connected, if it was not before.
-    pub reached: Option<Instant>,
-    pub until: Instant,
-    /// Whether it was connected first; where it was not reached, that is all it was.
-    pub connecting: bool,
+    pub span: Span,
     pub well: bool,
 }
 
@@ -59,7 +55,7 @@ impl Timeline {
 
     /// The whole picture.
     pub fn svg(&self) -> String {
-        let end = self.bars.iter().map(|bar| bar.until).max().unwrap_or(self.start);
+        let end = self.bars.iter().map(|bar| bar.span.until).max().unwrap_or(self.start);
         let whole = end.duration_since(self.start).max(Duration::from_millis(1)).as_secs_f64();
         let shown = |name: &String| truncate_str(name, MAX_NAME_COLUMNS, "...").into_owned();
         let names: BTreeMap<_, _> = self.names.iter().map(|(host, name)| (*host, shown(name))).collect();
@@ -120,18 +116,20 @@ impl Scale {
     }
 
     fn draw(&self, svg: &mut String, bar: &Bar, name: &str, y: f64) {
-        let (from, to) = (self.x(bar.since), self.x(bar.until));
-        let work = match (bar.connecting, bar.reached) {
-            (true, None) => to,
-            (_, reached) => reached.map_or(from, |reached| self.x(reached)),
+        let Span { since, way, until } = bar.span;
+        let (from, to) = (self.x(since), self.x(until));
+        let work = match way {
+            Way::Open => from,
+            Way::Opened(at) => self.x(at),
+            Way::Closed => to,
         };
-        let took = bar.until.duration_since(bar.since).as_secs_f64();
+        let took = until.duration_since(since).as_secs_f64();
         let what = escaped(&terminal::one_line(&bar.label));
         put(svg, format_args!("<g><title>{}: {what}, {took:.3} s</title>", escaped(name)));
         let class = if bar.well { "well" } else { "failed" };
         for (class, from, to) in [("way", from, work), (class, work, to)] {
             let width = (to - from).max(MIN_BAR);
-            if class != "way" || bar.connecting {
+            if class != "way" || way != Way::Open {
                 put(
                     svg,
                     format_args!(
@@ -218,8 +216,8 @@ mod tests {
 
     fn bar(start: Instant, host: usize, from: u64, to: u64) -> Bar {
         let at = |seconds| start + Duration::from_secs(seconds);
-        let (since, until) = (at(from), at(to));
-        Bar { host, label: "sleep 1".into(), since, reached: None, until, connecting: false, well: true }
+        let span = Span { since: at(from), way: Way::Open, until: at(to) };
+        Bar { host, label: "sleep 1".into(), span, well: true }
     }
 
     #[test]
@@ -227,8 +225,9 @@ mod tests {
         let start = clock::now();
         let mut timeline = Timeline::new(start);
         timeline.push("web1", bar(start, 0, 0, 3));
-        let reached = Some(start + Duration::from_secs(1));
-        timeline.push("web2", Bar { reached, connecting: true, ..bar(start, 1, 0, 2) });
+        let mut late = bar(start, 1, 0, 2);
+        late.span.way = Way::Opened(start + Duration::from_secs(1));
+        timeline.push("web2", late);
         timeline.push("web2", Bar { well: false, ..bar(start, 1, 2, 4) });
         let svg = timeline.svg();
         let count = |text: &str| svg.matches(text).count();

@@ -11,7 +11,7 @@ use super::turns::{self, STARTS_AT_ONCE, Turns, Work};
 use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Place, Rules, Share};
-use crate::controller::operation::Report;
+use crate::controller::operation::{OperationId, Report, Said};
 use crate::controller::{Note, Weight};
 use crate::error::{ExitCode, UsageError};
 use crate::report::{Folder, Page, Reporter, View};
@@ -149,26 +149,11 @@ impl Drive {
         }
     }
 
-    fn show(&mut self, news: News<Place>) {
+    fn show(&mut self, news: News) {
         match news {
-            News::Output { place, source, stream, bytes } => {
+            News::Said { place, operation, source, said } => {
                 self.turns.outputs.owe(source);
-                self.reporter.output(place, stream, &bytes);
-            }
-            News::Item { place, source, value } => {
-                self.turns.outputs.owe(source);
-                self.reporter.item(place, &value);
-            }
-            News::Record { place, source, record } => {
-                self.turns.outputs.owe(source);
-                self.reporter.record(place, record);
-            }
-            News::Piece { operation, source, piece } => {
-                self.turns.outputs.owe(source);
-                let bytes = self.transfers.take(operation, piece, &mut self.turns.controller);
-                if !bytes.is_empty() {
-                    self.reporter.contents(&bytes);
-                }
+                self.said(place, operation, said);
             }
             News::Again { place, error, after } => {
                 let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
@@ -183,6 +168,20 @@ impl Drive {
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if self.turns.ending.is_unread() => {}
             News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
+        }
+    }
+
+    fn said(&mut self, place: Place, operation: OperationId, said: Said) {
+        match said {
+            Said::Output(stream, bytes) => self.reporter.output(place, stream, &bytes),
+            Said::Item(value) => self.reporter.item(place, &value),
+            Said::Record(record) => self.reporter.record(place, record),
+            Said::Piece(piece) => {
+                let bytes = self.transfers.take(operation, piece, &mut self.turns.controller);
+                if !bytes.is_empty() {
+                    self.reporter.contents(&bytes);
+                }
+            }
         }
     }
 

@@ -73,14 +73,13 @@ fn begin(guardian: Guardian, typed: &cli::Queue) -> Result<Option<Drive<'_>>, Re
     } else if stdio::input() == stdio::Input::Folder {
         return Err(UsageError::InputFolder.into());
     }
-    let (mux, mut lines) = match typed.work.dry_run {
+    let (mux, mut lines) = if typed.work.dry_run {
         // Before signals are ours: nothing is to be stopped.
-        true => (None, Lines::all()?),
-        false => {
-            let mut mux = Turns::mux(guardian)?;
-            let lines = Lines::open(&mut mux)?;
-            (Some(mux), lines)
-        }
+        (None, Lines::all()?)
+    } else {
+        let mut mux = Turns::mux(guardian)?;
+        let lines = Lines::open(&mut mux)?;
+        (Some(mux), lines)
     };
     // What is here already is checked before anything is started.
     let (mut found, mut wrong) = (Vec::new(), Vec::new());

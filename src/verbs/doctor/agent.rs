@@ -2,7 +2,7 @@
 
 use super::errand::MAX_OUTPUT_BYTES;
 use super::{Doctor, Step, failure};
-use crate::controller::operation::{Answer, Feed, Report, Request, Run, Words, no_arguments};
+use crate::controller::operation::{Answer, Feed, Report, Request, Run, Said, Words, no_arguments};
 use crate::controller::{Runtime, plan};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
@@ -138,17 +138,13 @@ impl Doctor {
             while self.controller.execute(&mut self.mux) {}
             while let Some(report) = self.controller.poll_report() {
                 match report {
-                    Report::Output { source, stream, bytes, .. } => {
+                    Report::Said { source, said, .. } => {
                         self.controller.consumed(source, clock::now());
+                        let Said::Output(stream, bytes) = said else { continue };
                         if stream == Stream::Out { &mut out } else { &mut err }.extend_from_slice(&bytes);
                         if out.len() + err.len() > MAX_OUTPUT_BYTES {
                             self.controller.cancel(asked, clock::now());
                         }
-                    }
-                    Report::Item { source, .. }
-                    | Report::Record { source, .. }
-                    | Report::Piece { source, .. } => {
-                        self.controller.consumed(source, clock::now());
                     }
                     Report::Done { operation, outcome } if operation == asked => {
                         return Ok(Asked { answer: outcome, out, err });

@@ -6,8 +6,8 @@ use super::picture::Picture;
 use super::place;
 use crate::cli;
 use crate::controller::fleet::Begun;
-use crate::controller::operation::{Answer, OperationId, Report};
-use crate::controller::queue::{HostId, Job, News, Progress, Queue, Rules, Span, TaskId};
+use crate::controller::operation::{Answer, OperationId, Report, Said};
+use crate::controller::queue::{HostId, Job, Progress, Queue, Rules, Span, TaskId};
 use crate::controller::{Note, Settings, Weight};
 use crate::error::{ExitCode, HostError, HostErrorKind};
 use crate::mux::Mux;
@@ -220,34 +220,27 @@ impl<'a> Drive<'a> {
                 self.draw(job, span, outcome.as_ref().is_ok_and(Answer::is_well));
                 self.told(job, &outcome, span.until.duration_since(span.since));
             }
-            Progress::News(news) => self.show_news(news),
+            Progress::Said { job, operation, source, said } => {
+                self.turns.outputs.owe(source);
+                self.said(job, operation, said);
+            }
         }
     }
 
-    fn show_news(&mut self, news: News<Job>) {
-        match news {
-            News::Output { place, source, stream, bytes } => {
-                self.turns.outputs.owe(source);
-                self.ledger.output(place, stream, &bytes);
+    fn said(&mut self, job: Job, operation: OperationId, said: Said) {
+        match said {
+            Said::Output(stream, bytes) => self.ledger.output(job, stream, &bytes),
+            Said::Record(record) => self.ledger.record(job, record),
+            Said::Item(value) => {
+                let id = self.described.get(&job.task).and_then(|described| described.id.as_deref());
+                let target = &self.queue.target(job.host).name;
+                self.ledger.item(job, Line { number: job.task, id }, target, &value);
             }
-            News::Item { place, source, value } => {
-                self.turns.outputs.owe(source);
-                let id = self.described.get(&place.task).and_then(|described| described.id.as_deref());
-                let target = &self.queue.target(place.host).name;
-                self.ledger.item(place, Line { number: place.task, id }, target, &value);
-            }
-            News::Record { place, source, record } => {
-                self.turns.outputs.owe(source);
-                self.ledger.record(place, record);
-            }
-            News::Piece { operation, source, piece } => {
-                self.turns.outputs.owe(source);
+            Said::Piece(piece) => {
                 if let Some(transfers) = self.transfers.get_mut(&operation) {
                     transfers.take(operation, piece, &mut self.turns.controller);
                 }
             }
-            // Nothing is shared here, and attempts and ends come as progress.
-            News::LeftBehind { .. } | News::Again { .. } | News::Done { .. } => {}
         }
     }
 
@@ -256,12 +249,11 @@ impl<'a> Drive<'a> {
         self.told(job, &Err(error), Duration::ZERO);
     }
 
-    fn draw(&mut self, job: Job, Span { since, reached, until, connecting }: Span, well: bool) {
+    fn draw(&mut self, job: Job, span: Span, well: bool) {
         let (Some(picture), Some(described)) = (&mut self.picture, self.described.get(&job.task)) else {
             return;
         };
-        let label = described.label.clone();
-        let bar = Bar { host: job.host, label, since, reached, until, connecting, well };
+        let bar = Bar { host: job.host, label: described.label.clone(), span, well };
         picture.push(&self.queue.target(job.host).name, bar);
     }
 
