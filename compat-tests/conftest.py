@@ -10,6 +10,7 @@ from harness.binary import BINARY
 from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
 from harness.fifo import Fifo
 from harness.leaks import Leaks
+from harness.queue import lines
 from harness.site import Site
 from harness.tree import RELAYS, Tree
 
@@ -152,3 +153,20 @@ def profile(site):
     yield write
     for path in written:
         path.unlink()
+
+
+@pytest.fixture
+def queue(hop):
+    """`queue(*operations, options=[])`: of a file, which is checked before anything is started."""
+    def queue(*operations, options=()):
+        path = hop.write('ops.jsonl', lines(*operations).decode())
+        return hop('queue', path, *options)
+    return queue
+
+
+@pytest.fixture
+def piped(hop):
+    """The same through a pipe."""
+    def piped(*operations, options=()):
+        return hop('queue', *options, stdin=lines(*operations))
+    return piped
