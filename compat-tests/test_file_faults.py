@@ -1,8 +1,6 @@
 """What ends a transfer before it is done: a clear error, what was there stays, and nothing is left."""
 
-import contextlib
 import os
-import pathlib
 import select
 import shlex
 import shutil
@@ -14,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from harness import midway
-from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until
+from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until, written_bytes
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
@@ -493,13 +491,3 @@ def test_many_puts_to_one_host_share_what_may_be_on_its_way(hop, place):
     live.signal(signal.SIGINT)
     assert live.finish().rc == 130 and sent > len(names) * (size - 65_536), sent
     assert len(names) * 65_536 <= allowed <= (16 << 20) + len(names) * 65_536, allowed
-
-
-def written_bytes(folder):
-    """The size of all files in that folder that somebody has open."""
-    found = 0
-    for fd in pathlib.Path('/proc').glob('[0-9]*/fd/*'):
-        with contextlib.suppress(OSError):
-            if os.readlink(fd).startswith(f'{folder}/'):
-                found += fd.stat().st_size
-    return found

@@ -101,3 +101,13 @@ def opened(pid, folder):
 def begun(folder):
     """Whether anybody writes a file in that folder, by whatever name or none."""
     return half_done(folder) or any(opened(pid, folder) for pid in all_pids())
+
+
+def written_bytes(folder):
+    """The size of all files in that folder that somebody has open."""
+    found = 0
+    for fd in pathlib.Path('/proc').glob('[0-9]*/fd/*'):
+        with contextlib.suppress(OSError):
+            if os.readlink(fd).startswith(f'{folder}/'):
+                found += fd.stat().st_size
+    return found
