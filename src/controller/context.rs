@@ -26,6 +26,8 @@ pub(super) struct Context {
     pub(super) state: State,
     /// How often code has led to it: 1 for what the user has asked for.
     pub(super) level: u32,
+    /// `sys.hexversion`, once it runs; 0: this program.
+    pub(super) python: u32,
     /// For the start of an agent beside it.
     pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
@@ -96,6 +98,7 @@ impl Context {
             program: argv.first().cloned().unwrap_or_default(),
             place,
             level: 1,
+            python: 0,
             next_random: [0; RANDOM_BYTES],
             users: 0,
             heard: Heard::default(),
