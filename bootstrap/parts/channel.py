@@ -1,6 +1,8 @@
 """Channels: conversations of user code with code above, beside the call that has brought them; and how a thread waits for
-what the loop brings."""
-import time
+what the loop brings.
+
+It imports nothing: before Python 3.3 an import in the loop's thread would wait for those of user code, which may wait for it.
+"""
 CHANNEL, SEND = 37, 38
 ITEM, EXHAUSTED = 23, 25
 # By token: those that no call has taken yet.
