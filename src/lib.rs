@@ -21,6 +21,7 @@ pub mod route;
 pub mod serve;
 #[allow(unsafe_code, reason = "the one room that may")]
 pub mod sys;
+pub mod transfers;
 pub mod transport;
 pub mod verbs;
 
@@ -50,7 +51,8 @@ mod layers {
         ),
         ("serve", &["files", "mux", "payload", "proto", "sys"]),
         ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
-        ("report", &["controller", "error", "hosts", "proto", "sys"]),
+        ("transfers", &["controller", "error", "files", "hosts", "proto", "sys"]),
+        ("report", &["controller", "error", "hosts", "proto", "sys", "transfers"]),
         (
             "verbs",
             &[
@@ -66,6 +68,7 @@ mod layers {
                 "relay",
                 "report",
                 "sys",
+                "transfers",
             ],
         ),
         ("main", &["cli", "error", "report", "sys", "verbs"]),

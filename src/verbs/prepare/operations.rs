@@ -11,7 +11,7 @@ use crate::error::{OperationError, UsageError};
 use crate::hosts::nodeset::Nodeset;
 use crate::hosts::target::{Hop, Target};
 use crate::modules::{Found, Library};
-use crate::verbs::files::Plan;
+use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use line::Fields;
 use std::collections::{HashMap, HashSet, VecDeque};
