@@ -19,6 +19,7 @@ pub mod relay;
 pub mod report;
 pub mod route;
 pub mod serve;
+pub mod session;
 #[allow(unsafe_code, reason = "the one room that may")]
 pub mod sys;
 pub mod transfers;
@@ -54,6 +55,10 @@ mod layers {
         ("transfers", &["controller", "error", "files", "hosts", "proto", "sys"]),
         ("report", &["controller", "error", "hosts", "proto", "sys", "transfers"]),
         (
+            "session",
+            &["controller", "error", "files", "hosts", "link", "mux", "payload", "proto", "sys", "transfers"],
+        ),
+        (
             "verbs",
             &[
                 "cli",
@@ -67,6 +72,7 @@ mod layers {
                 "proto",
                 "relay",
                 "report",
+                "session",
                 "sys",
                 "transfers",
             ],

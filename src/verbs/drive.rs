@@ -176,6 +176,8 @@ impl Drive {
             Said::Output(stream, bytes) => self.reporter.output(place, stream, &bytes),
             Said::Item(value) => self.reporter.item(place, &value),
             Said::Record(record) => self.reporter.record(place, record),
+            // Its items tell.
+            Said::Yields => {}
             Said::Piece(piece) => {
                 let bytes = self.transfers.take(operation, piece, &mut self.turns.controller);
                 if !bytes.is_empty() {

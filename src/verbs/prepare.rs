@@ -64,7 +64,7 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
         Some(cli::Own::Thread) => Own::Thread,
         Some(cli::Own::Process) => Own::Process,
     };
-    let request = Request::Call { function, arguments: arguments(typed)?, own };
+    let request = Request::Call { function, imports: None, arguments: arguments(typed)?, own };
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
 }
 

@@ -133,6 +133,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
             )
         }
         (Request::Builtin(name), _) => (*name).to_owned(),
+        (Request::Channel(_), _) => "open a channel".to_owned(),
     }
 }
 

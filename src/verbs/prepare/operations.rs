@@ -248,7 +248,7 @@ impl Operations {
         if let Some(root) = &root {
             self.add_root(root, &function)?;
         }
-        let task = Task::Ask(Box::new(Request::Call { function, arguments, own }));
+        let task = Task::Ask(Box::new(Request::Call { function, imports: None, arguments, own }));
         Ok(Work { task, files: Plan::None, root, label: typed.to_owned() })
     }
 

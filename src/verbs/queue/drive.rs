@@ -231,6 +231,8 @@ impl<'a> Drive<'a> {
         match said {
             Said::Output(stream, bytes) => self.ledger.output(job, stream, &bytes),
             Said::Record(record) => self.ledger.record(job, record),
+            // Its items tell.
+            Said::Yields => {}
             Said::Item(value) => {
                 let id = self.described.get(&job.task).and_then(|described| described.id.as_deref());
                 let target = &self.queue.target(job.host).name;
