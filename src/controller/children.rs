@@ -52,6 +52,7 @@ impl Controller {
             return Err(("link_lost", "it has gone".to_owned()));
         };
         let wished = Target::parse(typed).map_err(|error| ("usage", error.to_string()))?;
+        let (asking_secrets, asking_patience) = (asking.secrets.clone(), asking.patience);
         let (level, path) = (asking.level + 1, [asking.target.hops.clone(), wished.hops].concat());
         if level > self.settings.depth_limit {
             let shown = path.iter().map(Hop::to_string).collect::<Vec<_>>().join(" -> ");
@@ -63,7 +64,11 @@ impl Controller {
         let random = self.chain_of_random(by, path.len());
         let target = Target { name: Target::of(&path).name, hops: path };
         let last = self.next_context;
+        // Whoever leads to it may use what led to himself, and nothing of anybody else's.
+        let secrets = std::mem::replace(&mut self.settings.secrets, asking_secrets);
+        let patience = std::mem::replace(&mut self.settings.connect_timeout, asking_patience);
         let child = self.connect_as(&target, Runtime::Python, &random, now);
+        (self.settings.secrets, self.settings.connect_timeout) = (secrets, patience);
         let child = child.map_err(|error| (error.word(), error.to_string()))?;
         // What the user has asked for, or other code before, stays what it is.
         for new in self.line(child).into_iter().filter(|id| id.0 > last) {

@@ -1,6 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
-use super::secrets::Heard;
+use super::secrets::{Heard, Secrets};
 use super::tree::follower;
 use super::ways::{Runtime, start_failure};
 use super::{RANDOM_BYTES, Settings};
@@ -26,13 +26,16 @@ pub(super) struct Context {
     pub(super) state: State,
     /// How often code has led to it: 1 for what the user has asked for.
     pub(super) level: u32,
-    /// `sys.hexversion`, once it runs; 0: this program.
-    pub(super) python: u32,
     /// For the start of an agent beside it.
     pub(super) next_random: [u8; RANDOM_BYTES],
     /// Who has asked for it and is not done.
     pub(super) users: usize,
     pub(super) heard: Heard,
+    pub(super) secrets: Secrets,
+    /// How long it may take to be connected.
+    pub(super) patience: Duration,
+    /// What it runs on, as its hello told: `sys.hexversion`.
+    pub(super) python: u32,
     /// When its relay is not waited for any more.
     pub(super) gone_at: Option<Instant>,
     /// It is to end when it has no children any more.
@@ -91,6 +94,7 @@ impl Context {
         argv: &[String],
         place: Place,
         until: Option<Instant>,
+        settings: &Settings,
     ) -> Self {
         Self {
             target,
@@ -98,10 +102,12 @@ impl Context {
             program: argv.first().cloned().unwrap_or_default(),
             place,
             level: 1,
-            python: 0,
             next_random: [0; RANDOM_BYTES],
             users: 0,
             heard: Heard::default(),
+            secrets: settings.secrets.clone(),
+            patience: settings.connect_timeout,
+            python: 0,
             gone_at: None,
             goes_last: false,
             refusal: None,
@@ -151,7 +157,7 @@ impl Context {
             };
         }
         match end.cause {
-            Cause::TooSlow => HostErrorKind::ConnectTimeout { after: settings.connect_timeout },
+            Cause::TooSlow => HostErrorKind::ConnectTimeout { after: self.patience },
             Cause::TooNoisy => HostErrorKind::Noise,
             Cause::Asked | Cause::Question => HostErrorKind::Interrupted,
             _ if !end.started => self.start_failure(end, settings),
