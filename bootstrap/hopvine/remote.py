@@ -1,9 +1,9 @@
 """What tunnels stand on in remote code: the agent that it runs in, which leads on to contexts below its own.
 
 The controller decides on each of them, and starts it. From then on this agent is its ancestor, and asks it what the
-controller could ask. What comes from there is brought by two threads: one that shows what it prints, one for all else.
+controller could ask. What comes from there is told by two threads: one for what calls print, which may have to wait
+until it is shown, and one for all else.
 """
-import logging
 import sys
 
 from hopvine.errors import of_error
@@ -60,15 +60,26 @@ class Connection(object):
         self.host = tunnel.host
         self.state, self.error, self.python = 'connecting', None, None
         self.definitions = {}
-        self.asked, self.closing = [], False
-        if core.keepalive > NO_LINK_SECONDS:
+        # It was open and has gone, and nobody was told.
+        self.is_lost = False
+        self.asked, self.closing, self.child = [], False, None
+        options = tunnel.options
+        refused = refusal(options)
+        if refused:
             self.state = 'closed'
-            self.error = of_error({
-                'kind': 'not_allowed', 'message': 'a call in a process of its own cannot open tunnels: call it without',
-            }, self.host)
-            return
-        self.child = core.part('child')(core.utf8(tunnel.path()), lambda: post.post(self.changed))
-        self.child.begin()
+            self.error = of_error({'kind': 'not_allowed', 'message': refused}, self.host)
+        else:
+            target = core.utf8(with_python(tunnel.path(), options))
+            self.child = core.part('child')(target, lambda: post.post(self.changed))
+            self.child.begin()
+            if options.get('connect_timeout'):
+                core.thread.start_new_thread(self.hurry, (options['connect_timeout'],))
+
+    def hurry(self, timeout):
+        if not wait(lambda: self.state != 'connecting', timeout):
+            text = 'no answer within %g s' % timeout
+            self.error = of_error({'kind': 'connect_timeout', 'message': text}, self.host)
+            self.close()
 
     def changed(self):
         """It runs, or has gone."""
@@ -78,9 +89,10 @@ class Connection(object):
             self.asked.pop(0)
         core.lock.acquire()
         if child.why is not None:
-            self.state = 'closed'
             if not self.closing:
                 self.error = of_error(child.why, self.host)
+                self.is_lost = self.state == 'open' and child.idle
+            self.state = 'closed'
         elif not self.asked:
             self.python, self.state = child.python, 'open'
         asked = self.asked
@@ -94,8 +106,8 @@ class Connection(object):
             post.post(self.changed)
 
     def ask(self, message, sink, imports='', timeout=None, more=False, awaited=False):
-        """Asks the context something; each answer is told `sink(tag, body, end)`, but what a call prints is shown here.
-        `more`: the message is not the last of its direction, as never with a Channel. Modules it fetches itself."""
+        """Asks the context something; each answer is told `sink(tag, body, end)`. `more`: the message is not the last of
+        its direction, as never with a Channel. It fetches modules itself, from above."""
         exchange = Exchange(self, message, sink, timeout, more)
         core.lock.acquire()
         waits = self.state == 'connecting'
@@ -200,18 +212,14 @@ class Exchange(object):
         show = self.shows and tag in (OUTPUT, ERRORS, LOG)
         if show or self.shown != self.printed:
             self.shown += 1
-            printer.post(self.print_or_deliver, show, tag, body, end)
+            printer.post(self.show, tag, body, end)
         else:
             post.post(self.deliver, tag, body, end)
         stir()
 
-    def print_or_deliver(self, show, tag, body, end):
+    def show(self, tag, body, end):
         try:
-            if show and not self.done:
-                print_out(tag, body)
-                self.used(len(body) + 1)
-            else:
-                self.deliver(tag, body, end)
+            self.deliver(tag, body, end)
         finally:
             self.printed += 1
 
@@ -224,21 +232,35 @@ class Exchange(object):
             self.sink(tag, body, self.done)
 
 
-def print_out(tag, body):
-    """What code below has written or logged goes on as if this code had."""
-    if tag == LOG:
-        name, level, word, text = core.load(body)[0]
-        return logging.getLogger(name).log(level, '%s', text)
-    output = {OUTPUT: sys.stdout, ERRORS: sys.stderr}[tag]
-    if core.Text is str:
-        body = body.decode('utf-8', 'surrogateescape')
-    output.write(body)
-    output.flush()
+def refusal(options):
+    """Why a tunnel cannot be opened from here, or None."""
+    if core.keepalive > NO_LINK_SECONDS:
+        return 'a call in a process of its own opens no tunnels; have it called without'
+    if options.get('exec'):
+        return 'a command line of your own leads on from the script only'
+    if options.get('login') or options.get('become'):
+        return 'a password is given where the script opens its tunnels; here it is known already'
+
+
+def with_python(target, options):
+    """The target with the interpreter that is to run there, in its last hop."""
+    hop = target.split('/')[-1]
+    python = options.get('python')
+    if python is None and hop.split('?')[0][:6] == 'local:' and target == hop:
+        # On the same machine, as the same user.
+        python = sys.executable
+    elif python is None and options.get('major') == 2:
+        python = 'python2'
+    if not python or 'python=' in hop:
+        return target
+    for odd in '%/?&#,!^[] ':
+        python = python.replace(odd, '%%%02X' % ord(odd))
+    return target + '?&'['?' in hop] + 'python=' + python
 
 
 def ending(connection):
     """Why something has ended about which nothing was said."""
-    child = getattr(connection, 'child', None)
+    child = connection.child
     if child is not None and child.why is not None and not connection.closing:
         return child.why
     return {'kind': 'interrupted', 'message': 'cancelled', 'hop': None, 'said': []}

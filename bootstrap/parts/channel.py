@@ -56,14 +56,6 @@ def error_named(name, text, args=()):
     return type(Exception)(name, (Exception,), {'__module__': 'hopvine'})(text)
 
 
-def not_in_time(timeout):
-    return error_named('TimedOut', 'nothing has come within %s s' % (timeout,), ('timed_out',))
-
-
-def closed_channel():
-    return error_named('ChannelClosed', 'the channel is closed')
-
-
 class Passage:
     """What a channel is made of, here. `ended`: nothing more comes; `closed`: nothing more goes."""
     ended = closed = 0
@@ -149,8 +141,8 @@ class Passage:
 class Channel(object):
     """The remote end of a channel: what is sent here is received by whoever has made it, and the other way round.
 
-    send() waits while the other end does not read. Iterating ends when the channel is closed; so does it when nobody
-    has this any more.
+    send() waits while the other end does not read. Iterating ends when the other end is closed; this one is when nobody
+    has it any more.
     """
 
     def __init__(self, passage):
@@ -162,15 +154,21 @@ class Channel(object):
 
     def receive(self, timeout=None):
         """The next value; raises ChannelClosed behind the last, TimedOut when none has come within so many seconds."""
-        passage = self._passage
+        for value in self._taken(timeout):
+            return value
+        raise closed_channel()
+
+    def _taken(self, timeout=None):
+        """The next value as a tuple, which is empty behind the last."""
         while 1:
-            if not await_change(lambda: passage.items or passage.ended or passage.closed, timeout):
-                raise not_in_time(timeout)
-            body = passage.next()
+            body = self._passage.next()
             if body:
-                return received(body)
-            if passage.ended or passage.closed:
-                raise closed_channel()
+                return received(body),
+            if not self.open() and not self._passage.items:
+                return ()
+            # Another thread may be quicker than this one.
+            if not await_change(self._has_news, timeout):
+                raise error_named('TimedOut', 'nothing has come within %s s' % (timeout,), ('timed_out',))
 
     def open(self):
         """Whether the other end listens."""
@@ -181,12 +179,12 @@ class Channel(object):
         self._passage.close()
 
     def _poll(self):
-        """For Select: (True, what has it, a value), (False, what has ended, None), or None."""
+        """For Select: (this, None, a value), or None where nothing has come."""
         body = self._passage.next()
         if body:
-            return True, self, received(body)
+            return self, None, received(body)
         if not self.open() and not self._passage.items:
-            return False, self, None
+            raise closed_channel()
 
     def _has_news(self):
         return bool(self._passage.items) or not self.open()
@@ -194,16 +192,13 @@ class Channel(object):
     def __iter__(self):
         return self
 
+    def __next__(self):
+        for value in self._taken():
+            return value
+        raise StopIteration
+
     def next(self):
-        passage = self._passage
-        while 1:
-            await_change(self._has_news)
-            body = passage.next()
-            if body:
-                return received(body)
-            if not self.open() and not passage.items:
-                raise StopIteration
-    __next__ = next
+        return self.__next__()
 
     def __enter__(self):
         return self
@@ -212,14 +207,24 @@ class Channel(object):
         self.close()
 
     def __del__(self):
-        self.close()
+        # In the midst of anything, perhaps of what holds the lock.
+        if lock.acquire(0):
+            lock.release()
+            self.close()
+        else:
+            thread.start_new_thread(self._passage.close, ())
 
 
 def received(body):
-    """The value of a Send: plain, or a pickle, as only what is above may send it."""
-    if body[:1] == pack('B', 0):
-        return load(body, 1)[0]
-    return part('apply_pickled')(body[1:])
+    """The value of a Send: plain, or what a recipe makes, as only what is above may send one."""
+    value = load(body, 1)[0]
+    if body[:1] != pack('B', 0):
+        part('apply')
+        recipe, brought = value
+        if brought:
+            define(*brought)
+        value = made(*recipe)
+    return value
 
 
 def channel(token):
@@ -227,7 +232,20 @@ def channel(token):
     return Channel(channels.pop(pack('>Q', token)))
 
 
+def call_with(stream, body, call=handlers[CALL]):
+    """Behind a call that names channels, those that it has not taken are closed: it has failed before, or was cancelled."""
+    named = [token for token in list(channels) if dump(unpack('>Q', token)[0]) in body]
+    call(stream, body)
+    for token in named:
+        queue(untaken, channels[token])
+
+
+def untaken(passage):
+    if passage.token in channels:
+        passage.close()
+
+
 handlers[CHANNEL] = Passage
-if 'arrivals' not in globals():
-    arrivals = {}
+handlers[CALL] = call_with
+arrivals = globals().setdefault('arrivals', {})
 arrivals['channel'] = channel

@@ -19,9 +19,9 @@ def child(target, told):
 
 class Wished:
     """`context`: its number, and `python`: its sys.hexversion, once it runs. `why`: once it has gone, or could not be
-    started, a dict of kind, message, hop, said."""
+    started, a dict of kind, message, hop, said; `idle`: nothing went on there then."""
     context = python = why = None
-    left = 0
+    left = idle = 0
 
     def __init__(self, target, told):
         self.target, self.told, self.led = target, told, {}
@@ -57,7 +57,7 @@ class Wished:
 
     def gone(self, why):
         if self.why is None:
-            self.why = why
+            self.why, self.idle = why, not self.led
             for stream in list(self.led.values()):
                 stream.over(why)
 
