@@ -25,6 +25,9 @@ pub const INSTALL: &str = include_str!("../bootstrap/install.sh");
 const NATIVE: &str = include_str!("../bootstrap/native.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
+/// The names in it, and the same with Python 2 last, which wins.
+const PROBE_ORDER: &str = "2.7 2 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3;";
+const OLDER_FIRST: &str = "3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3 2.7 2;";
 const PROBED: &str =
     "python3, python3.14 to python3.6, python2, python2.7, python, /usr/libexec/platform-python";
 
@@ -49,6 +52,8 @@ pub enum Interpreter {
     /// The newest Python 3 on the remote PATH, else Python 2, else `platform-python`.
     #[default]
     Probe,
+    /// The newest Python 2 there, else Python 3.
+    Older,
     /// This one: a name for PATH, an absolute path, or one from the login folder or `~/`.
     Named(String),
 }
@@ -57,7 +62,7 @@ impl Interpreter {
     /// What is looked for, for the error that says none was found.
     pub fn tried(&self) -> &str {
         match self {
-            Self::Probe => PROBED,
+            Self::Probe | Self::Older => PROBED,
             Self::Named(name) => name,
         }
     }
@@ -110,6 +115,7 @@ pub fn shell_script(interpreter: &Interpreter) -> Result<String, char> {
     let first = FIRST_STAGE.trim_end().replace("@SIZE@", &second_stage().len().to_string());
     Ok(match interpreter {
         Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
+        Interpreter::Older => PROBE.trim_end().replace(PROBE_ORDER, OLDER_FIRST).replace("@FIRST@", &first),
         Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
     })
 }
@@ -137,7 +143,7 @@ pub fn native_script() -> String {
 /// As [`remote_command`].
 pub fn survey_script(interpreter: &Interpreter, mark: &str) -> Result<String, char> {
     let choose = match interpreter {
-        Interpreter::Probe => PROBE
+        Interpreter::Probe | Interpreter::Older => PROBE
             .split(";exec ")
             .next()
             .unwrap_or(PROBE)
@@ -176,6 +182,8 @@ mod tests {
     fn the_start_keeps_its_budgets() {
         let command = remote_command(&Interpreter::Probe).expect("the probe is plain");
         assert!(command.len() <= 256, "remote command: {} bytes", command.len());
+        let older = remote_command(&Interpreter::Older).expect("the probe is plain");
+        assert!(older.len() == command.len() && older != command, "{older}");
         assert!(CORE.len() <= 4600, "core: {} bytes", CORE.len());
     }
 

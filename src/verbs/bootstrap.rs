@@ -7,7 +7,6 @@ use crate::error::ExitCode;
 use crate::hosts::target::{Hop, Target, Way};
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::ContextId;
-use crate::proto::message::Own;
 use crate::proto::session::Session;
 use crate::report;
 use crate::sys::clock;
@@ -91,8 +90,7 @@ fn table(sizes: &Sizes) -> String {
 
 /// All that an agent reads until it has answered `call time:time`: made by the controller itself.
 fn first_flight() -> Vec<u8> {
-    let request =
-        Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
+    let request = Request::call("time:time", no_arguments());
     let target = Target {
         name: "local".to_owned(),
         hops: vec![Hop { way: Way::Local { name: String::new() }, python: None }],

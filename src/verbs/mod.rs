@@ -5,7 +5,6 @@ mod desk;
 mod doctor;
 mod drive;
 mod ending;
-mod files;
 mod history;
 mod hosts;
 mod input;

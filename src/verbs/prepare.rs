@@ -4,7 +4,6 @@
 mod files;
 mod operations;
 
-use super::files::Plan;
 use super::names::{self, Names};
 use super::{history, secrets};
 use crate::cli;
@@ -21,6 +20,7 @@ use crate::proto::message::Own;
 use crate::proto::value::{Builder, MAX_DEPTH, Node, NodeId, Value};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
+use crate::transfers::Plan;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -64,7 +64,7 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
         Some(cli::Own::Thread) => Own::Thread,
         Some(cli::Own::Process) => Own::Process,
     };
-    let request = Request::Call { function, arguments: arguments(typed)?, own };
+    let request = Request::Call { function, imports: None, arguments: arguments(typed)?, own };
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
 }
 

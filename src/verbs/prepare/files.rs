@@ -9,7 +9,7 @@ use crate::files::{self, Source};
 use crate::hosts::target::{Hop, Target};
 use crate::report::{Folder, ResultKind};
 use crate::sys::stdio::{self, Input, Stream};
-use crate::verbs::files::Plan;
+use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use std::collections::HashMap;
 use std::ffi::OsStr;

@@ -11,7 +11,7 @@ use crate::error::{OperationError, UsageError};
 use crate::hosts::nodeset::Nodeset;
 use crate::hosts::target::{Hop, Target};
 use crate::modules::{Found, Library};
-use crate::verbs::files::Plan;
+use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use line::Fields;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -248,7 +248,7 @@ impl Operations {
         if let Some(root) = &root {
             self.add_root(root, &function)?;
         }
-        let task = Task::Ask(Box::new(Request::Call { function, arguments, own }));
+        let task = Task::Ask(Box::new(Request::Call { function, imports: None, arguments, own }));
         Ok(Work { task, files: Plan::None, root, label: typed.to_owned() })
     }
 
