@@ -19,18 +19,32 @@ const WIRE: [&str; 4] = ["core/compat.py", "core/frame.py", "core/value.py", "pa
 /// Every byte of the core is sent on every start; compressing it takes place once.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
 
+/// Leaves out the tables for unwinding, a tenth of the program; but what the C runtime's own code refers to.
+const NO_UNWINDING: &str = "SECTIONS { /DISCARD/ : {
+    *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame)
+    *(.eh_frame_hdr .gcc_except_table .gcc_except_table.*)
+} } INSERT BEFORE .text;
+";
+
 fn main() {
     println!("cargo::rerun-if-changed=bootstrap");
     println!("cargo::rerun-if-changed=src/payload/strip.rs");
-    if start_code_knows_packed_relocations() {
-        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-    }
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let (bootstrap, out) = (Path::new(&root).join("bootstrap"), Path::new(&out));
+    if start_code_knows_packed_relocations() {
+        link("-z");
+        link("pack-relative-relocs");
+    }
+    if nothing_unwinds() {
+        let script = out.join("no-unwinding.ld");
+        write(&script, NO_UNWINDING.as_bytes());
+        link("--no-eh-frame-hdr");
+        link("-T");
+        link(&script.display().to_string());
+    }
     let core: String = CORE.iter().map(|name| read(&bootstrap.join(format!("core/{name}.py")))).collect();
     let packed_core = open_ended(&core);
-    write(&out.join("core.py"), core.as_bytes());
     write(&out.join("core.z"), &packed_core);
     let mut parts: Vec<_> = fs::read_dir(bootstrap.join("parts"))
         .expect("bootstrap/parts can be listed")
@@ -42,10 +56,9 @@ fn main() {
     for path in &parts {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a part's name is plain text");
         let text = read(path);
-        write(&out.join(format!("{name}.py")), text.as_bytes());
         write(&out.join(format!("{name}.z")), &continuation(&core, &packed_core, &text));
         table += &format!(
-            "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")), text: include_str!(concat!(env!(\"OUT_DIR\"), \"/{name}.py\")) }},\n"
+            "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")) }},\n"
         );
     }
     write(&out.join("hopvine.zip"), &package(&bootstrap));
@@ -74,6 +87,21 @@ fn package(bootstrap: &Path) -> Vec<u8> {
         std::io::Write::write_all(&mut archive, text.as_bytes()).expect("memory takes all that is written");
     }
     archive.finish().expect("memory takes all that is written").into_inner()
+}
+
+/// Gives the linker of the program a word; a compiler that calls it is told to pass it on.
+fn link(word: &str) {
+    let linker = env::var("RUSTC_LINKER").unwrap_or_default();
+    if !linker.ends_with("lld") {
+        println!("cargo::rustc-link-arg-bins=-Xlinker");
+    }
+    println!("cargo::rustc-link-arg-bins={word}");
+}
+
+/// The release aborts when it panics; the standard library's tables come along all the same.
+fn nothing_unwinds() -> bool {
+    env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|found| found == "musl")
+        && env::var("PROFILE").is_ok_and(|profile| profile == "release")
 }
 
 /// They are a fiftieth of the size. musl's start code takes them since 1.2.4; Rust brings 1.2.5 since 1.93.
