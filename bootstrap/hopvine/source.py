@@ -37,7 +37,8 @@ class Statement:
         flags = 0
         for name in self.futures:
             flags |= getattr(__future__, name).compiler_flag
-        return compile(source_of(self.text()), self.file, 'exec', flags, 1)
+        above = self.first - 1 - self.head.count('\n')
+        return compile(source_of('\n' * above + self.text()), self.file, 'exec', flags, 1)
 
     def plain(self):
         """As the other end is told."""
@@ -171,14 +172,11 @@ def files_of(space):
     return found + cells[::-1]
 
 
-def futures_of(flags):
-    return [name for name in __future__.all_feature_names
-            if name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
-
-
-def futures_in(space):
+def futures_of(flags, space):
+    """What was imported from __future__: seen in the flags of code, and by its names where a newer Python needs none."""
     kind = __future__.division.__class__
-    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)]
+    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)
+            or name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
 
 
 def same(one, other):
@@ -219,10 +217,11 @@ def of_function(function):
     first = code.co_firstlineno
     if len(lines) < first:
         raise NoSource(no_lines(code.co_filename))
+    futures = futures_of(code.co_flags, attribute(function, 'globals'))
     if code.co_name == '<lambda>':
-        statement = of_lambda(lines, code)
+        statement = of_lambda(lines, code, futures)
     else:
-        statement = of_def(lines, code)
+        statement = of_def(lines, code, futures)
     if statement is None:
         raise NoSource('%s, line %d, is no longer what it was made from' % (code.co_filename, first))
     statements[key] = statement
@@ -236,7 +235,7 @@ def no_lines(file):
     return 'its source, %s, cannot be read' % file
 
 
-def of_def(lines, code):
+def of_def(lines, code, futures):
     first = code.co_firstlineno
     rows = ''.join(lines[first - 1:last_row(lines, first)])
     if rows[-1:] != '\n':
@@ -244,17 +243,17 @@ def of_def(lines, code):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'def %s(%s):\n' % (FACTORY, ', '.join(code.co_freevars))
-    statement = Statement(code.co_filename, first, rows, head, '', futures_of(code.co_flags))
+    statement = Statement(code.co_filename, first, rows, head, '', futures)
     return checked(statement, code, code.co_name)
 
 
-def of_lambda(lines, code):
+def of_lambda(lines, code, futures):
     """Tries each end that each lambda of its line may have: brackets and commas alone do not tell."""
     first = code.co_firstlineno
     head = 'def %s(%s): return (' % (FACTORY, ', '.join(code.co_freevars))
     for found in re.finditer(r'\blambda\b', lines[first - 1]):
         rows = ['(' + lines[first - 1][found.start():]] + lines[first:]
-        level = 0
+        level = heads = 0
         for kind, word, begin, end in tokens(rows):
             if word in ('(', '[', '{') and kind == tokenize.OP:
                 level += 1
@@ -264,10 +263,16 @@ def of_lambda(lines, code):
                 break
             if level > 1 or kind in SKIPPED:
                 continue
+            if word == 'lambda':
+                heads += 1
+            elif word == ':':
+                heads -= 1
+            elif word == ',' and not heads:
+                break
             row, column = end
             body = ''.join(rows[:row - 1] + [rows[row - 1][:column]])[1:] + '\n)\n'
             shown = ''.join(lines[first - 1:first - 1 + row])
-            statement = Statement(code.co_filename, first, shown, head, body, futures_of(code.co_flags))
+            statement = Statement(code.co_filename, first, shown, head, body, futures)
             if checked(statement, code, 'lambda'):
                 return statement
 
@@ -279,9 +284,9 @@ def checked(statement, code, name):
     except (SyntaxError, ValueError):
         return None
     for each in codes(compiled):
-        if each.co_name == code.co_name and same(each, code):
+        if each.co_name == code.co_name and parameters(each) == parameters(code):
             break
-    else:
+    if not same(each, code):
         return None
     statement.hard = set()
     statement.soft = set()
@@ -293,6 +298,11 @@ def checked(statement, code, name):
         queue += table.get_children()
     statement.names = attributes(each)
     return statement
+
+
+def parameters(code):
+    """Their names tell a lambda from one in its own defaults."""
+    return code.co_varnames[:code.co_argcount]
 
 
 def attributes(code):
@@ -340,7 +350,7 @@ def top_statement(file, lines, first, last, space):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'if 1:\n'
-    statement = Statement(file, first, rows, head, '', futures_in(space))
+    statement = Statement(file, first, rows, head, '', futures_of(0, space))
     statement.hard, statement.soft = set(), set()
     gather(statement.tables(), statement.hard, statement.soft)
     statement.names = attributes(statement.compiled())
