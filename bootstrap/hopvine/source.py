@@ -11,6 +11,8 @@ SKIPPED = (tokenize.NL, tokenize.COMMENT)
 FACTORY = 'hopvine_factory'
 PYTHON_2 = hasattr('', 'decode')
 outlines = {}
+# The lines of texts that are in no file, beside what linecache has: it would show them in tracebacks.
+texts = {}
 decoded = {}
 statements = {}
 
@@ -66,9 +68,26 @@ def attribute(function, name):
     return getattr(function, '__%s__' % name)
 
 
-def lines_of(file, space):
+def keep(name, data):
+    """The bytes of a program that is in no file."""
+    if PYTHON_2:
+        texts[name] = data.splitlines(True)
+        return
+    import io
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        texts[name] = io.TextIOWrapper(io.BytesIO(data), encoding, 'replace').readlines()
+    except SyntaxError:
+        # Python itself will say so.
+        pass
+
+
+def lines_of(file, space, code=None):
     """The lines of a file as text; none where nobody knows them."""
-    lines = linecache.getlines(file, space)
+    lines = linecache.getlines(file, space) or texts.get(file, [])
+    if code and not lines and hasattr(linecache, '_getlines_from_code'):
+        # What is typed at the prompt of Python 3.14.
+        lines = linecache._getlines_from_code(code)
     if not PYTHON_2:
         return lines
     if file not in decoded or decoded[file][0] is not lines:
@@ -77,12 +96,12 @@ def lines_of(file, space):
             found = re.match(r'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line)
             if found:
                 encoding = found.group(1)
-        texts = []
+        kept = []
         for line in lines:
             if isinstance(line, str):
                 line = line.decode(encoding, 'replace')
-            texts.append(line)
-        decoded[file] = lines, texts
+            kept.append(line)
+        decoded[file] = lines, kept
     return decoded[file][1]
 
 
@@ -169,7 +188,7 @@ def files_of(space):
         found.append(space['__file__'])
     cells = [file for file in list(linecache.cache)
              if len(linecache.cache[file]) > 1 and linecache.cache[file][1] is None and file not in found]
-    return found + cells[::-1]
+    return found + list(texts) + cells[::-1]
 
 
 def futures_of(flags, space):
@@ -213,7 +232,7 @@ def of_function(function):
     key = code.co_filename, code.co_firstlineno, code
     if key in statements:
         return statements[key]
-    lines = lines_of(code.co_filename, attribute(function, 'globals'))
+    lines = lines_of(code.co_filename, attribute(function, 'globals'), code)
     first = code.co_firstlineno
     if len(lines) < first:
         raise NoSource(no_lines(code.co_filename))
