@@ -154,8 +154,8 @@ def locate(thing, spaces=None):
     elif owner is not None and not isinstance(owner, types.ModuleType):
         # Such as random.random, a method of an instance that only that module has.
         places = [(type(owner).__module__, name)]
-    elif isinstance(thing, types.FunctionType) and source.PYTHON_2:
-        # A static method does not know its class.
+    elif source.PYTHON_2 and isinstance(thing, CLASS + (types.FunctionType,)):
+        # A static method does not know its class, nor a class the one around it.
         inside = spaces and spaces.get(thing.__module__) or getattr(sys.modules.get(thing.__module__), '__dict__', {})
         places += [(thing.__module__, each + '.' + name) for each in sorted(inside)
                    if isinstance(inside[each], CLASS) and name in vars(inside[each])]
@@ -359,6 +359,9 @@ class Recipe:
         for function in self.functions:
             self.pickler.dump(state(function))
 
+    def user(self):
+        return self.own and self.own[1] or 'this call'
+
     def plain(self):
         return self.references, self.file.getvalue()
 
@@ -386,10 +389,13 @@ class Recipe:
         for module, name in STANDARD:
             if getattr(sys.modules.get(module), name, None) is thing:
                 return 'name', module, name
+        if isinstance(thing, getattr(types, 'FileType', ())):
+            # Python 2 makes something of it that is no file.
+            raise TypeError('a file cannot be pickled')
         if isinstance(thing, Travelling):
             if self.own:
-                raise Unsendable('%s holds %r: pass it as an argument, or connect from the function itself' % (
-                    self.own[1], thing))
+                raise Unsendable('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
+                                 'function itself' % (self.own[1], self.own[0], thing))
             if self.trial:
                 return 'travel', ''
             return ('travel',) + tuple(thing.travel(self.luggage.connection))
@@ -412,6 +418,11 @@ class Recipe:
             raise Unsendable('the class %s of %s is not found there by this name: it is defined in a function, or has been '
                              'defined anew since; define it at the top, and make its instances after that' % (
                                  title(thing), thing.__module__))
+        if hasattr(type(thing), '__call__'):
+            space = sys.modules['__main__'].__dict__
+            for name in [name for name in list(space) if space[name] is thing]:
+                if source.at_top(name, space, ('@def',)):
+                    return self.local(thing, ('__main__', name))
         if self.own and self.kept[0] is thing:
             module = elsewhere(self.own[1], thing)
             if module:
@@ -427,7 +438,7 @@ class Recipe:
             namespace = self.luggage.spaces[module] = sys.modules[module].__dict__
         if (module, name) == self.own:
             return isinstance(thing, types.FunctionType) and self.function(thing) or None
-        self.hard += self.luggage.need(module, name, self.own and self.own[1] or 'this call')
+        self.hard += self.luggage.need(module, name, self.user())
         return 'main', module, path
 
     def module(self, module):
@@ -438,7 +449,8 @@ class Recipe:
         if name == '__main__':
             return 'main', name, ''
         if is_local(name):
-            raise Unsendable('the module %s was made by the program, so nobody else can import it' % name)
+            raise Unsendable('the module %s, which %s uses, was made by the program: nobody else can import it' % (
+                name, self.user()))
         self.luggage.mention(name)
         return 'module', name
 
@@ -456,7 +468,8 @@ class Recipe:
             self.luggage.spaces.setdefault(home, namespace)
             self.soft.update([(home, name) for name in statement.soft])
             self.names.update(statement.names)
-        return 'function', local, home, source.attribute(function, 'code').co_name, statement.plain()
+        code = source.attribute(function, 'code')
+        return 'function', local, home, code.co_name, source.parameters(code), statement.plain()
 
 
 def state(function):

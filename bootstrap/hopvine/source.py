@@ -11,6 +11,8 @@ SKIPPED = (tokenize.NL, tokenize.COMMENT)
 FACTORY = 'hopvine_factory'
 PYTHON_2 = hasattr('', 'decode')
 outlines = {}
+# The lines of texts that are in no file, beside what linecache has: it would show them in tracebacks.
+texts = {}
 decoded = {}
 statements = {}
 
@@ -37,7 +39,8 @@ class Statement:
         flags = 0
         for name in self.futures:
             flags |= getattr(__future__, name).compiler_flag
-        return compile(source_of(self.text()), self.file, 'exec', flags, 1)
+        above = self.first - 1 - self.head.count('\n')
+        return compile(source_of('\n' * above + self.text()), self.file, 'exec', flags, 1)
 
     def plain(self):
         """As the other end is told."""
@@ -65,9 +68,26 @@ def attribute(function, name):
     return getattr(function, '__%s__' % name)
 
 
-def lines_of(file, space):
+def keep(name, data):
+    """The bytes of a program that is in no file."""
+    if PYTHON_2:
+        texts[name] = data.splitlines(True)
+        return
+    import io
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        texts[name] = io.TextIOWrapper(io.BytesIO(data), encoding, 'replace').readlines()
+    except SyntaxError:
+        # Python itself will say so.
+        pass
+
+
+def lines_of(file, space, code=None):
     """The lines of a file as text; none where nobody knows them."""
-    lines = linecache.getlines(file, space)
+    lines = linecache.getlines(file, space) or texts.get(file, [])
+    if code and not lines and hasattr(linecache, '_getlines_from_code'):
+        # What is typed at the prompt of Python 3.14.
+        lines = linecache._getlines_from_code(code)
     if not PYTHON_2:
         return lines
     if file not in decoded or decoded[file][0] is not lines:
@@ -76,12 +96,12 @@ def lines_of(file, space):
             found = re.match(r'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line)
             if found:
                 encoding = found.group(1)
-        texts = []
+        kept = []
         for line in lines:
             if isinstance(line, str):
                 line = line.decode(encoding, 'replace')
-            texts.append(line)
-        decoded[file] = lines, texts
+            kept.append(line)
+        decoded[file] = lines, kept
     return decoded[file][1]
 
 
@@ -168,17 +188,14 @@ def files_of(space):
         found.append(space['__file__'])
     cells = [file for file in list(linecache.cache)
              if len(linecache.cache[file]) > 1 and linecache.cache[file][1] is None and file not in found]
-    return found + cells[::-1]
+    return found + list(texts) + cells[::-1]
 
 
-def futures_of(flags):
-    return [name for name in __future__.all_feature_names
-            if name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
-
-
-def futures_in(space):
+def futures_of(flags, space):
+    """What was imported from __future__: seen in the flags of code, and by its names where a newer Python needs none."""
     kind = __future__.division.__class__
-    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)]
+    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)
+            or name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
 
 
 def same(one, other):
@@ -215,14 +232,15 @@ def of_function(function):
     key = code.co_filename, code.co_firstlineno, code
     if key in statements:
         return statements[key]
-    lines = lines_of(code.co_filename, attribute(function, 'globals'))
+    lines = lines_of(code.co_filename, attribute(function, 'globals'), code)
     first = code.co_firstlineno
     if len(lines) < first:
         raise NoSource(no_lines(code.co_filename))
+    futures = futures_of(code.co_flags, attribute(function, 'globals'))
     if code.co_name == '<lambda>':
-        statement = of_lambda(lines, code)
+        statement = of_lambda(lines, code, futures)
     else:
-        statement = of_def(lines, code)
+        statement = of_def(lines, code, futures)
     if statement is None:
         raise NoSource('%s, line %d, is no longer what it was made from' % (code.co_filename, first))
     statements[key] = statement
@@ -236,7 +254,7 @@ def no_lines(file):
     return 'its source, %s, cannot be read' % file
 
 
-def of_def(lines, code):
+def of_def(lines, code, futures):
     first = code.co_firstlineno
     rows = ''.join(lines[first - 1:last_row(lines, first)])
     if rows[-1:] != '\n':
@@ -244,17 +262,17 @@ def of_def(lines, code):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'def %s(%s):\n' % (FACTORY, ', '.join(code.co_freevars))
-    statement = Statement(code.co_filename, first, rows, head, '', futures_of(code.co_flags))
+    statement = Statement(code.co_filename, first, rows, head, '', futures)
     return checked(statement, code, code.co_name)
 
 
-def of_lambda(lines, code):
+def of_lambda(lines, code, futures):
     """Tries each end that each lambda of its line may have: brackets and commas alone do not tell."""
     first = code.co_firstlineno
     head = 'def %s(%s): return (' % (FACTORY, ', '.join(code.co_freevars))
     for found in re.finditer(r'\blambda\b', lines[first - 1]):
         rows = ['(' + lines[first - 1][found.start():]] + lines[first:]
-        level = 0
+        level = heads = 0
         for kind, word, begin, end in tokens(rows):
             if word in ('(', '[', '{') and kind == tokenize.OP:
                 level += 1
@@ -264,10 +282,16 @@ def of_lambda(lines, code):
                 break
             if level > 1 or kind in SKIPPED:
                 continue
+            if word == 'lambda':
+                heads += 1
+            elif word == ':':
+                heads -= 1
+            elif word == ',' and not heads:
+                break
             row, column = end
             body = ''.join(rows[:row - 1] + [rows[row - 1][:column]])[1:] + '\n)\n'
             shown = ''.join(lines[first - 1:first - 1 + row])
-            statement = Statement(code.co_filename, first, shown, head, body, futures_of(code.co_flags))
+            statement = Statement(code.co_filename, first, shown, head, body, futures)
             if checked(statement, code, 'lambda'):
                 return statement
 
@@ -279,9 +303,9 @@ def checked(statement, code, name):
     except (SyntaxError, ValueError):
         return None
     for each in codes(compiled):
-        if each.co_name == code.co_name and same(each, code):
+        if each.co_name == code.co_name and parameters(each) == parameters(code):
             break
-    else:
+    if not same(each, code):
         return None
     statement.hard = set()
     statement.soft = set()
@@ -293,6 +317,11 @@ def checked(statement, code, name):
         queue += table.get_children()
     statement.names = attributes(each)
     return statement
+
+
+def parameters(code):
+    """Their names tell a lambda from one in its own defaults."""
+    return code.co_varnames[:code.co_argcount]
 
 
 def attributes(code):
@@ -340,7 +369,7 @@ def top_statement(file, lines, first, last, space):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'if 1:\n'
-    statement = Statement(file, first, rows, head, '', futures_in(space))
+    statement = Statement(file, first, rows, head, '', futures_of(0, space))
     statement.hard, statement.soft = set(), set()
     gather(statement.tables(), statement.hard, statement.soft)
     statement.names = attributes(statement.compiled())
