@@ -3,9 +3,11 @@
 
 use super::Controller;
 use super::context::State;
+use super::operation::Imports;
 use super::tree::RANDOM_BYTES;
 use crate::error::HostError;
 use crate::hosts::target::{Hop, Target};
+use crate::payload::AGENT_MODULE;
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::stream::StreamKey;
@@ -59,7 +61,12 @@ impl Controller {
 
     /// A context runs: whoever wished for it is told its number.
     pub(super) fn grant_wishes(&mut self, child: ContextId) {
-        for key in self.wishes.remove(&child).unwrap_or_default() {
+        let wishes = self.wishes.remove(&child).unwrap_or_default();
+        if let (Some(now), false) = (self.told, wishes.is_empty()) {
+            // Who calls it is not us.
+            self.send_modules(child, Imports::Module(AGENT_MODULE), now);
+        }
+        for key in wishes {
             let mut builder = Builder::default();
             let root = builder.add(Node::Int(i64::from(child.0)));
             self.streams.send(key, ToAgent::Data(builder.finish(root)).encode(), true);

@@ -122,6 +122,7 @@ impl Controller {
             self.fail_with(operation, error.clone());
         }
         self.will_not_open(id, error);
+        self.has_ended(id, error);
         self.streams.forget_peer(id);
         self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);

@@ -164,7 +164,10 @@ impl Controller {
         let Hearing { role: terminal, token, helper } = hearing(&plan);
         let start = Start { argv: plan.argv, payload, hello, terminal, token, helper };
         let until = now + self.settings.connect_timeout;
-        self.contexts.insert(id, Context::new(target, runtime, &start.argv, Place::Here(None), Some(until)));
+        self.contexts.insert(
+            id,
+            Context::new(target, runtime, &start.argv, Place::Here(None), Some(until), &self.settings),
+        );
         self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
         // An agent waits for it before it listens to anything else.
@@ -191,7 +194,7 @@ impl Controller {
         let until = until.map(|_| now + self.settings.connect_timeout);
         self.deadlines.extend(until.map(|until| (until, Due::Connection(id))));
         let place = Place::Behind { parent, stream };
-        let mut context = Context::new(target, runtime, &plan.argv, place, until);
+        let mut context = Context::new(target, runtime, &plan.argv, place, until, &self.settings);
         context.parts.insert("guard");
         self.contexts.insert(id, context);
         self.commands.push_back(Command::Behind { context: id, relay: parent });
@@ -350,11 +353,11 @@ impl Controller {
 
     /// Its relay runs: from now on it must answer in time.
     pub(super) fn children_may_start(&mut self, id: ContextId, now: Instant) {
-        let until = now + self.settings.connect_timeout;
         for child in self.children(id) {
             if let Some(context) = self.contexts.get_mut(&child)
                 && context.state == (State::Connecting { until: None })
             {
+                let until = now + context.patience;
                 context.state = State::Connecting { until: Some(until) };
                 self.deadlines.insert((until, Due::Connection(child)));
             }
