@@ -6,10 +6,11 @@
 #[cfg(test)]
 mod strip;
 
+use flate2::read::DeflateDecoder;
+use std::io::Read;
+
 /// The agent's core, compressed by raw deflate.
 pub const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.z"));
-/// The core as the interpreter sees it.
-pub const CORE_TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/core.py"));
 /// All parts, by name.
 pub const PARTS: &[Part] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 
@@ -36,7 +37,13 @@ pub struct Part {
     pub name: &'static str,
     /// Compressed by raw deflate.
     pub packed: &'static [u8],
-    pub text: &'static str,
+}
+
+impl Part {
+    /// The part as the interpreter sees it.
+    pub fn text(&self) -> String {
+        inflated(self.packed).split_off(core_text().len())
+    }
 }
 
 /// Which interpreter starts the agent.
@@ -67,6 +74,11 @@ pub fn build() -> String {
         .iter()
         .fold(crc32fast::hash(CORE), |sum, part| sum.rotate_left(1) ^ crc32fast::hash(part.packed));
     format!("{}-{sum:08x}", env!("CARGO_PKG_VERSION"), sum = parts)
+}
+
+/// The core as the interpreter sees it.
+pub fn core_text() -> String {
+    inflated(&[1, 0, 0, 0xff, 0xff])
 }
 
 /// Returns the part of that name.
@@ -143,6 +155,14 @@ pub fn survey_script(interpreter: &Interpreter, mark: &str) -> Result<String, ch
     Ok(format!("{say};{told};{choose};s chosen"))
 }
 
+/// The core's text and what follows it: a part, or the empty block that ends the stream.
+fn inflated(end: &[u8]) -> String {
+    let mut text = String::new();
+    let read = DeflateDecoder::new(CORE.chain(end)).read_to_string(&mut text);
+    read.expect("what was packed at build time can be unpacked");
+    text
+}
+
 /// Quotes an interpreter for use inside `sh -c '...'`: a leading `~/` still means the home folder.
 fn quoted(name: &str) -> Result<String, char> {
     if let Some(odd) = name.chars().find(|c| c.is_control() || "'\"`$\\!".contains(*c)) {
@@ -165,6 +185,17 @@ mod tests {
         let older = remote_command(&Interpreter::Older).expect("the probe is plain");
         assert!(older.len() == command.len() && older != command, "{older}");
         assert!(CORE.len() <= 4600, "core: {} bytes", CORE.len());
+    }
+
+    #[test]
+    fn the_core_and_its_parts_can_be_shown() {
+        let core = core_text();
+        assert!(core.ends_with('\n') && core.lines().any(|line| line.starts_with("def ")), "{core}");
+        let produce = part("produce").expect("a part").text();
+        assert!(
+            produce.contains("def produce(") && !produce.contains(&core) && produce.ends_with('\n'),
+            "{produce}"
+        );
     }
 
     #[test]

@@ -233,6 +233,9 @@ impl Controller {
         if !ours || !names.is_empty() {
             self.send_part(context, "adopt");
             self.send_part(context, "importer");
+            if self.settings.script {
+                self.send_part(context, "beyond");
+            }
         }
         for names in names.chunks(NAMES_AT_ONCE) {
             self.push(context, &ToAgent::Modules(pack(names, &[])));

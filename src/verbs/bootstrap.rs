@@ -52,9 +52,9 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
         }
         Bootstrap::Show { command: true, .. } => report::bytes(format!("{command}\n").as_bytes()),
         Bootstrap::Show { first_flight: true, .. } => report::bytes(&first_flight()),
-        Bootstrap::Show { core: true, .. } => report::bytes(payload::CORE_TEXT.as_bytes()),
+        Bootstrap::Show { core: true, .. } => report::bytes(payload::core_text().as_bytes()),
         Bootstrap::Show { part: Some(name), .. } => match payload::part(&name) {
-            Some(part) => report::bytes(part.text.as_bytes()),
+            Some(part) => report::bytes(part.text().as_bytes()),
             None => {
                 report::complain(&format!(
                     "no part {name:?}; there are {}",
@@ -67,10 +67,12 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
             let text = format!(
                 "# remote command\n{command}\n\n# second stage\n{}\n# core\n{}",
                 payload::second_stage(),
-                payload::CORE_TEXT
+                payload::core_text()
             );
-            let parts: String =
-                payload::PARTS.iter().map(|part| format!("\n# part {}\n{}", part.name, part.text)).collect();
+            let parts: String = payload::PARTS
+                .iter()
+                .map(|part| format!("\n# part {}\n{}", part.name, part.text()))
+                .collect();
             report::bytes((text + &parts).as_bytes())
         }
     }?;
