@@ -13,10 +13,6 @@ try:
     from cPickle import Pickler
 except ImportError:
     from pickle import Pickler
-try:
-    from hashlib import sha1
-except ImportError:
-    from sha import new as sha1
 
 try:
     from io import BytesIO
@@ -239,7 +235,7 @@ class Luggage:
                 path = module.__name__ + '.' + name
                 # Python 2 notes there what is not in a package, as None.
                 if sys.modules.get(path) is not None and getattr(module, name, None) is sys.modules[path]:
-                    self.entry(('', path), 'module', path, core.EMPTY)
+                    self.entry(('', path), 'module', path, core.utf8(path))
                     self.inner(sys.modules[path], names)
 
     def need(self, space, name, user):
@@ -257,12 +253,12 @@ class Luggage:
                 for each in sorted(statement.hard):
                     hard += self.need(space, each, name)
                     self.inner(namespace.get(each), statement.names)
-                self.entry(key, 'statement', statement.plain(), hard)
+                self.entry(key, 'statement', statement.plain(), statement.digest() + hard)
                 soft, names = [(space, each) for each in statement.soft], statement.names
             else:
                 recipe = Recipe(self, key)
                 recipe.add(value)
-                self.entry(key, 'recipe', recipe.plain(), recipe.hard)
+                self.entry(key, 'recipe', recipe.plain(), recipe.told() + recipe.hard)
                 soft, names = recipe.soft, recipe.names
         except Unsendable:
             raise
@@ -290,9 +286,9 @@ class Luggage:
                 return None
         return source.at_top(name, namespace, ('@def',))
 
-    def entry(self, key, kind, payload, hard):
-        """Adds what makes a global there, unless it has been sent in this state."""
-        digest = sha1(core.dump(payload) + hard).digest()
+    def entry(self, key, kind, payload, told):
+        """Adds what makes a global there, unless it has been sent in this state, which the bytes `told` tell from others."""
+        digest = source.sha1(told).digest()
         self.digests[key] = digest
         if self.connection.definitions.get(key, (None,))[0] != digest:
             self.entries.append(key + (kind, payload))
@@ -331,12 +327,18 @@ def asking_pickler(file, refer):
     if source.PYTHON_2:
         made = Pickler(file, 2)
         made.persistent_id = refer
-        return made
+    else:
+        made = Asking(file, 2)
+        made.refer = refer
+    return made
 
+
+if not source.PYTHON_2:
     class Asking(Pickler):
+        """Asks about each object, as Python 2's does that has such an attribute."""
+
         def persistent_id(self, thing):
-            return refer(thing)
-    return Asking(file, 2)
+            return self.refer(thing)
 
 
 class Recipe:
@@ -361,6 +363,13 @@ class Recipe:
 
     def user(self):
         return self.own and self.own[1] or 'this call'
+
+    def told(self):
+        """All that there is to it, with digests of sources in their places."""
+        told = [core.utf8(repr(reference[:-1])) for reference in self.references[1:] if reference[0] == 'function']
+        told += [source.of_function(function).digest() for function in self.functions]
+        told += [core.utf8(repr(reference)) for reference in self.references[1:] if reference[0] != 'function']
+        return core.EMPTY.join(told) + self.file.getvalue()
 
     def plain(self):
         return self.references, self.file.getvalue()

@@ -5,6 +5,11 @@ import re
 import symtable
 import tokenize
 
+try:
+    from hashlib import sha1
+except ImportError:
+    from sha import new as sha1
+
 # Scopes that are run where they stand, as functions are not.
 AT_ONCE = ('genexpr', 'listcomp', 'setcomp', 'dictcomp', 'lambda')
 SKIPPED = (tokenize.NL, tokenize.COMMENT)
@@ -29,6 +34,8 @@ class Statement:
     the statement is run, `soft` those of when what it makes is called; `names` all that may be an attribute too.
     """
 
+    told = None
+
     def __init__(self, file, first, rows, head, body, futures):
         self.file, self.first, self.rows, self.head, self.body, self.futures = file, first, rows, head, body, futures
 
@@ -45,6 +52,11 @@ class Statement:
     def plain(self):
         """As the other end is told."""
         return self.file, self.first, self.rows, self.head, self.body, self.futures
+
+    def digest(self):
+        if self.told is None:
+            self.told = sha1(repr(self.plain()).encode('utf-8')).digest()
+        return self.told
 
     def tables(self):
         """The names of each scope."""
