@@ -5,6 +5,7 @@ import sys
 import types
 
 from hopvine import serving, source
+from hopvine.errors import Unsendable
 
 core = sys.modules.get('hopvine_core')
 if core is None:
@@ -33,8 +34,11 @@ STANDARD = (('sys', 'stdin'), ('sys', 'stdout'), ('sys', 'stderr'), ('os', 'envi
 numbers = itertools.count(1)
 
 
-class Unsendable(TypeError):
-    """A function, what it uses, or an argument that cannot travel; says what to do."""
+def refused(text):
+    """What cannot travel, and what to do; how that was found is of no interest."""
+    error = Unsendable(text)
+    error.__suppress_context__ = True
+    return error
 
 
 class Travelling:
@@ -64,7 +68,7 @@ def call(function, args, kwargs, connection):
     except Unsendable:
         raise
     except Exception:
-        raise Unsendable(culprit(function, whole, luggage) or '%s cannot be sent: %s' % (
+        raise refused(culprit(function, whole, luggage) or '%s cannot be sent: %s' % (
             title(function), sys.exc_info()[1]))
     luggage.bring(recipe.soft, recipe.names, title(function))
     words = [None, recipe.plain()]
@@ -263,7 +267,7 @@ class Luggage:
         except Unsendable:
             raise
         except Exception:
-            raise Unsendable('%s uses %s of %s (of type %s), which cannot be sent: %s%s' % (
+            raise refused('%s uses %s of %s (of type %s), which cannot be sent: %s%s' % (
                 user, name, space, type(value).__name__, sys.exc_info()[1], advice(value)))
         self.bring(soft, names, name)
         return self.digests[key]
@@ -403,7 +407,7 @@ class Recipe:
             raise TypeError('a file cannot be pickled')
         if isinstance(thing, Travelling):
             if self.own:
-                raise Unsendable('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
+                raise refused('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
                                  'function itself' % (self.own[1], self.own[0], thing))
             if self.trial:
                 return 'travel', ''
@@ -424,7 +428,7 @@ class Recipe:
         if isinstance(thing, types.FunctionType):
             return self.function(thing)
         if isinstance(thing, CLASS):
-            raise Unsendable('the class %s of %s is not found there by this name: it is defined in a function, or has been '
+            raise refused('the class %s of %s is not found there by this name: it is defined in a function, or has been '
                              'defined anew since; define it at the top, and make its instances after that' % (
                                  title(thing), thing.__module__))
         if hasattr(type(thing), '__call__'):
@@ -458,7 +462,7 @@ class Recipe:
         if name == '__main__':
             return 'main', name, ''
         if is_local(name):
-            raise Unsendable('the module %s, which %s uses, was made by the program: nobody else can import it' % (
+            raise refused('the module %s, which %s uses, was made by the program: nobody else can import it' % (
                 name, self.user()))
         self.luggage.mention(name)
         return 'module', name
@@ -468,7 +472,7 @@ class Recipe:
         try:
             statement = source.of_function(function)
         except source.NoSource:
-            raise Unsendable('the function %s cannot be sent: %s' % (title(function), sys.exc_info()[1]))
+            raise refused('the function %s cannot be sent: %s' % (title(function), sys.exc_info()[1]))
         self.functions.append(function)
         namespace = source.attribute(function, 'globals')
         home = namespace.get('__name__') or '__main__'
