@@ -13,21 +13,38 @@ mod strip;
 /// The core's files in the order in which they build on each other.
 const CORE: [&str; 6] = ["compat", "frame", "value", "stream", "call", "loop"];
 
+/// What a script's end of its link has from the agent.
+const WIRE: [&str; 4] = ["core/compat.py", "core/frame.py", "core/value.py", "parts/rich.py"];
+
 /// Every byte of the core is sent on every start; compressing it takes place once.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
+
+/// Leaves out the tables for unwinding, a tenth of the program; but what the C runtime's own code refers to.
+const NO_UNWINDING: &str = "SECTIONS { /DISCARD/ : {
+    *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame)
+    *(.eh_frame_hdr .gcc_except_table .gcc_except_table.*)
+} } INSERT BEFORE .text;
+";
 
 fn main() {
     println!("cargo::rerun-if-changed=bootstrap");
     println!("cargo::rerun-if-changed=src/payload/strip.rs");
-    if start_code_knows_packed_relocations() {
-        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
-    }
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let (bootstrap, out) = (Path::new(&root).join("bootstrap"), Path::new(&out));
+    if start_code_knows_packed_relocations() {
+        link("-z");
+        link("pack-relative-relocs");
+    }
+    if nothing_unwinds() {
+        let script = out.join("no-unwinding.ld");
+        write(&script, NO_UNWINDING.as_bytes());
+        link("--no-eh-frame-hdr");
+        link("-T");
+        link(&script.display().to_string());
+    }
     let core: String = CORE.iter().map(|name| read(&bootstrap.join(format!("core/{name}.py")))).collect();
     let packed_core = open_ended(&core);
-    write(&out.join("core.py"), core.as_bytes());
     write(&out.join("core.z"), &packed_core);
     let mut parts: Vec<_> = fs::read_dir(bootstrap.join("parts"))
         .expect("bootstrap/parts can be listed")
@@ -39,13 +56,52 @@ fn main() {
     for path in &parts {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a part's name is plain text");
         let text = read(path);
-        write(&out.join(format!("{name}.py")), text.as_bytes());
         write(&out.join(format!("{name}.z")), &continuation(&core, &packed_core, &text));
         table += &format!(
-            "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")), text: include_str!(concat!(env!(\"OUT_DIR\"), \"/{name}.py\")) }},\n"
+            "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")) }},\n"
         );
     }
+    write(&out.join("hopvine.zip"), &package(&bootstrap));
     write(&out.join("parts.rs"), (table + "]").as_bytes());
+}
+
+/// The Python package, with what it shares with the agent as a module of its own.
+fn package(bootstrap: &Path) -> Vec<u8> {
+    let text =
+        |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let shared: String = WIRE.iter().map(|name| text(&bootstrap.join(name))).collect();
+    let mut files: Vec<_> = fs::read_dir(bootstrap.join("hopvine"))
+        .expect("bootstrap/hopvine can be listed")
+        .map(|entry| entry.expect("an entry of bootstrap/hopvine").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+        .map(|path| {
+            (path.file_name().expect("a file has a name").to_string_lossy().into_owned(), text(&path))
+        })
+        .collect();
+    files.push(("wire.py".to_owned(), shared + "\n\ndef part(name):\n    return globals()[name]\n"));
+    files.sort();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_level(Some(9));
+    for (name, text) in files {
+        archive.start_file(format!("hopvine/{name}"), options).expect("a file of the archive");
+        std::io::Write::write_all(&mut archive, text.as_bytes()).expect("memory takes all that is written");
+    }
+    archive.finish().expect("memory takes all that is written").into_inner()
+}
+
+/// Gives the linker of the program a word; a compiler that calls it is told to pass it on.
+fn link(word: &str) {
+    let linker = env::var("RUSTC_LINKER").unwrap_or_default();
+    if !linker.ends_with("lld") {
+        println!("cargo::rustc-link-arg-bins=-Xlinker");
+    }
+    println!("cargo::rustc-link-arg-bins={word}");
+}
+
+/// The release aborts when it panics; the standard library's tables come along all the same.
+fn nothing_unwinds() -> bool {
+    env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|found| found == "musl")
+        && env::var("PROFILE").is_ok_and(|profile| profile == "release")
 }
 
 /// They are a fiftieth of the size. musl's start code takes them since 1.2.4; Rust brings 1.2.5 since 1.93.

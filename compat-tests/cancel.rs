@@ -21,7 +21,7 @@ fn open() -> Tunnel {
 }
 
 fn call(function: &str, own: Own) -> Request {
-    Request::Call { function: function.to_owned(), arguments: no_arguments(), own }
+    Request::Call { function: function.to_owned(), imports: None, arguments: no_arguments(), own }
 }
 
 fn end(tunnel: &mut Tunnel, awaited: OperationId) -> Result<Answer, HostError> {

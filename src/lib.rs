@@ -19,8 +19,10 @@ pub mod relay;
 pub mod report;
 pub mod route;
 pub mod serve;
+pub mod session;
 #[allow(unsafe_code, reason = "the one room that may")]
 pub mod sys;
+pub mod transfers;
 pub mod transport;
 pub mod verbs;
 
@@ -50,7 +52,12 @@ mod layers {
         ),
         ("serve", &["files", "mux", "payload", "proto", "sys"]),
         ("relay", &["link", "mux", "payload", "proto", "route", "serve", "sys"]),
-        ("report", &["controller", "error", "hosts", "proto", "sys"]),
+        ("transfers", &["controller", "error", "files", "hosts", "proto", "sys"]),
+        ("report", &["controller", "error", "hosts", "proto", "sys", "transfers"]),
+        (
+            "session",
+            &["controller", "error", "files", "hosts", "link", "mux", "payload", "proto", "sys", "transfers"],
+        ),
         (
             "verbs",
             &[
@@ -65,7 +72,9 @@ mod layers {
                 "proto",
                 "relay",
                 "report",
+                "session",
                 "sys",
+                "transfers",
             ],
         ),
         ("main", &["cli", "error", "report", "sys", "verbs"]),

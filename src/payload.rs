@@ -6,10 +6,11 @@
 #[cfg(test)]
 mod strip;
 
+use flate2::read::DeflateDecoder;
+use std::io::Read;
+
 /// The agent's core, compressed by raw deflate.
 pub const CORE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/core.z"));
-/// The core as the interpreter sees it.
-pub const CORE_TEXT: &str = include_str!(concat!(env!("OUT_DIR"), "/core.py"));
 /// All parts, by name.
 pub const PARTS: &[Part] = include!(concat!(env!("OUT_DIR"), "/parts.rs"));
 
@@ -24,6 +25,9 @@ pub const INSTALL: &str = include_str!("../bootstrap/install.sh");
 const NATIVE: &str = include_str!("../bootstrap/native.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");
+/// The names in it, and the same with Python 2 last, which wins.
+const PROBE_ORDER: &str = "2.7 2 3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3;";
+const OLDER_FIRST: &str = "3.6 3.7 3.8 3.9 3.10 3.11 3.12 3.13 3.14 3 2.7 2;";
 const PROBED: &str =
     "python3, python3.14 to python3.6, python2, python2.7, python, /usr/libexec/platform-python";
 
@@ -33,7 +37,13 @@ pub struct Part {
     pub name: &'static str,
     /// Compressed by raw deflate.
     pub packed: &'static [u8],
-    pub text: &'static str,
+}
+
+impl Part {
+    /// The part as the interpreter sees it.
+    pub fn text(&self) -> String {
+        inflated(self.packed).split_off(core_text().len())
+    }
 }
 
 /// Which interpreter starts the agent.
@@ -42,6 +52,8 @@ pub enum Interpreter {
     /// The newest Python 3 on the remote PATH, else Python 2, else `platform-python`.
     #[default]
     Probe,
+    /// The newest Python 2 there, else Python 3.
+    Older,
     /// This one: a name for PATH, an absolute path, or one from the login folder or `~/`.
     Named(String),
 }
@@ -50,7 +62,7 @@ impl Interpreter {
     /// What is looked for, for the error that says none was found.
     pub fn tried(&self) -> &str {
         match self {
-            Self::Probe => PROBED,
+            Self::Probe | Self::Older => PROBED,
             Self::Named(name) => name,
         }
     }
@@ -62,6 +74,11 @@ pub fn build() -> String {
         .iter()
         .fold(crc32fast::hash(CORE), |sum, part| sum.rotate_left(1) ^ crc32fast::hash(part.packed));
     format!("{}-{sum:08x}", env!("CARGO_PKG_VERSION"), sum = parts)
+}
+
+/// The core as the interpreter sees it.
+pub fn core_text() -> String {
+    inflated(&[1, 0, 0, 0xff, 0xff])
 }
 
 /// Returns the part of that name.
@@ -98,6 +115,7 @@ pub fn shell_script(interpreter: &Interpreter) -> Result<String, char> {
     let first = FIRST_STAGE.trim_end().replace("@SIZE@", &second_stage().len().to_string());
     Ok(match interpreter {
         Interpreter::Probe => PROBE.trim_end().replace("@FIRST@", &first),
+        Interpreter::Older => PROBE.trim_end().replace(PROBE_ORDER, OLDER_FIRST).replace("@FIRST@", &first),
         Interpreter::Named(name) => format!("exec {} -SEc \"{first}\"", quoted(name)?),
     })
 }
@@ -125,7 +143,7 @@ pub fn native_script() -> String {
 /// As [`remote_command`].
 pub fn survey_script(interpreter: &Interpreter, mark: &str) -> Result<String, char> {
     let choose = match interpreter {
-        Interpreter::Probe => PROBE
+        Interpreter::Probe | Interpreter::Older => PROBE
             .split(";exec ")
             .next()
             .unwrap_or(PROBE)
@@ -135,6 +153,14 @@ pub fn survey_script(interpreter: &Interpreter, mark: &str) -> Result<String, ch
     let say = format!("s(){{ w=$(command -v \"$p\");v=$(\"$p\" -V 2>&1);echo \"{mark} $1 $p|$w|$v\";}}");
     let told = format!("read a;echo \"{mark} input $a\";echo \"{mark} shell $SHELL|$PATH\"");
     Ok(format!("{say};{told};{choose};s chosen"))
+}
+
+/// The core's text and what follows it: a part, or the empty block that ends the stream.
+fn inflated(end: &[u8]) -> String {
+    let mut text = String::new();
+    let read = DeflateDecoder::new(CORE.chain(end)).read_to_string(&mut text);
+    read.expect("what was packed at build time can be unpacked");
+    text
 }
 
 /// Quotes an interpreter for use inside `sh -c '...'`: a leading `~/` still means the home folder.
@@ -156,7 +182,20 @@ mod tests {
     fn the_start_keeps_its_budgets() {
         let command = remote_command(&Interpreter::Probe).expect("the probe is plain");
         assert!(command.len() <= 256, "remote command: {} bytes", command.len());
+        let older = remote_command(&Interpreter::Older).expect("the probe is plain");
+        assert!(older.len() == command.len() && older != command, "{older}");
         assert!(CORE.len() <= 4600, "core: {} bytes", CORE.len());
+    }
+
+    #[test]
+    fn the_core_and_its_parts_can_be_shown() {
+        let core = core_text();
+        assert!(core.ends_with('\n') && core.lines().any(|line| line.starts_with("def ")), "{core}");
+        let produce = part("produce").expect("a part").text();
+        assert!(
+            produce.contains("def produce(") && !produce.contains(&core) && produce.ends_with('\n'),
+            "{produce}"
+        );
     }
 
     #[test]

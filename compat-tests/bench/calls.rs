@@ -7,7 +7,6 @@ mod tunnel;
 
 use hopvine::controller::operation::{Report, Request, no_arguments};
 use hopvine::modules::Library;
-use hopvine::proto::message::Own;
 use hopvine::report;
 use hopvine::sys::clock;
 use serde::Serialize;
@@ -70,8 +69,7 @@ struct Figures {
 }
 
 fn call_at_once(tunnel: &mut Tunnel, calls: u32) -> Result<(), Failure> {
-    let request =
-        Request::Call { function: "os:getpid".to_owned(), arguments: no_arguments(), own: Own::Nothing };
+    let request = Request::call("os:getpid", no_arguments());
     for _ in 0..calls {
         tunnel.submit(&request);
     }

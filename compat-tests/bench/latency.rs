@@ -12,7 +12,7 @@ use hopvine::controller::operation::{
 };
 use hopvine::modules::Library;
 use hopvine::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece};
-use hopvine::proto::message::{Own, ToAgent};
+use hopvine::proto::message::ToAgent;
 use hopvine::report;
 use hopvine::sys::clock;
 use serde::Serialize;
@@ -121,8 +121,7 @@ struct Figures {
 
 /// How long each call has taken, the quickest first, while `load` is carried.
 fn calls(tunnel: &mut Tunnel, mut load: Option<&mut Load<'_>>) -> Result<Vec<Duration>, Failure> {
-    let request =
-        Request::Call { function: "os:getpid".to_owned(), arguments: no_arguments(), own: Own::Nothing };
+    let request = Request::call("os:getpid", no_arguments());
     let content = ToAgent::File(Piece::Content(vec![7; PIECE_BYTES]));
     let mut took = Vec::new();
     for _ in 0..WARM_UP_CALLS + CALLS {

@@ -1,6 +1,6 @@
 //! One context as its controller sees it: how it is started, and what its end means.
 
-use super::secrets::Heard;
+use super::secrets::{Heard, Secrets};
 use super::tree::follower;
 use super::ways::{Runtime, start_failure};
 use super::{RANDOM_BYTES, Settings};
@@ -31,6 +31,11 @@ pub(super) struct Context {
     /// Who has asked for it and is not done.
     pub(super) users: usize,
     pub(super) heard: Heard,
+    pub(super) secrets: Secrets,
+    /// How long it may take to be connected.
+    pub(super) patience: Duration,
+    /// What it runs on, as its hello told: `sys.hexversion`.
+    pub(super) python: u32,
     /// When its relay is not waited for any more.
     pub(super) gone_at: Option<Instant>,
     /// It is to end when it has no children any more.
@@ -89,6 +94,7 @@ impl Context {
         argv: &[String],
         place: Place,
         until: Option<Instant>,
+        settings: &Settings,
     ) -> Self {
         Self {
             target,
@@ -99,6 +105,9 @@ impl Context {
             next_random: [0; RANDOM_BYTES],
             users: 0,
             heard: Heard::default(),
+            secrets: settings.secrets.clone(),
+            patience: settings.connect_timeout,
+            python: 0,
             gone_at: None,
             goes_last: false,
             refusal: None,
@@ -148,7 +157,7 @@ impl Context {
             };
         }
         match end.cause {
-            Cause::TooSlow => HostErrorKind::ConnectTimeout { after: settings.connect_timeout },
+            Cause::TooSlow => HostErrorKind::ConnectTimeout { after: self.patience },
             Cause::TooNoisy => HostErrorKind::Noise,
             Cause::Asked | Cause::Question => HostErrorKind::Interrupted,
             _ if !end.started => self.start_failure(end, settings),

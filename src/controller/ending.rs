@@ -122,6 +122,8 @@ impl Controller {
             self.fail_with(operation, error.clone());
         }
         self.will_not_open(id, error);
+        self.has_ended(id, error);
+        self.forget_wishes_of(id);
         self.streams.forget_peer(id);
         self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);

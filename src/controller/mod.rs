@@ -37,6 +37,7 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
+use children::Wishes;
 use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
@@ -74,6 +75,8 @@ pub struct Settings {
     /// How often code in a context may lead to the next.
     pub depth_limit: u32,
     pub library: Library,
+    /// Whether a script is above, whose interpreter knows more modules.
+    pub script: bool,
     pub inventory: Inventory,
 }
 
@@ -93,6 +96,7 @@ impl Default for Settings {
             max_hops: 8,
             depth_limit: 2,
             library: Library::default(),
+            script: false,
             inventory: Inventory::default(),
         }
     }
@@ -134,8 +138,7 @@ pub struct Controller {
     /// Streams that bring a relay what is meant for a context behind it.
     meant_for: HashMap<StreamKey, ContextId>,
     program: Option<Program>,
-    /// Requests of remote code for a context that does not run yet.
-    wishes: HashMap<ContextId, Vec<StreamKey>>,
+    wishes: Wishes,
     streams: Streams,
     splices: Splices,
     lanes: Lanes,
@@ -144,6 +147,8 @@ pub struct Controller {
     by_stream: BTreeMap<StreamKey, OperationId>,
     /// What is done when a context runs.
     openings: HashMap<ContextId, Vec<OperationId>>,
+    /// What is done when a context has gone.
+    endings: HashMap<ContextId, Vec<OperationId>>,
     deadlines: BTreeSet<(Instant, Due)>,
     /// The latest time that we have been told.
     told: Option<Instant>,
@@ -151,6 +156,8 @@ pub struct Controller {
     next_operation: u64,
     /// Answers to requests that may not have been taken yet.
     supplies: Vec<StreamKey>,
+    /// What a script's interpreter is to be asked for.
+    wants: VecDeque<(StreamKey, String)>,
     /// What the last call brought along.
     pack: Option<Pack>,
     /// For the user, the first of them now.
@@ -195,8 +202,10 @@ struct Running {
     stream: StreamKey,
     /// Where its files come or go, if not on its own stream.
     joined: Option<StreamKey>,
-    /// What puts are fed by has no deadline: they have theirs.
+    /// What puts are fed by has no time-out: they have theirs.
     feeds: bool,
+    /// From the moment its context is open.
+    timeout: Option<Duration>,
     deadline: Option<Instant>,
 }
 
@@ -213,24 +222,31 @@ impl Controller {
             waiting: HashMap::new(),
             meant_for: HashMap::new(),
             program: None,
-            wishes: HashMap::new(),
+            wishes: Wishes::default(),
             streams: Streams::new(ContextId::CONTROLLER),
             splices: Splices::new(ContextId::CONTROLLER),
             lanes: Lanes::default(),
             operations: BTreeMap::new(),
             by_stream: BTreeMap::new(),
             openings: HashMap::new(),
+            endings: HashMap::new(),
             deadlines: BTreeSet::new(),
             told: None,
             next_context: 0,
             next_operation: 0,
             supplies: Vec::new(),
+            wants: VecDeque::new(),
             pack: None,
             questions: VecDeque::new(),
             commands: VecDeque::new(),
             reports: VecDeque::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// What holds for all that is connected and asked from now on; what runs keeps what it was started with.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Asks something of a context.
@@ -261,8 +277,8 @@ impl Controller {
         let stream = self.streams.open(context, request.priority(), message, last);
         self.streams.hold(stream);
         let feeds = joined.is_some() && matches!(request, Request::Fetch(_));
-        let deadline = self.contexts.get(&context).filter(|_| !feeds);
-        let deadline = deadline.and_then(|context| context.deadline(self.settings.timeout, now));
+        let timeout = self.settings.timeout.filter(|_| !feeds);
+        let deadline = self.contexts.get(&context).and_then(|context| context.deadline(timeout, now));
         self.deadlines.extend(deadline.map(|at| (at, Due::Operation(operation))));
         self.operations.insert(
             operation,
@@ -272,6 +288,7 @@ impl Controller {
                 stream,
                 joined,
                 feeds,
+                timeout,
                 deadline,
             },
         );
@@ -318,6 +335,18 @@ impl Controller {
         self.stop(operation, HostErrorKind::File { what }, now);
     }
 
+    /// What a context runs on: `sys.hexversion`, 0 for this program or one that does not run.
+    pub fn python(&self, context: ContextId) -> u32 {
+        self.contexts.get(&context).map_or(0, |context| context.python)
+    }
+
+    /// Whether a context ends, and [`Self::await_end`] will tell.
+    pub fn is_leaving(&self, context: ContextId) -> bool {
+        self.contexts
+            .get(&context)
+            .is_some_and(|context| context.state == State::Closing || context.goes_last)
+    }
+
     /// Takes what has been noted since the last call.
     pub fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
@@ -336,7 +365,8 @@ impl Controller {
             self.deadlines.remove(&(at, due));
             match due {
                 Due::Operation(operation) => {
-                    let after = self.settings.timeout.unwrap_or_default();
+                    let running = self.operations.get(&operation);
+                    let after = running.and_then(|running| running.timeout).unwrap_or_default();
                     self.stop(operation, HostErrorKind::TimedOut { after }, now);
                 }
                 Due::Stop(key) => self.give_up(key),
@@ -371,21 +401,14 @@ impl Controller {
 
     fn opened(&mut self, id: ContextId, python: u32, now: Instant) {
         self.leave_connecting(id, State::Open);
+        self.contexts.entry(id).and_modify(|context| context.python = python);
         self.has_opened(id);
         self.children_may_start(id, now);
         self.make_native(id, python);
-        self.grant_wishes(id);
+        self.grant_wishes(id, now);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
-        let Some(context) = self.contexts.get(&id) else { return };
-        if let Some(deadline) = context.deadline(self.settings.timeout, now) {
-            for operation in self.operations_of(id) {
-                if let Some(running) = self.operations.get_mut(&operation).filter(|running| !running.feeds) {
-                    running.deadline = Some(deadline);
-                    self.deadlines.insert((deadline, Due::Operation(operation)));
-                }
-            }
-        }
+        self.begin_deadlines(id, now);
         let target = self.target_name(id);
         self.note(&target, || {
             if python == 0 {
@@ -393,6 +416,15 @@ impl Controller {
             }
             format!("agent runs on Python {}.{}.{}", python >> 24, python >> 16 & 0xff, python >> 8 & 0xff)
         });
+    }
+
+    /// The time of what was asked before its context was open begins.
+    fn begin_deadlines(&mut self, id: ContextId, now: Instant) {
+        for operation in self.operations_of(id) {
+            let Some(running) = self.operations.get_mut(&operation) else { continue };
+            running.deadline = running.timeout.and_then(|timeout| now.checked_add(timeout));
+            self.deadlines.extend(running.deadline.map(|at| (at, Due::Operation(operation))));
+        }
     }
 
     fn ended(&mut self, id: ContextId, end: &End) {

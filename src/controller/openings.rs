@@ -1,4 +1,5 @@
-//! Who wants to know when a context runs, and nothing in it that has been cancelled, and why it does not.
+//! Who wants to know when a context runs, and nothing in it that has been cancelled, why it does not, and when
+//! it has gone.
 
 use super::Controller;
 use super::context::State;
@@ -26,6 +27,20 @@ impl Controller {
             }
         }
         operation
+    }
+
+    /// The same for its end: the operation fails with why it has gone, whoever wanted that.
+    pub fn await_end(&mut self, context: ContextId) -> OperationId {
+        self.next_operation += 1;
+        let operation = OperationId(self.next_operation);
+        self.endings.entry(context).or_default().push(operation);
+        operation
+    }
+
+    pub(super) fn has_ended(&mut self, context: ContextId, error: &HostError) {
+        for operation in self.endings.remove(&context).unwrap_or_default() {
+            self.tell_not_opened(operation, error.clone());
+        }
     }
 
     /// Whether something goes on in a context that has been cancelled.

@@ -2,7 +2,7 @@
 
 use super::ways::Runtime;
 use crate::error::HostError;
-use crate::payload::AGENT_MODULE;
+use crate::payload::{self, AGENT_MODULE};
 use crate::proto::entry::Piece;
 use crate::proto::frame::Priority;
 use crate::proto::message::{FromAgent, Own, ToAgent};
@@ -20,6 +20,8 @@ pub enum Request {
     Call {
         /// `module:name`
         function: String,
+        /// The module that travels along with what it imports, where it is not the function's own.
+        imports: Option<String>,
         /// A tuple of a tuple and a dict.
         arguments: Value,
         own: Own,
@@ -29,6 +31,8 @@ pub enum Request {
     /// A file, or a tree of them, which [`super::Controller::send`] is given piece by piece.
     Put(Put),
     Fetch(Fetch),
+    /// The other end of a channel that has this token, for calls that follow.
+    Channel(u64),
     /// A function of the agent's own, without arguments: from the part of that name, by that name.
     Builtin(&'static str),
 }
@@ -118,7 +122,9 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub enum Said {
     Output(Stream, Vec<u8>),
-    /// What a generator has yielded.
+    /// It is a generator that runs.
+    Yields,
+    /// What a generator has yielded, or what was sent on a channel.
     Item(Value),
     /// A record of `logging`.
     Record(Record),
@@ -161,6 +167,7 @@ impl Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub logger: String,
+    pub number: u32,
     /// The level's name: WARNING.
     pub level: String,
     pub text: String,
@@ -170,8 +177,9 @@ impl Record {
     /// From a tuple of logger, level number, level name and text.
     pub fn of(value: &Value) -> Option<Self> {
         let Node::Tuple(fields) = value.node(value.root()) else { return None };
-        let [logger, _, level, text] = fields[..] else { return None };
-        Some(Self { logger: value.text(logger)?, level: value.text(level)?, text: value.text(text)? })
+        let [logger, number, level, text] = fields[..] else { return None };
+        let (number, level) = (value.number(number)?, value.text(level)?);
+        Some(Self { logger: value.text(logger)?, number, level, text: value.text(text)? })
     }
 }
 
@@ -183,10 +191,15 @@ pub struct Source {
 }
 
 impl Request {
+    /// A call of `module:name` in the agent's main thread; `arguments` is a tuple of a tuple and a dict.
+    pub fn call(function: &str, arguments: Value) -> Self {
+        Self::Call { function: function.to_owned(), imports: None, arguments, own: Own::Nothing }
+    }
+
     /// A command's input and output may be of any size; a call's answer is waited for.
     pub fn priority(&self) -> Priority {
         match self {
-            Self::Call { .. } | Self::Builtin(_) => Priority::Interactive,
+            Self::Call { .. } | Self::Channel(_) | Self::Builtin(_) => Priority::Interactive,
             Self::Run(_) | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => Priority::Bulk,
         }
     }
@@ -194,12 +207,16 @@ impl Request {
     /// The parts of the agent without which it cannot be served, each behind those that it uses.
     pub fn parts(&self) -> &[&'static str] {
         match self {
-            Self::Call { own: Own::Nothing, .. } => &[],
+            Self::Call { own: Own::Nothing, function, .. } => {
+                let ours = function.strip_prefix(AGENT_MODULE).and_then(|rest| rest.strip_prefix(':'));
+                ours.and_then(payload::part).map_or(&[], |part| std::slice::from_ref(&part.name))
+            }
             Self::Call { own: Own::Thread, .. } => &["threaded"],
             Self::Call { own: Own::Process, .. } => &["process"],
             Self::Builtin(name) => std::slice::from_ref(name),
             Self::Run(_) => &["adopt", "input", "run"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
+            Self::Channel(_) => &["channel"],
             Self::Put(_) => &["files", "put"],
             Self::Fetch(_) => &["files", "fetch"],
         }
@@ -211,31 +228,33 @@ impl Request {
             Self::Run(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
-            Self::Call { .. } | Self::Script(_) => true,
+            Self::Call { .. } | Self::Script(_) | Self::Channel(_) => true,
         }
     }
 
     /// What of the user's modules it will import; a command imports none.
     pub fn imports(&self) -> Option<Imports<'_>> {
         match self {
-            Self::Call { function, .. } => {
-                Some(Imports::Module(function.split(':').next().unwrap_or(function)))
+            Self::Call { function, imports, .. } => {
+                let own = function.split(':').next().unwrap_or(function);
+                Some(Imports::Module(imports.as_deref().unwrap_or(own)))
             }
             Self::Script(script) => Some(Imports::Script(&script.source)),
-            Self::Run(_) | Self::Put(_) | Self::Fetch(_) | Self::Builtin(_) => None,
+            Self::Run(_) | Self::Put(_) | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => None,
         }
     }
 
     /// What asks for it. Files come or go on the stream that is `joined` to it, else on its own.
     pub fn message(&self, joined: Option<StreamKey>) -> ToAgent {
         match self {
-            Self::Call { function, arguments, own } => {
+            Self::Call { function, arguments, own, .. } => {
                 ToAgent::Call { function: function.clone(), arguments: arguments.clone(), own: *own }
             }
             Self::Run(run) => ToAgent::Run(run.order()),
             Self::Script(script) => ToAgent::Script(script.order()),
             Self::Put(put) => ToAgent::Put(put.order(joined)),
             Self::Fetch(fetch) => ToAgent::Fetch(fetch.order(joined)),
+            Self::Channel(token) => ToAgent::Channel(*token),
             Self::Builtin(name) => ToAgent::Call {
                 function: format!("{AGENT_MODULE}:{name}"),
                 arguments: no_arguments(),
@@ -250,13 +269,13 @@ impl Request {
             Self::Run(Run { stdin, .. })
             | Self::Script(Script { stdin, .. })
             | Self::Put(Put { stdin, .. }) => *stdin == Feed::Piped,
-            Self::Call { .. } | Self::Fetch(_) | Self::Builtin(_) => false,
+            Self::Call { .. } | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => false,
         }
     }
 
     /// Whether more follows on the stream after the first message.
     pub fn takes_input(&self) -> bool {
-        matches!(self, Self::Put(_)) || self.reads_input()
+        matches!(self, Self::Put(_) | Self::Channel(_)) || self.reads_input()
     }
 }
 
@@ -364,6 +383,7 @@ impl Meaning {
             FromAgent::Failure(value) => Self::Answer(Err(Box::new(value))),
             FromAgent::Exit(status) => Self::Answer(Ok(Answer::Exit(exit_status(status)))),
             FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
+            FromAgent::Yields => Self::Said(Said::Yields),
             FromAgent::Item(value) => Self::Said(Said::Item(value)),
             FromAgent::Log(value) => {
                 Record::of(&value).map_or(Self::Nonsense, |record| Self::Said(Said::Record(record)))

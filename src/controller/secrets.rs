@@ -119,8 +119,8 @@ impl Controller {
     pub(super) fn asked(&mut self, id: ContextId, question: &Question) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
         let is_login = matches!(context.target.hops.last().map(|hop| &hop.way), Some(Way::Ssh(_)));
-        let secrets = &self.settings.secrets;
-        let secret = if is_login { &secrets.login } else { &secrets.become_other };
+        let secrets = context.secrets.clone();
+        let secret = if is_login { secrets.login } else { secrets.become_other };
         let text = String::from_utf8_lossy(&question.text);
         let meaning = if is_login {
             let after = text.split_once(&context.token).map(|(_, after)| after);
@@ -136,7 +136,7 @@ impl Controller {
             }
             (Meaning::Other, _) => HostErrorKind::OtherQuestion { text: text.into_owned() },
             (Meaning::Refused, Some(_)) => HostErrorKind::WrongPassword,
-            (Meaning::Password, Some(secret)) => return self.reply(id, &secret.clone()),
+            (Meaning::Password, Some(secret)) => return self.reply(id, &secret),
             (Meaning::Password | Meaning::Refused, None) => {
                 HostErrorKind::PasswordNeeded { program: context.program.clone() }
             }
@@ -192,8 +192,8 @@ impl Controller {
         let Some(answer) = answer else {
             return self.refuse_question(id, HostErrorKind::OtherQuestion { text });
         };
-        let until = now + self.settings.connect_timeout;
         if let Some(context) = self.contexts.get_mut(&id) {
+            let until = now + context.patience;
             context.heard.user_answered = true;
             context.state = State::Connecting { until: Some(until) };
             self.deadlines.insert((until, Due::Connection(id)));

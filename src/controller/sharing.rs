@@ -236,6 +236,7 @@ impl Controller {
             stream,
             joined: None,
             feeds: true,
+            timeout: None,
             deadline: None,
         };
         self.next_operation += 1;

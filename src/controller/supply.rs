@@ -68,14 +68,26 @@ impl Controller {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
                 None => return self.refuse(key),
             },
+            // To be run before the answer, and known to be there from then on.
+            Some(("own", name)) => match payload::part(name) {
+                Some(part) => {
+                    self.send_part(key.peer, part.name);
+                    ToAgent::Part(Vec::new())
+                }
+                None => return self.refuse(key),
+            },
             Some(("child", target)) => return self.handle_wish(key, target, now),
+            Some(("script", name)) if self.settings.script => {
+                self.wants.push_back((key, name.to_owned()));
+                return;
+            }
             Some(("data" | "bytes", path)) => ToAgent::Data(self.data(key.peer, path)),
             Some(_) | None => ToAgent::Modules(self.module(key.peer, request)),
         };
         // Behind a relay the answer is what the relay gives, so that the link to it carries it once.
         let answer = match &answer {
-            // For somebody else, whom no relay could give it.
-            ToAgent::Part(_) if request.starts_with("packed:") => answer,
+            // For somebody else, whom no relay could give it; or nothing.
+            ToAgent::Part(_) if !request.starts_with("part:") => answer,
             ToAgent::Part(_) if self.hand_out(key.peer, &answer) => ToAgent::Part(Vec::new()),
             ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
             ToAgent::Data(value)
@@ -89,6 +101,27 @@ impl Controller {
         };
         self.supplies.push(key);
         self.streams.send(key, answer.encode(), true);
+    }
+
+    /// What remote code has asked for that no root has: a module, or `data:`, its package, `:` and a path. Where a script is
+    /// above, only its interpreter may know; to be answered by [`Self::provide`].
+    pub fn poll_want(&mut self) -> Option<(StreamKey, String)> {
+        self.wants.pop_front()
+    }
+
+    /// Answers a request with what the script's interpreter knows; a module as (kind, path, source, names in it).
+    pub fn provide(&mut self, key: StreamKey, name: &str, found: &Value) {
+        let answer = match name.strip_prefix("data:") {
+            Some(_) => ToAgent::Data(found.clone()),
+            None => ToAgent::Modules(pack(&[], &[Told::by_script(name, found)])),
+        };
+        let answer = match &answer {
+            ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
+            _ => answer,
+        };
+        self.supplies.push(key);
+        self.streams.send(key, answer.encode(), true);
+        self.collect_frames();
     }
 
     /// One more root of modules, for all calls from now on.
@@ -200,6 +233,9 @@ impl Controller {
         if !ours || !names.is_empty() {
             self.send_part(context, "adopt");
             self.send_part(context, "importer");
+            if self.settings.script {
+                self.send_part(context, "beyond");
+            }
         }
         for names in names.chunks(NAMES_AT_ONCE) {
             self.push(context, &ToAgent::Modules(pack(names, &[])));
@@ -288,6 +324,27 @@ impl Told {
             Ok(Resource::Bytes(_) | Resource::Missing | Resource::Refused) | Err(_) => Vec::new(),
         };
         Self::Module(module, names)
+    }
+
+    /// What the script's interpreter tells of a module.
+    fn by_script(name: &str, found: &Value) -> Self {
+        let missing = Self::Missing(name.to_owned());
+        let Node::Tuple(fields) = found.node(found.root()) else { return missing };
+        let [kind, path, source, names] = fields[..] else { return missing };
+        let path = found.text(path).unwrap_or_default();
+        let kind = match found.number(kind) {
+            Some(0) => Kind::Module,
+            Some(1) => Kind::Package,
+            Some(2) => Kind::Namespace,
+            Some(3) => return Self::Extension(name.to_owned(), path),
+            _ => return missing,
+        };
+        let names = match found.node(names) {
+            Node::List(names) => names.iter().filter_map(|name| found.text(*name)).collect(),
+            _ => Vec::new(),
+        };
+        let source = found.bytes(source).unwrap_or_default();
+        Self::Module(Module { name: name.to_owned(), kind, path: path.into(), source }, names)
     }
 
     fn name(&self) -> &str {

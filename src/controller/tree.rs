@@ -107,7 +107,7 @@ impl Controller {
     }
 
     fn is_usable(&self, id: ContextId) -> bool {
-        self.contexts.get(&id).is_some_and(|context| context.state != State::Closing)
+        self.contexts.get(&id).is_some_and(|context| context.state != State::Closing && !context.goes_last)
     }
 
     fn start_context(
@@ -164,7 +164,10 @@ impl Controller {
         let Hearing { role: terminal, token, helper } = hearing(&plan);
         let start = Start { argv: plan.argv, payload, hello, terminal, token, helper };
         let until = now + self.settings.connect_timeout;
-        self.contexts.insert(id, Context::new(target, runtime, &start.argv, Place::Here(None), Some(until)));
+        self.contexts.insert(
+            id,
+            Context::new(target, runtime, &start.argv, Place::Here(None), Some(until), &self.settings),
+        );
         self.deadlines.insert((until, Due::Connection(id)));
         self.commands.push_back(Command::Start { context: id, start });
         // An agent waits for it before it listens to anything else.
@@ -191,7 +194,7 @@ impl Controller {
         let until = until.map(|_| now + self.settings.connect_timeout);
         self.deadlines.extend(until.map(|until| (until, Due::Connection(id))));
         let place = Place::Behind { parent, stream };
-        let mut context = Context::new(target, runtime, &plan.argv, place, until);
+        let mut context = Context::new(target, runtime, &plan.argv, place, until, &self.settings);
         context.parts.insert("guard");
         self.contexts.insert(id, context);
         self.commands.push_back(Command::Behind { context: id, relay: parent });
@@ -235,6 +238,18 @@ impl Controller {
         }
     }
 
+    /// The same for a context that code has asked for: what it has led on to itself ends with it.
+    pub(super) fn close_wished(&mut self, id: ContextId) {
+        let has_children = self.has_children(id);
+        match self.contexts.get_mut(&id) {
+            Some(context) if context.users == 1 && context.level > 1 && has_children => {
+                context.users = 0;
+                self.let_go(id);
+            }
+            Some(_) | None => self.close(id),
+        }
+    }
+
     /// Ends all that is left: relays without users, and what is behind them.
     pub fn close_all(&mut self) {
         for id in self.children(ContextId::CONTROLLER) {
@@ -267,7 +282,10 @@ impl Controller {
 
     /// The last of its children may have gone.
     pub(super) fn child_has_gone(&mut self, parent: ContextId) {
-        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last);
+        // What code has led through on its way was of use to nobody else.
+        let was_way =
+            |context: &Context| context.level > 1 && context.users == 0 && context.state != State::Closing;
+        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last || was_way(context));
         if goes && !self.has_children(parent) {
             self.let_go(parent);
         }
@@ -350,11 +368,11 @@ impl Controller {
 
     /// Its relay runs: from now on it must answer in time.
     pub(super) fn children_may_start(&mut self, id: ContextId, now: Instant) {
-        let until = now + self.settings.connect_timeout;
         for child in self.children(id) {
             if let Some(context) = self.contexts.get_mut(&child)
                 && context.state == (State::Connecting { until: None })
             {
+                let until = now + context.patience;
                 context.state = State::Connecting { until: Some(until) };
                 self.deadlines.insert((until, Due::Connection(child)));
             }

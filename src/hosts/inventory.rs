@@ -139,6 +139,17 @@ impl Inventory {
             .ok_or_else(|| ExecError::Words { line: line.clone() })
     }
 
+    /// One more command line, in place of another of that name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as one.
+    pub fn add_exec(&mut self, name: String, words: &[String]) -> Result<(), String> {
+        let line = shlex::try_join(words.iter().map(String::as_str)).map_err(|error| error.to_string())?;
+        self.exec.insert(name, line);
+        Ok(())
+    }
+
     /// The names under `[hosts]`, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.hosts.keys().map(String::as_str)

@@ -3,6 +3,7 @@
 //! Its life: starting (noise until the marker), open (frames), ending (nothing more is read; the
 //! process is given time, then killed), over. It always ends with the process reaped.
 
+pub mod guest;
 mod outbound;
 pub mod uplink;
 

@@ -4,6 +4,7 @@
 //! fixed-width integers, lengths of 64 bits, at most 64 KiB, nothing left over.
 
 mod down;
+mod guest;
 mod up;
 
 use super::ids::ContextId;
@@ -11,6 +12,7 @@ use super::value::ValueError;
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
 pub use down::{Own, ToAgent};
+pub use guest::{ToController, ToGuest};
 use std::fmt;
 pub use up::FromAgent;
 
@@ -163,8 +165,8 @@ mod tests {
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let read = FromAgent::decode(&bytes).is_ok();
             prop_assert_eq!(format!("{:?}", FromAgent::take(bytes.clone())), format!("{:?}", FromAgent::decode(&bytes)));
-            prop_assert!(!read || (17..=36).contains(&bytes[0]));
-            prop_assert!(ToAgent::decode(&bytes).is_err() || (1..=24).contains(&bytes[0]));
+            prop_assert!(!read || (17..=36).contains(&bytes[0]) || bytes[0] == 39);
+            prop_assert!(ToAgent::decode(&bytes).is_err() || matches!(bytes[0], 1..=24 | 37 | 38));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);
@@ -184,9 +186,11 @@ mod tests {
     #[test]
     fn a_call_is_read_as_it_was_written() {
         let arguments = Builder::default().none();
-        let call = ToAgent::Call { function: "a:b".into(), arguments, own: Own::Nothing };
-        assert_eq!(ToAgent::decode(&call.encode()), Ok(call.clone()));
-        let mut long = call.encode();
+        let call = |own| ToAgent::Call { function: "a:b".into(), arguments: arguments.clone(), own };
+        for own in [Own::Nothing, Own::Thread, Own::Process] {
+            assert_eq!(ToAgent::decode(&call(own).encode()), Ok(call(own)));
+        }
+        let mut long = call(Own::Nothing).encode();
         long[1] = 0xff;
         assert_eq!(ToAgent::decode(&long), Err(MessageError::BadRecord));
     }

@@ -1,7 +1,7 @@
 //! The report of a queue: one JSON object for each job, as it ends.
 
 use super::MAX_JSON_BYTES;
-use super::live::{Board, Live, Moved};
+use super::live::{Board, Live};
 use super::page::Page;
 use super::result::{self, Collected, Field};
 use crate::controller::operation::{Answer, Record};
@@ -10,6 +10,7 @@ use crate::error::{HostError, Outcome};
 use crate::proto::json;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
+use crate::transfers::Moved;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -5,7 +5,7 @@ mod board;
 mod gauge;
 
 pub(super) use board::Board;
-pub use board::{Moved, View};
+pub use board::View;
 
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,7 @@ fn up(lines: usize) -> String {
 mod tests {
     use super::*;
     use crate::sys::clock;
+    use crate::transfers::Moved;
 
     const AREA: Option<(usize, usize)> = Some((24, 80));
 

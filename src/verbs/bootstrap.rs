@@ -7,7 +7,6 @@ use crate::error::ExitCode;
 use crate::hosts::target::{Hop, Target, Way};
 use crate::payload::{self, Interpreter};
 use crate::proto::ids::ContextId;
-use crate::proto::message::Own;
 use crate::proto::session::Session;
 use crate::report;
 use crate::sys::clock;
@@ -53,9 +52,9 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
         }
         Bootstrap::Show { command: true, .. } => report::bytes(format!("{command}\n").as_bytes()),
         Bootstrap::Show { first_flight: true, .. } => report::bytes(&first_flight()),
-        Bootstrap::Show { core: true, .. } => report::bytes(payload::CORE_TEXT.as_bytes()),
+        Bootstrap::Show { core: true, .. } => report::bytes(payload::core_text().as_bytes()),
         Bootstrap::Show { part: Some(name), .. } => match payload::part(&name) {
-            Some(part) => report::bytes(part.text.as_bytes()),
+            Some(part) => report::bytes(part.text().as_bytes()),
             None => {
                 report::complain(&format!(
                     "no part {name:?}; there are {}",
@@ -68,10 +67,12 @@ pub(super) fn run(verb: Bootstrap) -> io::Result<ExitCode> {
             let text = format!(
                 "# remote command\n{command}\n\n# second stage\n{}\n# core\n{}",
                 payload::second_stage(),
-                payload::CORE_TEXT
+                payload::core_text()
             );
-            let parts: String =
-                payload::PARTS.iter().map(|part| format!("\n# part {}\n{}", part.name, part.text)).collect();
+            let parts: String = payload::PARTS
+                .iter()
+                .map(|part| format!("\n# part {}\n{}", part.name, part.text()))
+                .collect();
             report::bytes((text + &parts).as_bytes())
         }
     }?;
@@ -89,8 +90,7 @@ fn table(sizes: &Sizes) -> String {
 
 /// All that an agent reads until it has answered `call time:time`: made by the controller itself.
 fn first_flight() -> Vec<u8> {
-    let request =
-        Request::Call { function: "time:time".to_owned(), arguments: no_arguments(), own: Own::Nothing };
+    let request = Request::call("time:time", no_arguments());
     let target = Target {
         name: "local".to_owned(),
         hops: vec![Hop { way: Way::Local { name: String::new() }, python: None }],

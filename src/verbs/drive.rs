@@ -2,7 +2,6 @@
 //! controller, news to the report, standard input to the commands, signals to a quick end.
 
 use super::ending::{self, Ending, LAST_WAIT};
-use super::files::{Settled, Transfers};
 use super::history;
 use super::input::Input;
 use super::outputs::Stopped;
@@ -17,6 +16,7 @@ use crate::error::{ExitCode, UsageError};
 use crate::report::{Folder, Page, Reporter, View};
 use crate::sys::guardian::Guardian;
 use crate::sys::{clock, random};
+use crate::transfers::{Settled, Transfers};
 use std::collections::HashSet;
 use std::io;
 use std::time::{Duration, Instant};
@@ -106,7 +106,7 @@ impl Drive {
         let spooled = !fleet.is_one_go() || shares;
         let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
-            turns: Turns::new(prepared.settings, mux, typed.reach.verbose),
+            turns: Turns::new(prepared.settings, mux, typed.reach.way.verbose),
             fleet,
             reporter,
             largest: typed.shown.largest_status,
@@ -176,6 +176,8 @@ impl Drive {
             Said::Output(stream, bytes) => self.reporter.output(place, stream, &bytes),
             Said::Item(value) => self.reporter.item(place, &value),
             Said::Record(record) => self.reporter.record(place, record),
+            // Its items tell.
+            Said::Yields => {}
             Said::Piece(piece) => {
                 let bytes = self.transfers.take(operation, piece, &mut self.turns.controller);
                 if !bytes.is_empty() {

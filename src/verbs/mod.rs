@@ -5,7 +5,6 @@ mod desk;
 mod doctor;
 mod drive;
 mod ending;
-mod files;
 mod history;
 mod hosts;
 mod input;
@@ -13,6 +12,7 @@ mod names;
 mod output;
 mod outputs;
 mod prepare;
+mod py;
 mod queue;
 mod rehearsal;
 mod relay;
@@ -47,6 +47,8 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Facts(facts) => drive::with(Guardian::start()?, prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Hosts(hosts) => hosts::run(&hosts),
+        Command::Py(py) => py::run(&py),
+        Command::Api(api) => py::serve(&api),
         Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }

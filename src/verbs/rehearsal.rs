@@ -1,6 +1,5 @@
 //! What would be done, and where, for those who want to see that first.
 
-use super::files::Plan;
 use super::prepare::Prepared;
 use crate::cli;
 use crate::controller::operation::{Put, Request};
@@ -12,6 +11,7 @@ use crate::proto::json;
 use crate::proto::value::{Node, NodeId, Value};
 use crate::report;
 use crate::report::terminal::one_line;
+use crate::transfers::Plan;
 use std::io;
 use std::path::Path;
 
@@ -133,6 +133,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
             )
         }
         (Request::Builtin(name), _) => (*name).to_owned(),
+        (Request::Channel(_), _) => "open a channel".to_owned(),
     }
 }
 

@@ -75,6 +75,10 @@ pub enum ToAgent {
     /// Send a file, or a tree: a dict of `path`, `tree`, `packed`.
     Fetch(Value),
     File(Piece),
+    /// This stream is the channel of that token, in both directions.
+    Channel(u64),
+    /// What is sent on a channel: how (a value or a pickle), and it.
+    Send(Vec<u8>),
     /// Pass what comes on a stream on to others; who holds up the rest for so long is left behind.
     Splice {
         patience_ms: u32,
@@ -107,6 +111,8 @@ impl ToAgent {
             Self::Fetch(_) => 19,
             Self::File(piece) => 20 + piece.offset(),
             Self::Splice { .. } => 24,
+            Self::Channel(_) => 37,
+            Self::Send(_) => 38,
         }
     }
 
@@ -128,9 +134,12 @@ impl ToAgent {
                 value.encode(&mut out);
             }
             Self::File(piece) => piece.encode(&mut out),
-            Self::Input(bytes) | Self::Part(bytes) | Self::Modules(bytes) | Self::Reply(bytes) => {
-                out.extend(bytes);
-            }
+            Self::Input(bytes)
+            | Self::Part(bytes)
+            | Self::Modules(bytes)
+            | Self::Reply(bytes)
+            | Self::Send(bytes) => out.extend(bytes),
+            Self::Channel(token) => out.extend(token.to_be_bytes()),
             Self::Piece { last, bytes } => {
                 out.push(u8::from(*last));
                 out.extend(bytes);
@@ -162,13 +171,18 @@ impl ToAgent {
     pub fn decode(message: &[u8]) -> Result<Self, MessageError> {
         let (tag, body) = message.split_first().ok_or(MessageError::UnknownTag(0))?;
         Ok(match tag {
-            1 => {
+            1 | 8 | 9 => {
                 let (size, rest) = body.split_first_chunk().ok_or(MessageError::BadRecord)?;
                 let size = usize::try_from(u64::from_be_bytes(*size)).ok();
                 let split = size.and_then(|size| rest.split_at_checked(size));
                 let (name, arguments) = split.ok_or(MessageError::BadRecord)?;
                 let function = str::from_utf8(name).map_err(|_| MessageError::BadRecord)?.to_owned();
-                Self::Call { function, arguments: Value::decode(arguments)?, own: Own::Nothing }
+                let own = match tag {
+                    8 => Own::Thread,
+                    9 => Own::Process,
+                    _ => Own::Nothing,
+                };
+                Self::Call { function, arguments: Value::decode(arguments)?, own }
             }
             2 => Self::Run(Value::decode(body)?),
             3 => Self::Input(body.to_vec()),
@@ -199,6 +213,11 @@ impl ToAgent {
                 let members = members.chunks(8).map(StreamKey::decode).collect::<Result<_, _>>()?;
                 Self::Splice { patience_ms: number(patience)?, source: StreamKey::decode(source)?, members }
             }
+            37 => {
+                let token = body.try_into().map_err(|_| MessageError::BadRecord)?;
+                Self::Channel(u64::from_be_bytes(token))
+            }
+            38 => Self::Send(body.to_vec()),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }

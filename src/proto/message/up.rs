@@ -25,7 +25,9 @@ pub enum FromAgent {
     Item(Value),
     /// A record of `logging`: a tuple of logger, level number, level name, text.
     Log(Value),
-    /// The generator that was called has ended.
+    /// What was called is a generator, of which nothing has been asked yet.
+    Yields,
+    /// The generator that was called has ended, or the channel is closed.
     Exhausted,
     /// The child of this stream runs.
     Started(ChildHello),
@@ -65,6 +67,7 @@ impl FromAgent {
             Self::File(piece) => 31 + piece.offset(),
             Self::Trouble(_) => 35,
             Self::Dropped(_) => 36,
+            Self::Yields => 39,
         }
     }
 
@@ -84,7 +87,7 @@ impl FromAgent {
             | Self::Ended(value) => value.encode(&mut out),
             Self::Exit(status) => out.extend(status.to_be_bytes()),
             Self::Need(name) => out.extend(name.as_bytes()),
-            Self::Exhausted => {}
+            Self::Exhausted | Self::Yields => {}
             Self::Started(hello) => out.extend(Record::encode(hello)),
             Self::Dropped(key) => key.encode(&mut out),
             Self::Asked(question) => {
@@ -130,6 +133,7 @@ impl FromAgent {
             31..=34 => Self::File(Piece::decode(tag - 31, body)?),
             35 => Self::Trouble(body.to_vec()),
             36 => Self::Dropped(StreamKey::decode(body)?),
+            39 if body.is_empty() => Self::Yields,
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }

@@ -31,6 +31,25 @@ impl Builder {
         self.finish(root)
     }
 
+    /// All of another value, as a part of this one.
+    pub fn copy(&mut self, value: &Value) -> NodeId {
+        let start = self.nodes.len();
+        let moved = |id: NodeId| NodeId(id.0 + start);
+        let all = |ids: &[NodeId]| ids.iter().copied().map(moved).collect();
+        self.nodes.extend(value.nodes.iter().map(|node| match node {
+            Node::List(items) => Node::List(all(items)),
+            Node::Tuple(items) => Node::Tuple(all(items)),
+            Node::Set(items) => Node::Set(all(items)),
+            Node::FrozenSet(items) => Node::FrozenSet(all(items)),
+            Node::Dict(pairs) => {
+                Node::Dict(pairs.iter().map(|(key, value)| (moved(*key), moved(*value))).collect())
+            }
+            Node::Tagged(tag, inner) => Node::Tagged(*tag, moved(*inner)),
+            leaf => leaf.clone(),
+        }));
+        moved(value.root)
+    }
+
     pub fn finish(self, root: NodeId) -> Value {
         Value { nodes: self.nodes, root }
     }

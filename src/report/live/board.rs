@@ -4,6 +4,7 @@
 use super::gauge::{Gauge, Look};
 use crate::controller::fleet::Place;
 use crate::report::terminal;
+use crate::transfers::Moved;
 use console::{measure_text_width, truncate_str};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -16,15 +17,6 @@ const MAX_NAME_COLUMNS: usize = 32;
 /// How many of the slowest hosts are named.
 const MAX_SLOWEST: usize = 3;
 const CUT: &str = "...";
-
-/// What has been moved from or to a host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    pub bytes: u64,
-    /// Where that is known.
-    pub total_bytes: Option<u64>,
-    pub files: u64,
-}
 
 /// How it stands with those that run.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,6 @@ use crate::controller::{Runtime, plan};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
 use crate::proto::ids::ContextId;
-use crate::proto::message::Own;
 use crate::proto::value::{Node, Value};
 use crate::report::{Finding, Verdict};
 use crate::sys::stdio::Stream;
@@ -118,8 +117,7 @@ impl Doctor {
 
     /// What a function without arguments returns.
     fn ask(&mut self, context: ContextId, function: &str) -> Step<Result<Value, HostError>> {
-        let request =
-            Request::Call { function: function.to_owned(), arguments: no_arguments(), own: Own::Nothing };
+        let request = Request::call(function, no_arguments());
         Ok(self.ask_for(context, &request, b"")?.answer.map(|answer| match answer {
             Answer::Value(value) => value,
             Answer::Exhausted | Answer::Exit(_) => no_arguments(),

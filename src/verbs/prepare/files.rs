@@ -9,7 +9,7 @@ use crate::files::{self, Source};
 use crate::hosts::target::{Hop, Target};
 use crate::report::{Folder, ResultKind};
 use crate::sys::stdio::{self, Input, Stream};
-use crate::verbs::files::Plan;
+use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -51,7 +51,7 @@ fn put_from(
     transfer: Transfer,
 ) -> Result<Prepared, UsageError> {
     let reach = &typed.fleet.reach;
-    let mut names = Names::new(reach.inventory.as_deref())?;
+    let mut names = Names::new(reach.way.inventory.as_deref())?;
     let mut chosen = targets(reach, &mut names)?;
     let origin = names.parse("--from", from)?;
     let origin: Vec<_> =

@@ -13,8 +13,8 @@ use crate::error::{ExitCode, HostError, HostErrorKind};
 use crate::mux::Mux;
 use crate::report::{Bar, Ledger, Line, Page, View};
 use crate::sys::{clock, random};
+use crate::transfers::{Plan, Settled, Transfers};
 use crate::verbs::ending::{self, Ending};
-use crate::verbs::files::{Plan, Settled, Transfers};
 use crate::verbs::output;
 use crate::verbs::outputs::Stopped;
 use crate::verbs::prepare::{Operation, Operations, Refused};
@@ -79,7 +79,7 @@ impl<'a> Drive<'a> {
         };
         Self {
             typed,
-            turns: Turns::new(settings, mux, typed.reach.verbose),
+            turns: Turns::new(settings, mux, typed.reach.way.verbose),
             queue: Queue::new(rules),
             ledger: Ledger::new(!output::is_dumb(), clock::now()),
             lines,
@@ -231,6 +231,8 @@ impl<'a> Drive<'a> {
         match said {
             Said::Output(stream, bytes) => self.ledger.output(job, stream, &bytes),
             Said::Record(record) => self.ledger.record(job, record),
+            // Its items tell.
+            Said::Yields => {}
             Said::Item(value) => {
                 let id = self.described.get(&job.task).and_then(|described| described.id.as_deref());
                 let target = &self.queue.target(job.host).name;

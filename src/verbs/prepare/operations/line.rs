@@ -12,7 +12,7 @@ use crate::hosts::target::Target;
 use crate::proto::json;
 use crate::proto::message::Own;
 use crate::proto::value::{Builder, Value};
-use crate::verbs::files::Plan;
+use crate::transfers::Plan;
 use serde_json::{Map, Value as Json};
 use std::ffi::OsStr;
 use std::path::Path;

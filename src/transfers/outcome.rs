@@ -15,15 +15,15 @@ const OTHER_SUM: &str = "what has come there has another SHA-1 sum than what was
 
 /// A report, and what is to be told beside it.
 #[derive(Debug)]
-pub(in crate::verbs) struct Settled {
-    pub(in crate::verbs) report: Report,
-    pub(in crate::verbs) remarks: Vec<String>,
+pub struct Settled {
+    pub report: Report,
+    pub remarks: Vec<String>,
     /// Of what it has been fed by, which has fed others too.
-    pub(in crate::verbs) of_source: Vec<String>,
+    pub of_source: Vec<String>,
 }
 
 impl Settled {
-    pub(in crate::verbs) fn of(report: Report) -> Self {
+    pub fn of(report: Report) -> Self {
         Self { report, remarks: Vec::new(), of_source: Vec::new() }
     }
 }

@@ -1,4 +1,4 @@
-//! Files of the verbs `put` and `fetch`, between this machine's disk and the controller.
+//! What is put and fetched, between this machine's disk and the controller.
 
 mod outcome;
 
@@ -11,9 +11,8 @@ use crate::hosts::target::Target;
 use crate::proto::entry::{MAX_HOLE_BYTES, Piece};
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
-use crate::report::Moved;
 use crate::sys::{clock, identity};
-pub(super) use outcome::Settled;
+pub use outcome::Settled;
 use outcome::{Feeder, Supply, failed};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -28,9 +27,18 @@ const MAX_READ_BYTES: u64 = 1024 * 1024;
 /// How many zeros are taken before anybody else has a turn: they cost their sender next to no credit.
 const MAX_ZEROS_BYTES: u64 = 8 * MAX_HOLE_BYTES;
 
+/// What has been moved from or to a host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    pub bytes: u64,
+    /// Where that is known.
+    pub total_bytes: Option<u64>,
+    pub files: u64,
+}
+
 /// What is moved, and where it comes from or goes to on this machine.
 #[derive(Clone, Debug)]
-pub(super) enum Plan {
+pub enum Plan {
     /// No files are moved.
     None,
     Put(Source, Transfer),
@@ -42,7 +50,7 @@ pub(super) enum Plan {
 
 /// The transfers that run.
 #[derive(Debug)]
-pub(super) struct Transfers {
+pub struct Transfers {
     plan: Plan,
     /// What each target will get, in bytes, where that is known.
     each: Option<u64>,
@@ -70,7 +78,7 @@ enum Running {
 }
 
 impl Transfers {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub fn new(plan: Plan) -> Self {
         let each = match &plan {
             Plan::Put(Source::Local { path, .. }, _) => {
                 std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file).map(|info| info.len())
@@ -82,12 +90,12 @@ impl Transfers {
     }
 
     /// What each target will get, where that is known.
-    pub(super) fn bytes_for_each(&self) -> Option<u64> {
+    pub fn bytes_for_each(&self) -> Option<u64> {
         self.each
     }
 
     /// Whether more than one file is moved.
-    pub(super) fn tree(&self) -> bool {
+    pub fn tree(&self) -> bool {
         match &self.plan {
             Plan::Put(_, how) | Plan::Fetch(_, how) => how.tree,
             Plan::PutFrom(origin) => origin.fetch.transfer.tree,
@@ -96,7 +104,7 @@ impl Transfers {
     }
 
     /// How far a transfer is; of what goes from one target to another nothing is known here.
-    pub(super) fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
+    pub fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
         Some(match self.running.get(&operation)? {
             Running::Out { feeder } => match self.feeders.get(feeder).map(|feeder| &feeder.supply) {
                 Some(Supply::Here { outgoing, .. }) => Moved {
@@ -115,7 +123,7 @@ impl Transfers {
     }
 
     /// Where what is put comes from, if not from here.
-    pub(super) fn origin(&self) -> Option<Origin> {
+    pub fn origin(&self) -> Option<Origin> {
         match &self.plan {
             Plan::PutFrom(origin) => Some(origin.clone()),
             Plan::None | Plan::Put(..) | Plan::Fetch(..) => None,
@@ -123,7 +131,7 @@ impl Transfers {
     }
 
     /// Whose files these are: another target, or the only one that they go to; nobody's among several.
-    pub(super) fn source_name<'a>(&'a self, targets: &'a [Target]) -> Option<&'a str> {
+    pub fn source_name<'a>(&'a self, targets: &'a [Target]) -> Option<&'a str> {
         match (&self.plan, targets) {
             (Plan::PutFrom(origin), _) => Some(&origin.target.name),
             (_, [only]) => Some(&only.name),
@@ -132,7 +140,7 @@ impl Transfers {
     }
 
     /// Whether what goes to several may be sent once.
-    pub(super) fn share(&self, targets: &[Target]) -> bool {
+    pub fn share(&self, targets: &[Target]) -> bool {
         let mut first = HashSet::new();
         let behind = targets.iter().filter(|target| target.hops.len() > 1);
         let meet = behind.filter_map(|target| target.hops.first()).any(|hop| !first.insert(hop));
@@ -140,11 +148,11 @@ impl Transfers {
     }
 
     /// Whether files go out from here.
-    pub(super) fn send(&self) -> bool {
+    pub fn send(&self) -> bool {
         matches!(self.plan, Plan::Put(..))
     }
 
-    pub(super) fn start(&mut self, begun: Begun) {
+    pub fn start(&mut self, begun: Begun) {
         let running = match &self.plan {
             Plan::None => return,
             Plan::Put(source, how) => feed(&mut self.feeders, begun, || Supply::Here {
@@ -172,12 +180,12 @@ impl Transfers {
     }
 
     /// Those through which contents are sent from here.
-    pub(super) fn feeders(&self) -> Vec<OperationId> {
+    pub fn feeders(&self) -> Vec<OperationId> {
         self.feeders.keys().copied().collect()
     }
 
     /// Whether an operation still feeds a put.
-    pub(super) fn feeds(&self, operation: OperationId) -> bool {
+    pub fn feeds(&self, operation: OperationId) -> bool {
         self.feeders.contains_key(&operation)
     }
 
@@ -186,7 +194,7 @@ impl Transfers {
     /// # Errors
     ///
     /// When the spool of standard input cannot be read.
-    pub(super) fn feed(
+    pub fn feed(
         &mut self,
         feeder: OperationId,
         controller: &mut Controller,
@@ -248,7 +256,7 @@ impl Transfers {
     }
 
     /// Forgets a put that is to be asked again.
-    pub(super) fn forget(&mut self, operation: OperationId, controller: &mut Controller) {
+    pub fn forget(&mut self, operation: OperationId, controller: &mut Controller) {
         if let Some(Running::Out { feeder }) = self.running.remove(&operation) {
             self.release(feeder, controller);
         }
@@ -267,23 +275,18 @@ impl Transfers {
     }
 
     /// Whether what comes has to wait for the next turn.
-    pub(super) fn pause(&self) -> bool {
+    pub fn pause(&self) -> bool {
         self.is_full || self.zeros_bytes >= MAX_ZEROS_BYTES
     }
 
     /// The next turn begins; `is_full`: our output takes no more.
-    pub(super) fn next_turn(&mut self, is_full: bool) {
+    pub fn next_turn(&mut self, is_full: bool) {
         self.zeros_bytes = 0;
         self.is_full = is_full && matches!(self.plan, Plan::Fetch(..));
     }
 
     /// Takes a piece of what is fetched; returns what is for standard output.
-    pub(super) fn take(
-        &mut self,
-        operation: OperationId,
-        piece: Piece,
-        controller: &mut Controller,
-    ) -> Vec<u8> {
+    pub fn take(&mut self, operation: OperationId, piece: Piece, controller: &mut Controller) -> Vec<u8> {
         let Some(Running::In(incoming, _)) = self.running.get_mut(&operation) else { return Vec::new() };
         if let Piece::Hole(size) = piece {
             self.zeros_bytes = self.zeros_bytes.saturating_add(size);
@@ -297,7 +300,7 @@ impl Transfers {
 
     /// What comes of a transfer that has ended, in the place of what the other end says: of none while
     /// something is missing for that, of several when that has come.
-    pub(super) fn settle(&mut self, report: Report, controller: &mut Controller) -> Vec<Settled> {
+    pub fn settle(&mut self, report: Report, controller: &mut Controller) -> Vec<Settled> {
         let Report::Done { operation, outcome } = &report else { return vec![Settled::of(report)] };
         if let Some(Feeder { supply: Supply::There(told), .. }) = self.feeders.get_mut(operation) {
             *told = Some(outcome.clone().map(|answer| match answer {
