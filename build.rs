@@ -13,6 +13,9 @@ mod strip;
 /// The core's files in the order in which they build on each other.
 const CORE: [&str; 6] = ["compat", "frame", "value", "stream", "call", "loop"];
 
+/// What a script's end of its link has from the agent.
+const WIRE: [&str; 4] = ["core/compat.py", "core/frame.py", "core/value.py", "parts/rich.py"];
+
 /// Every byte of the core is sent on every start; compressing it takes place once.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
 
@@ -58,7 +61,32 @@ fn main() {
             "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")) }},\n"
         );
     }
+    write(&out.join("hopvine.zip"), &package(&bootstrap));
     write(&out.join("parts.rs"), (table + "]").as_bytes());
+}
+
+/// The Python package, with what it shares with the agent as a module of its own.
+fn package(bootstrap: &Path) -> Vec<u8> {
+    let text =
+        |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let shared: String = WIRE.iter().map(|name| text(&bootstrap.join(name))).collect();
+    let mut files: Vec<_> = fs::read_dir(bootstrap.join("hopvine"))
+        .expect("bootstrap/hopvine can be listed")
+        .map(|entry| entry.expect("an entry of bootstrap/hopvine").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+        .map(|path| {
+            (path.file_name().expect("a file has a name").to_string_lossy().into_owned(), text(&path))
+        })
+        .collect();
+    files.push(("wire.py".to_owned(), shared + "\n\ndef part(name):\n    return globals()[name]\n"));
+    files.sort();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_level(Some(9));
+    for (name, text) in files {
+        archive.start_file(format!("hopvine/{name}"), options).expect("a file of the archive");
+        std::io::Write::write_all(&mut archive, text.as_bytes()).expect("memory takes all that is written");
+    }
+    archive.finish().expect("memory takes all that is written").into_inner()
 }
 
 /// Gives the linker of the program a word; a compiler that calls it is told to pass it on.

@@ -249,6 +249,13 @@ def test_a_hop_that_is_being_made_is_gone_with_the_controller(work, number, path
         assert work.result().rc == 130
 
 
+def test_what_the_doctor_tries_is_gone_with_it(work):
+    way = work.hop.way_through(BLOCKED.format(bell=work.bell))
+    work.live = work.here.start(work.hop, 'doctor', '-w', way, '-i', work.hop.cwd / 'hopvine.toml')
+    work.here.expected.add(work.live.pid)
+    work.begun().end().is_gone()
+
+
 def test_a_hop_that_takes_too_long_is_gone_and_no_other_is(work, fifo):
     gate = fifo('gate')
     way = work.hop.way_through(BLOCKED.format(bell=work.bell))

@@ -146,10 +146,8 @@ impl Mux {
         if !more.is_empty() && !start.helper.is_empty() {
             start.token = start.helper.clone().into_bytes();
         }
-        let spawned = child::spawn(&start.argv, start.terminal, more)?;
-        if let Some(guardian) = &mut self.guardian {
-            guardian.started(spawned.child.pid());
-        }
+        let spawned = child::spawn(&start.argv, start.terminal, more, self.guardian.as_ref())?;
+        self.guardian.as_mut().into_iter().for_each(Guardian::started);
         let context = ContextId(start.hello.context);
         let link = Link::new(spawned, start, self.me, clock::now());
         let id = LinkId(self.started);

@@ -5,9 +5,10 @@ data = EMPTY
 def leave(status):
     """Ends this process; the watchdog ends all that descends from it."""
     try:
-        tell('end(%d)', status)
-        os.kill(os.getppid(), 18)
-        readable([], 9)
+        for again in range(99):
+            tell('end(%d)', status)
+            kill(os.getppid(), 18)
+            readable([], .1)
     finally:
         os._exit(status)
 
@@ -35,7 +36,7 @@ def rename(title):
         os.lseek(memory, start, 0)
         os.write(memory, title[:end - start - 1].ljust(end - start, pack('B', 0)))
         os.close(memory)
-    except (EnvironmentError, IndexError):
+    except:
         feed, saved = os.pipe()
         os.write(saved, started.s + hello)
         os.dup2(feed, 9)

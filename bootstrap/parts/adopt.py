@@ -1,4 +1,5 @@
 """The watchdog becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER): it adopts what loses its parent."""
+adopts, adopted = map(private, os.pipe())
 
 
 # Where that is not possible, a process that has left the tree is nobody's. What forks and ends is elsewhere at each
@@ -29,3 +30,17 @@ try:
  _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), 'prctl'), (36, 1, 0, 0, 0))
 except Exception:
  pass''')
+tell('''try:
+ done = os.open('/proc/%%d/fd/%d' %% agent, 1)
+ os.write(done, pack('B', 0))
+ os.close(done)
+except Exception:
+ pass''', adopted)
+# Without /proc it finds nobody anyway.
+os.path.isdir('/proc/self/fd') or os.write(adopted, pack('B', 0))
+
+
+def begin(stream, begin=begin):
+    """Not before the watchdog is through with that: what loses its parent earlier is nobody's."""
+    readable([adopts], 2) or os.write(adopted, pack('B', 0))
+    return begin(stream)

@@ -100,6 +100,19 @@ pub struct Reach {
     /// A hop behind every target: sudo:root, su:app, doas:root
     #[arg(long = "become", value_name = "HOP")]
     pub become_other: Option<String>,
+    #[command(flatten)]
+    pub way: Way,
+    /// One JSON object for each result
+    #[arg(long)]
+    pub json: bool,
+    /// Color the names of hosts
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// How hosts are reached, whichever they are.
+#[derive(Debug, Args)]
+pub struct Way {
     /// Ask once for the password that ssh is to give, and for what else it asks as that comes
     #[arg(short = 'k', long)]
     pub ask_login: bool,
@@ -135,15 +148,22 @@ pub struct Reach {
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// One JSON object for each result
-    #[arg(long)]
-    pub json: bool,
-    /// Color the names of hosts
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
     /// Tell what is done, for each hop
     #[arg(short = 'v', long)]
     pub verbose: bool,
+}
+
+/// Options where a program names the hosts.
+#[derive(Debug, Args)]
+pub struct Guest {
+    #[command(flatten)]
+    pub way: Way,
+    /// A folder whose modules remote code may import, beside those of the script's own; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub path: Vec<PathBuf>,
+    /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
+    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
+    pub log_level: Option<u8>,
 }
 
 /// Where a password comes from, if not from the terminal. Alone they serve sudo, su and doas where a

@@ -50,6 +50,11 @@ pub enum UsageError {
     NoSpec,
     /// Names and something else.
     InputTwice,
+    /// No interpreter of this machine runs.
+    NoInterpreter {
+        tried: String,
+        error: io::Error,
+    },
     /// Lines of a queue, by their file and number, and how many more are wrong.
     Operations {
         wrong: Vec<(String, OperationError)>,
@@ -214,6 +219,9 @@ impl fmt::Display for UsageError {
                 let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
                 let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
                 f.write_str(&lines.chain(more).collect::<Vec<_>>().join("\n"))
+            }
+            Self::NoInterpreter { tried, error } => {
+                write!(f, "no Python of this machine runs ({tried}): {error}; --interpreter names another")
             }
             Self::NoQueue { path } => {
                 write!(f, "{}: lines come from a file or a pipe, and this is neither", path.display())

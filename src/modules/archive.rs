@@ -4,7 +4,7 @@
 use super::root::{Place, below};
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,11 +14,19 @@ use zip::{ZipArchive, ZipReadOptions};
 #[derive(Clone, Debug)]
 pub(super) struct Archive {
     path: PathBuf,
-    stamp: Stamp,
+    bytes: Bytes,
     /// As the crate hands it out.
     directory: Arc<ZipArchiveMetadata>,
     /// Where in the directory a path is; one of a folder ends in `/`.
     files: BTreeMap<String, usize>,
+}
+
+/// Where its bytes are.
+#[derive(Clone, Copy, Debug)]
+enum Bytes {
+    File(Stamp),
+    /// In this program.
+    Here(&'static [u8]),
 }
 
 /// What a rewritten file differs in.
@@ -32,7 +40,16 @@ impl Archive {
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
         let stamp = Stamp::of(&file.metadata()?);
-        let archive = ZipArchive::new(file)?;
+        Self::read_directory(path, Bytes::File(stamp), file)
+    }
+
+    /// One that this program has, under a name.
+    pub(super) fn embedded(name: &str, bytes: &'static [u8]) -> io::Result<Self> {
+        Self::read_directory(name.into(), Bytes::Here(bytes), Cursor::new(bytes))
+    }
+
+    fn read_directory(path: PathBuf, bytes: Bytes, reader: impl Read + Seek) -> io::Result<Self> {
+        let archive = ZipArchive::new(reader)?;
         let mut files = BTreeMap::new();
         for index in 0..archive.len() {
             let entry = archive.by_index_data(index)?;
@@ -41,7 +58,7 @@ impl Archive {
                 files.insert(name.into_owned(), index);
             }
         }
-        Ok(Self { path, stamp, directory: archive.metadata(), files })
+        Ok(Self { path, bytes, directory: archive.metadata(), files })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -60,17 +77,25 @@ impl Archive {
 
     pub(super) fn read(&self, relative: &str, limit: u64) -> io::Result<Vec<u8>> {
         let index = self.files.get(relative).ok_or(io::ErrorKind::NotFound)?;
-        let mut file = File::open(&self.path)?;
-        if Stamp::of(&file.metadata()?) != self.stamp {
-            return Err(io::Error::other("the zip file has changed since it was opened"));
-        }
         let entry = self.directory.entry(*index)?;
         if entry.size() > limit {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         let mut content = Vec::new();
         // What inflates to more than it declares is an error of the crate's reader.
-        entry.with_reader(&mut file, ZipReadOptions::new())?.read_to_end(&mut content)?;
+        match self.bytes {
+            Bytes::Here(bytes) => {
+                let mut reader = Cursor::new(bytes);
+                entry.with_reader(&mut reader, ZipReadOptions::new())?.read_to_end(&mut content)?;
+            }
+            Bytes::File(stamp) => {
+                let mut file = File::open(&self.path)?;
+                if Stamp::of(&file.metadata()?) != stamp {
+                    return Err(io::Error::other("the zip file has changed since it was opened"));
+                }
+                entry.with_reader(&mut file, ZipReadOptions::new())?.read_to_end(&mut content)?;
+            }
+        }
         Ok(content)
     }
 

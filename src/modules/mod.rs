@@ -19,6 +19,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+/// The Python package `hopvine`, as a zip file: for scripts here, and for what they call elsewhere.
+pub const PACKAGE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/hopvine.zip"));
+const PACKAGE_NAME: &str = "hopvine.zip";
+
 const STDLIB: &str = include_str!("stdlib.txt");
 /// A source larger than this is data.
 const MAX_SOURCE_BYTES: u64 = 16 * 1024 * 1024;
@@ -77,7 +81,20 @@ pub enum Resource {
 /// The folders and zip files whose modules remote code may import.
 #[derive(Clone, Debug, Default)]
 pub struct Library {
+    /// The last of them is [`PACKAGE`], where that is served.
     roots: Vec<Root>,
+    package: Serving,
+}
+
+/// When [`PACKAGE`] is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Serving {
+    #[default]
+    Never,
+    /// With other modules: what is installed there knows nothing of us.
+    Beside,
+    /// A script has imported it: so may what that calls.
+    Always,
 }
 
 impl Library {
@@ -86,7 +103,17 @@ impl Library {
     /// The root that is neither a folder nor a zip file, and why.
     pub fn new(roots: Vec<PathBuf>) -> Result<Self, (PathBuf, io::Error)> {
         let open = |path: PathBuf| Root::open(&path).map_err(|error| (path, error));
-        Ok(Self { roots: roots.into_iter().map(open).collect::<Result<_, _>>()? })
+        Ok(Self { roots: roots.into_iter().map(open).collect::<Result<_, _>>()?, package: Serving::Never })
+    }
+
+    /// The same with [`PACKAGE`] behind the others.
+    #[must_use]
+    pub fn with_package(mut self, package: Serving) -> Self {
+        if let Ok(root) = Root::embedded(PACKAGE_NAME, PACKAGE) {
+            self.roots.push(root);
+            self.package = package;
+        }
+        self
     }
 
     /// One more root, behind the others; returns whether it is new.
@@ -97,7 +124,9 @@ impl Library {
     pub fn add(&mut self, path: &Path) -> io::Result<bool> {
         let root = Root::open(path)?;
         let new = self.roots.iter().all(|known| known.path("") != root.path(""));
-        self.roots.extend(new.then_some(root));
+        if new {
+            self.roots.insert(self.roots.len() - usize::from(self.package != Serving::Never), root);
+        }
         Ok(new)
     }
 
@@ -115,8 +144,11 @@ impl Library {
     /// The top-level names that the roots hold, in order: all others need no request. Those that
     /// [`Library::find`] refuses, or has only compiled, are among them, so that their import can say why.
     pub fn names(&self) -> Vec<(String, Kind)> {
-        let mut search = Search::new(&self.roots);
         let mut names = Vec::new();
+        if self.package == Serving::Beside && self.roots.len() == 1 {
+            return names;
+        }
+        let mut search = Search::new(&self.roots);
         for name in self.roots.iter().flat_map(top_level_names).collect::<BTreeSet<String>>() {
             match search.locate(&name) {
                 Ok(Located::Missing) | Err(_) => {}

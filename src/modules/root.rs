@@ -30,6 +30,11 @@ impl Root {
         if path.is_dir() { Ok(Self::Folder(path)) } else { Archive::open(path).map(Self::Zip) }
     }
 
+    /// A zip file that this program has.
+    pub(super) fn embedded(name: &str, bytes: &'static [u8]) -> io::Result<Self> {
+        Archive::embedded(name, bytes).map(Self::Zip)
+    }
+
     /// Where a path of it is on this machine.
     pub(super) fn path(&self, relative: &str) -> PathBuf {
         match self {

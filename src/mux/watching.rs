@@ -1,8 +1,10 @@
 //! What the owner of a mux watches beside its links.
 
 use super::{ERRAND_KEYS, Event, FIRST_OWN_KEY, INPUT_KEY, Mux, OUTPUT_KEYS, READABLE};
+use crate::sys::child::{self, Spawned};
 use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
+use crate::sys::tty::Role;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -45,6 +47,15 @@ impl Mux {
     pub fn watch_output(&mut self, stream: Stream) -> io::Result<()> {
         let writable = Interest { readable: false, writable: true };
         stream.with_fd(|fd| self.poller.add(fd, Self::key_of(stream, &OUTPUT_KEYS), writable))
+    }
+
+    /// Starts the one errand that the owner may have beside its links; the owner ends it.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started.
+    pub fn start_errand(&self, argv: &[String]) -> io::Result<Spawned> {
+        child::spawn(argv, Role::None, Vec::new(), self.guardian.as_ref())
     }
 
     /// Watches an output of the one errand that the owner may have beside its links, until

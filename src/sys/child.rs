@@ -1,6 +1,7 @@
 //! Child processes: started in a session of their own, talked to over a socket pair, always reaped.
 
 use super::fd::set_nonblocking;
+use super::guardian::{Guardian, Line};
 use super::limits;
 use super::lineage;
 use super::signals;
@@ -60,12 +61,18 @@ pub struct Spawned {
     pub terminal: Option<Terminal>,
 }
 
-/// Starts `argv`, with a terminal where it may ask for a password, and with more in its environment.
+/// Starts `argv`, with a terminal where it may ask for a password, and with more in its environment; what is
+/// guarded runs when its guardian has been told.
 ///
 /// # Errors
 ///
 /// As exec(2) and fork(2); `NotFound` names a program that is not there.
-pub fn spawn(argv: &[String], role: Role, more: Vec<(&str, OsString)>) -> io::Result<Spawned> {
+pub fn spawn(
+    argv: &[String],
+    role: Role,
+    more: Vec<(&str, OsString)>,
+    guardian: Option<&Guardian>,
+) -> io::Result<Spawned> {
     let (program, args) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let terminal = if role == Role::None { None } else { Some(Terminal::open()?) };
     let (ours, theirs) = UnixStream::pair()?;
@@ -79,11 +86,13 @@ pub fn spawn(argv: &[String], role: Role, more: Vec<(&str, OsString)>) -> io::Re
     command.args(args).envs(more).stdin(input.try_clone()?).stdout(input.try_clone()?);
     command.stderr(OwnedFd::from(their_stderr));
     let control = terminal.as_ref().map(|terminal| (terminal.slave().as_raw_fd(), theirs.as_raw_fd()));
+    let line = guardian.and_then(Guardian::line);
     // SAFETY: these system calls are async-signal-safe, and nothing else happens between fork and exec.
     unsafe {
         command.pre_exec(move || {
             limits::restore();
             nix::unistd::setsid()?;
+            line.into_iter().for_each(Line::tell);
             control.map_or(Ok(()), |(slave, link)| tty::take(role, slave, link))
         });
     }

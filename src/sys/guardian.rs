@@ -11,11 +11,11 @@ use super::watchdog;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::wait::waitpid;
-use nix::unistd::{ForkResult, Pid, dup2_stdin, fork, pipe2, setsid};
+use nix::unistd::{ForkResult, Pid, dup2_stdin, fork, getpid, pipe2, setsid};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// Time for a watchdog, which has processes to find and to end before it goes.
@@ -32,6 +32,10 @@ pub struct Guardian {
     /// How many it has been told of, and of no end.
     alive: usize,
 }
+
+/// The same line, for a child that has just been forked.
+#[derive(Clone, Copy)]
+pub(super) struct Line(RawFd);
 
 /// A child of ours.
 #[derive(Clone, Copy)]
@@ -63,10 +67,13 @@ impl Guardian {
         }
     }
 
-    /// A child that leads a session of its own.
-    pub fn started(&mut self, pid: i32) {
+    /// A child has told of itself, and runs.
+    pub fn started(&mut self) {
         self.alive += 1;
-        self.tell(b'+', pid);
+    }
+
+    pub(super) fn line(&self) -> Option<Line> {
+        self.words.as_ref().map(|words| Line(words.as_raw_fd()))
     }
 
     /// It has a watchdog by now, which ends what it has started, and needs a moment for that.
@@ -81,11 +88,29 @@ impl Guardian {
     }
 
     fn tell(&mut self, what: u8, pid: i32) {
-        let [a, b, c, d] = pid.to_be_bytes();
         if let Some(words) = &mut self.words {
-            words.write_all(&[what, a, b, c, d]).ok();
+            words.write_all(&word(what, pid)).ok();
         }
     }
+}
+
+impl Line {
+    /// This process tells of itself, before it becomes another program: so none runs that the guardian
+    /// does not know, whenever the parent is killed. Async-signal-safe.
+    pub(super) fn tell(self) {
+        // SAFETY: these are system calls; SIGPIPE has its default here, which would end this process where
+        // the guardian has gone, and has it again. The parent keeps the line open while it forks.
+        unsafe {
+            libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            nix::unistd::write(BorrowedFd::borrow_raw(self.0), &word(b'+', getpid().as_raw())).ok();
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        }
+    }
+}
+
+fn word(what: u8, pid: i32) -> [u8; WORD_BYTES] {
+    let [a, b, c, d] = pid.to_be_bytes();
+    [what, a, b, c, d]
 }
 
 impl Drop for Guardian {

@@ -10,6 +10,7 @@ pub mod disk;
 pub mod environment;
 pub mod fd;
 pub mod guardian;
+pub mod guest;
 pub mod identity;
 pub mod limits;
 mod lineage;

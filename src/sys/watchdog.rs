@@ -11,7 +11,7 @@ use super::lineage::{self, Process};
 use super::unfinished::{self, Names, Unfinished, Watchdog};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
-use nix::poll::{PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, SigSet, Signal, kill, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -19,7 +19,7 @@ use nix::unistd::{ForkResult, Pid, fork, setsid};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -126,14 +126,13 @@ impl Watched {
     /// Has the watchdog end all that is left, and us last; returns only where that has gone. Hops then end by
     /// themselves, with their links: who is stopped to be killed by us could stay so, should we be killed too.
     pub fn end(&mut self, hops: impl Iterator<Item = i32>) {
-        let told = match self {
-            Self::Ours { orders } => orders.write_all(&order(b'e', 0)),
-            Self::Guard { orders, .. } => orders.write_all(b"end(0)\n"),
+        let (told, orders) = match self {
+            Self::Ours { orders } => (orders.write_all(&order(b'e', 0)), (*orders).as_fd()),
+            Self::Guard { orders, .. } => (orders.write_all(b"end(0)\n"), (*orders).as_fd()),
         };
-        match told {
-            Ok(()) => pause(LAST_WAIT),
-            // It has been killed: what it would have done.
-            Err(_) => kill_below(&hops.collect::<Vec<i32>>()),
+        // It has been killed, perhaps with the order still unread: what it would have done.
+        if told.is_err() || closes_within(orders, LAST_WAIT) {
+            kill_below(&hops.collect::<Vec<i32>>());
         }
     }
 
@@ -369,6 +368,22 @@ impl Watch {
             all.iter().filter(|process| is_doomed(process)).map(|process| process.pid).collect()
         });
         lineage::processes().into_iter().filter(is_new).collect()
+    }
+}
+
+/// Whether nobody reads a line any more, at the latest after that time.
+fn closes_within(line: BorrowedFd<'_>, time: Duration) -> bool {
+    let deadline = clock::now() + time;
+    loop {
+        let left = deadline.saturating_duration_since(clock::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        // A hangup comes unasked; a signal ends the wait.
+        if poll(&mut [PollFd::new(line, PollFlags::empty())], timeout).is_ok_and(|ready| ready > 0) {
+            return true;
+        }
+        if left.is_zero() {
+            return false;
+        }
     }
 }
 

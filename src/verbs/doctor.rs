@@ -48,7 +48,7 @@ pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
         place: 0,
         host: None,
         relays: Vec::new(),
-        verbose: typed.verbose,
+        verbose: typed.way.verbose,
     };
     doctor.see(&targets)
 }

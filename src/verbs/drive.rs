@@ -106,7 +106,7 @@ impl Drive {
         let spooled = !fleet.is_one_go() || shares;
         let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
         Ok(Self {
-            turns: Turns::new(prepared.settings, mux, typed.reach.verbose),
+            turns: Turns::new(prepared.settings, mux, typed.reach.way.verbose),
             fleet,
             reporter,
             largest: typed.shown.largest_status,

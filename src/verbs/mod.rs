@@ -12,6 +12,7 @@ mod names;
 mod output;
 mod outputs;
 mod prepare;
+mod py;
 mod queue;
 mod rehearsal;
 mod relay;
@@ -47,6 +48,8 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Facts(facts) => drive::with(Guardian::start()?, prepare::facts(&facts), &facts.fleet),
         Command::Doctor(doctor) => doctor::run(&doctor.reach),
         Command::Hosts(hosts) => hosts::run(&hosts),
+        Command::Py(py) => py::run(&py),
+        Command::Api(api) => py::serve(&api),
         Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }

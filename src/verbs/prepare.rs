@@ -13,7 +13,7 @@ use crate::error::{MAX_NAME_BYTES, UsageError};
 use crate::hosts::inventory::{ExecError, Said};
 use crate::hosts::nodeset::Nodeset;
 use crate::hosts::target::{Hop, Target, Way, names_transport};
-use crate::modules::{Found, Library, is_stdlib};
+use crate::modules::{Found, Library, Serving, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
 use crate::proto::message::Own;
@@ -145,7 +145,7 @@ fn prepare(
     roots: Vec<PathBuf>,
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
-    let mut names = Names::new(typed.reach.inventory.as_deref())?;
+    let mut names = Names::new(typed.reach.way.inventory.as_deref())?;
     let chosen = targets(&typed.reach, &mut names);
     // Files and groups may ask for it too; what came second has found nothing there.
     if names.have_read_input() && takes_input(&request) {
@@ -190,18 +190,36 @@ fn prepare_for(
     let chosen = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(&chosen)? } else { chosen };
     let Chosen { targets, typed: expressions } = chosen;
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
-    let settings = settings(&typed.reach, &all, &names, !typed.work.dry_run && !typed.list_hosts)?;
+    let settings = settings(&typed.reach.way, &all, &names, !typed.work.dry_run && !typed.list_hosts)?;
     let log_level = typed.work.log_level.unwrap_or(0);
+    let library = library.with_package(Serving::Beside);
     let settings = Settings { timeout: typed.work.timeout, log_level, library, ..settings };
     Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None })
 }
 
 /// Where to, and how; without modules to serve and without a limit on the work.
 pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
-    let mut names = Names::new(typed.inventory.as_deref())?;
+    let mut names = Names::new(typed.way.inventory.as_deref())?;
     let targets = targets(typed, &mut names)?.targets;
-    let settings = settings(typed, &targets, &names, true)?;
+    let settings = settings(&typed.way, &targets, &names, true)?;
     Ok((targets, settings))
+}
+
+/// The same for targets that a script names.
+pub(super) fn guest(typed: &cli::Guest) -> Result<Settings, UsageError> {
+    let cli::Way { secret, ask_login, ask_become, .. } = &typed.way;
+    if secret.is_given() && !ask_login && !ask_become {
+        return Err(UsageError::SecretUnsaid);
+    }
+    let names = Names::new(typed.way.inventory.as_deref())?;
+    let library =
+        Library::new(typed.path.clone()).map_err(|(path, error)| UsageError::Root { path, error })?;
+    let settings = settings(&typed.way, &[], &names, true)?;
+    Ok(Settings {
+        log_level: typed.log_level.unwrap_or(0),
+        library: library.with_package(Serving::Always),
+        ..settings
+    })
 }
 
 /// Those that did not end well in the last run over several.
@@ -214,7 +232,7 @@ fn failed_before(chosen: &Chosen) -> Result<Chosen, UsageError> {
 
 /// What holds for the way to all of `targets`; passwords are for those that are to be contacted.
 fn settings(
-    typed: &cli::Reach,
+    typed: &cli::Way,
     targets: &[Target],
     names: &Names,
     contact: bool,
@@ -309,7 +327,7 @@ fn said(typed: &cli::Reach) -> Said {
     Said {
         via: typed.via.is_some(),
         become_other: typed.become_other.is_some(),
-        python: typed.python.is_some(),
+        python: typed.way.python.is_some(),
     }
 }
 

@@ -15,7 +15,7 @@ const MAX_BYTES: usize = 4096;
 
 /// What `-k` and `-K` ask for. A secret from elsewhere without either is for becoming another user,
 /// where a target does, else for ssh.
-pub(super) fn gather(typed: &cli::Reach, targets: &[Target]) -> Result<Secrets, UsageError> {
+pub(super) fn gather(typed: &cli::Way, targets: &[Target]) -> Result<Secrets, UsageError> {
     let from = &typed.secret;
     let becomes = targets.iter().flat_map(|target| &target.hops).any(|hop| matches!(hop.way, Way::Become(_)));
     let unsaid = from.is_given() && !typed.ask_login && !typed.ask_become;

@@ -8,11 +8,10 @@ use crate::error::{HostError, HostErrorKind};
 use crate::mux::Event;
 use crate::proto::ids::ContextId;
 use crate::report::Finding;
-use crate::sys::child::{self, Exit, Spawned};
+use crate::sys::child::{Exit, Spawned};
 use crate::sys::fd::{self, Errno, Read, Write};
 use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
-use crate::sys::tty::Role;
 use crate::sys::{clock, tcp};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -158,7 +157,7 @@ impl Doctor {
 
     fn run_here(&mut self, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
         let (since, deadline) = (clock::now(), self.deadline());
-        let spawned = match child::spawn(&argv, Role::None, Vec::new()) {
+        let spawned = match self.mux.start_errand(&argv) {
             Ok(spawned) => spawned,
             Err(error) => {
                 let end = End::NotStarted(error.to_string());

@@ -51,7 +51,7 @@ fn put_from(
     transfer: Transfer,
 ) -> Result<Prepared, UsageError> {
     let reach = &typed.fleet.reach;
-    let mut names = Names::new(reach.inventory.as_deref())?;
+    let mut names = Names::new(reach.way.inventory.as_deref())?;
     let mut chosen = targets(reach, &mut names)?;
     let origin = names.parse("--from", from)?;
     let origin: Vec<_> =

@@ -10,7 +10,7 @@ use crate::controller::queue::{HostId, Task, TaskId};
 use crate::error::{OperationError, UsageError};
 use crate::hosts::nodeset::Nodeset;
 use crate::hosts::target::{Hop, Target};
-use crate::modules::{Found, Library};
+use crate::modules::{Found, Library, Serving};
 use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use line::Fields;
@@ -83,7 +83,7 @@ impl Operations {
     ///
     /// What is wrong with the command line.
     pub(in crate::verbs) fn new(typed: &cli::Queue) -> Result<Self, UsageError> {
-        let mut names = Names::new(typed.reach.inventory.as_deref())?;
+        let mut names = Names::new(typed.reach.way.inventory.as_deref())?;
         if typed.reads_input() {
             names.leave_input();
         }
@@ -94,6 +94,7 @@ impl Operations {
         let left_out = left_out(&excluded, &typed.reach, &names)?;
         let roots = typed.work.path.clone();
         let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
+        let library = library.with_package(Serving::Beside);
         let mut operations = Self {
             names,
             excluded,
@@ -120,11 +121,11 @@ impl Operations {
 
     /// What holds for all lines; `piped`: more may come than those that are known.
     pub(in crate::verbs) fn settings(&self, typed: &cli::Queue, piped: bool) -> Result<Settings, UsageError> {
-        let cli::Reach { secret, ask_login, ask_become, .. } = &typed.reach;
+        let cli::Way { secret, ask_login, ask_become, .. } = &typed.reach.way;
         if piped && secret.is_given() && !ask_login && !ask_become {
             return Err(UsageError::SecretUnsaid);
         }
-        let settings = settings(&typed.reach, &self.targets, &self.names, !typed.work.dry_run)?;
+        let settings = settings(&typed.reach.way, &self.targets, &self.names, !typed.work.dry_run)?;
         let log_level = typed.work.log_level.unwrap_or(0);
         Ok(Settings { timeout: typed.work.timeout, log_level, library: self.library.clone(), ..settings })
     }

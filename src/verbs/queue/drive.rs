@@ -79,7 +79,7 @@ impl<'a> Drive<'a> {
         };
         Self {
             typed,
-            turns: Turns::new(settings, mux, typed.reach.verbose),
+            turns: Turns::new(settings, mux, typed.reach.way.verbose),
             queue: Queue::new(rules),
             ledger: Ledger::new(!output::is_dumb(), clock::now()),
             lines,

@@ -1,0 +1,499 @@
+"""How a function travels: by its name, or as source with what it uses; and its arguments, which may be anything that
+can be pickled."""
+import itertools
+import sys
+import types
+
+from hopvine import serving, source
+from hopvine.errors import Unsendable
+
+core = sys.modules.get('hopvine_core')
+if core is None:
+    from hopvine import wire as core
+try:
+    from cPickle import Pickler
+except ImportError:
+    from pickle import Pickler
+
+try:
+    from io import BytesIO
+except ImportError:
+    from StringIO import StringIO as BytesIO
+
+CALL = 1
+# Arguments of up to so many parts are looked through for whether they are plain; pickle is quicker for more.
+PARTS = 10000
+PLAIN = (type(None), bool, float, core.Text, core.Bytes) + core.Int
+CLASS = (type, getattr(types, 'ClassType', type))
+BUILTIN = type(len)
+METHOD = types.MethodType
+# What each module has of its own: Python gives it.
+OWN = ('__name__', '__builtins__', '__loader__', '__spec__', '__package__', '__cached__', '__builtin__')
+# What each process has one of, by its name.
+STANDARD = (('sys', 'stdin'), ('sys', 'stdout'), ('sys', 'stderr'), ('os', 'environ'))
+numbers = itertools.count(1)
+
+
+def refused(text):
+    """What cannot travel, and what to do; how that was found is of no interest."""
+    error = Unsendable(text)
+    error.__suppress_context__ = True
+    return error
+
+
+class Travelling:
+    """Base of objects that may be arguments by reference."""
+
+    def travel(self, connection):
+        """Returns a plain tuple (kind, ...) for the part of the agent that makes it anew there."""
+        raise NotImplementedError
+
+
+def call(function, args, kwargs, connection):
+    """Returns (the module whose imports are to travel along, the Call message)."""
+    name = by_name(function)
+    if name and is_plain((args, kwargs)):
+        if isinstance(function, BUILTIN):
+            # It returns no generator, so there is nothing to announce.
+            return name[0], message('%s:%s' % name, args, kwargs)
+        return name[0], message('hopvine_core:apply', ('%s:%s' % name, (args, kwargs)), {})
+    luggage = Luggage(connection)
+    recipe = Recipe(luggage)
+    whole = (function, '', args, kwargs)
+    owner = owner_of(function)
+    if not name and owner is not None and not isinstance(owner, types.ModuleType):
+        whole = (owner, function.__name__, args, kwargs)
+    try:
+        recipe.add(whole)
+    except Unsendable:
+        raise
+    except Exception:
+        raise refused(culprit(function, whole, luggage) or '%s cannot be sent: %s' % (
+            title(function), sys.exc_info()[1]))
+    luggage.bring(recipe.soft, recipe.names, title(function))
+    words = [None, recipe.plain()]
+    if luggage.digests:
+        words.append(luggage.commit())
+    return luggage.imports, message('hopvine_core:apply', words, {})
+
+
+def message(name, args, kwargs):
+    name = core.utf8(name)
+    return core.pack('>BQ', CALL, len(name)) + name + core.dump((tuple(args), kwargs))
+
+
+def culprit(function, whole, luggage):
+    """Names the argument that cannot be pickled; None where none is to blame alone."""
+    args, kwargs = whole[2:]
+    places = [('argument %d' % (at + 1), args[at]) for at in range(len(args))]
+    places += [('argument %s' % name, kwargs[name]) for name in sorted(kwargs)]
+    for place, value in places:
+        try:
+            Recipe(luggage, trial=True).add(value)
+        except Exception:
+            return '%s of %s (of type %s) cannot be sent: %s%s' % (
+                place, title(function), type(value).__name__, sys.exc_info()[1], advice(value))
+
+
+def title(thing):
+    return getattr(thing, '__qualname__', None) or getattr(thing, '__name__', None) or repr(thing)
+
+
+def advice(value):
+    name = type(value).__name__.lower()
+    module = getattr(type(value), '__module__', '') or ''
+    if module.split('.')[0] == 'hopvine':
+        return '; pass it as an argument, or connect from the function itself'
+    for word in 'file', 'wrapper', 'socket', 'connection', 'cursor':
+        if word in name:
+            return '; open it in the function, or send what is in it'
+    for word in 'lock', 'condition', 'event', 'semaphore', 'thread':
+        if word in name:
+            return '; make it in the function'
+    return '; make it in the function, or pass what the function needs of it'
+
+
+def is_plain(value, left=None, above=()):
+    """Whether a value is of exactly the plain types, and none of Python 2's texts that are no text to Python 3."""
+    kind = type(value)
+    if kind is str and source.PYTHON_2:
+        try:
+            value.decode('ascii')
+        except UnicodeError:
+            return False
+    if kind in PLAIN:
+        return True
+    if left is None:
+        left = [PARTS]
+    left[0] -= 1
+    if kind not in core.NESTED or left[0] < len(value) or len(above) > 90:
+        return False
+    left[0] -= len(value)
+    for one in above:
+        if one is value:
+            return False
+    above += (value,)
+    for item in value:
+        if not is_plain(item, left, above) or kind is dict and not is_plain(value[item], left, above):
+            return False
+    return True
+
+
+def locate(thing, spaces=None):
+    """Returns (module, path in it) where that leads to the thing, or None."""
+    name = getattr(thing, '__name__', None)
+    if not isinstance(name, str):
+        return None
+    path = getattr(thing, '__qualname__', None) or name
+    places = [(getattr(thing, '__module__', None), path)]
+    owner = owner_of(thing)
+    if isinstance(owner, CLASS):
+        place = locate(owner, spaces)
+        if place:
+            places = [(place[0], place[1] + '.' + name)]
+    elif owner is not None and not isinstance(owner, types.ModuleType):
+        # Such as random.random, a method of an instance that only that module has.
+        places = [(type(owner).__module__, name)]
+    elif source.PYTHON_2 and isinstance(thing, CLASS + (types.FunctionType,)):
+        # A static method does not know its class, nor a class the one around it.
+        inside = spaces and spaces.get(thing.__module__) or getattr(sys.modules.get(thing.__module__), '__dict__', {})
+        places += [(thing.__module__, each + '.' + name) for each in sorted(inside)
+                   if isinstance(inside[each], CLASS) and name in vars(inside[each])]
+    for module, path in places:
+        if isinstance(module, str) and leads_to(module, path, thing, spaces):
+            return module, path
+
+
+def owner_of(method):
+    """The instance or class of a method; Python 2 has methods of no instance, and built-in types have methods without
+    a module."""
+    for name in '__self__', 'im_class', '__objclass__':
+        owner = getattr(method, name, None)
+        if owner is not None:
+            return owner
+
+
+def leads_to(module, path, thing, spaces):
+    names = path.split('.')
+    if spaces and module in spaces:
+        found = spaces[module].get(names[0])
+    else:
+        found = getattr(sys.modules.get(module), names[0], None)
+    for name in names[1:]:
+        found = getattr(found, name, None)
+    return found is thing or isinstance(thing, (METHOD, BUILTIN)) and found == thing
+
+
+def by_name(thing):
+    """Returns (module, path) where another interpreter, of either major, finds the same."""
+    place = locate(thing)
+    if place and not is_local(place[0]) and place[0] not in ('builtins', '__builtin__'):
+        return place
+
+
+def is_local(name):
+    """Whether a module of that name can be had nowhere else: the program itself, or one that it has made."""
+    module = sys.modules.get(name)
+    if module is None or name in ('__main__', '__mp_main__'):
+        return True
+    if name in sys.builtin_module_names:
+        return False
+    for own in '__file__', '__path__', '__spec__', '__loader__':
+        if getattr(module, own, None):
+            return False
+    return True
+
+
+def elsewhere(name, value):
+    """The module from which a value was imported under this name, where that can be seen."""
+    names = sorted([module for module in list(sys.modules) if module[:1] != '_'])
+    for module in [type(value).__module__] + names:
+        if getattr(sys.modules.get(module), '__dict__', {}).get(name) is value and not is_local(module):
+            return module
+
+
+class Luggage:
+    """What a call needs of the program itself: its definitions, in the order in which they can be made."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.entries = []
+        self.digests = {}
+        self.spaces = {}
+        self.imports = ''
+
+    def mention(self, module):
+        """A module that will be imported there."""
+        if not self.imports and not serving.is_standard(module):
+            self.imports = module
+
+    def bring(self, wanted, names, user):
+        """Takes along these globals, (space, name), and those modules in packages that are used as attributes."""
+        for space, name in sorted(wanted):
+            self.need(space, name, user)
+            self.inner(self.spaces[space].get(name), names)
+
+    def inner(self, module, names):
+        if isinstance(module, types.ModuleType) and hasattr(module, '__path__'):
+            for name in sorted(names):
+                path = module.__name__ + '.' + name
+                # Python 2 notes there what is not in a package, as None.
+                if sys.modules.get(path) is not None and getattr(module, name, None) is sys.modules[path]:
+                    self.entry(('', path), 'module', path, core.utf8(path))
+                    self.inner(sys.modules[path], names)
+
+    def need(self, space, name, user):
+        """Takes along one global; returns what tells its present state from others."""
+        key = space, name
+        namespace = self.spaces[space]
+        if key in self.digests or name in OWN or name not in namespace:
+            return self.digests.get(key, core.EMPTY)
+        self.digests[key] = core.EMPTY
+        value = namespace[name]
+        try:
+            statement = self.statement(space, name, value)
+            if statement:
+                hard = core.EMPTY
+                for each in sorted(statement.hard):
+                    hard += self.need(space, each, name)
+                    self.inner(namespace.get(each), statement.names)
+                self.entry(key, 'statement', statement.plain(), statement.digest() + hard)
+                soft, names = [(space, each) for each in statement.soft], statement.names
+            else:
+                recipe = Recipe(self, key)
+                recipe.add(value)
+                self.entry(key, 'recipe', recipe.plain(), recipe.told() + recipe.hard)
+                soft, names = recipe.soft, recipe.names
+        except Unsendable:
+            raise
+        except Exception:
+            raise refused('%s uses %s of %s (of type %s), which cannot be sent: %s%s' % (
+                user, name, space, type(value).__name__, sys.exc_info()[1], advice(value)))
+        self.bring(soft, names, name)
+        return self.digests[key]
+
+    def statement(self, space, name, value):
+        """What defines a class or a decorated function is run there; None for values, which travel as they are."""
+        namespace = self.spaces[space]
+        if isinstance(value, CLASS):
+            if value.__module__ != space or value.__name__ != name and namespace.get(value.__name__) is value:
+                return None
+            statement = source.at_top(name, namespace, ('class', '@class', '='), rows_of(value, namespace))
+            if not statement:
+                raise source.NoSource('no class of this name is found at the top of what %s was made from' % space)
+            return statement
+        if isinstance(value, PLAIN + tuple(core.NESTED) + (types.ModuleType, METHOD, BUILTIN)):
+            return None
+        if isinstance(value, types.FunctionType):
+            home = source.attribute(value, 'globals')
+            if home is namespace or value.__module__ != space or locate(value, self.spaces) != (space, name):
+                return None
+        return source.at_top(name, namespace, ('@def',))
+
+    def entry(self, key, kind, payload, told):
+        """Adds what makes a global there, unless it has been sent in this state, which the bytes `told` tell from others."""
+        digest = source.sha1(told).digest()
+        self.digests[key] = digest
+        if self.connection.definitions.get(key, (None,))[0] != digest:
+            self.entries.append(key + (kind, payload))
+
+    def commit(self):
+        """Returns (number, the numbers of earlier ones that are needed, {space: its package}, entries)."""
+        sent = self.connection.definitions
+        for number in numbers:
+            break
+        new = [entry[:2] for entry in self.entries]
+        after = set([sent[key][1] for key in self.digests if key not in new and key in sent])
+        for key in new:
+            sent[key] = self.digests[key], number
+        packages = {}
+        for name in self.spaces:
+            packages[name] = self.spaces[name].get('__package__')
+        return number, sorted(after), packages, self.entries
+
+
+def rows_of(value, namespace):
+    """The file of a class's methods and their first lines, where there are some."""
+    rows = {}
+    for each in vars(value).values():
+        each = getattr(each, 'fget', None) or getattr(each, '__func__', None) or each
+        if isinstance(each, types.FunctionType):
+            code = source.attribute(each, 'code')
+            if source.lines_of(code.co_filename, namespace):
+                rows.setdefault(code.co_filename, []).append(code.co_firstlineno)
+    for file in sorted(rows):
+        for name, first, depth, how in source.outline(file, namespace):
+            if name == value.__name__ and how in ('class', '@class'):
+                return file, rows[file]
+
+
+def asking_pickler(file, refer):
+    if source.PYTHON_2:
+        made = Pickler(file, 2)
+        made.persistent_id = refer
+    else:
+        made = Asking(file, 2)
+        made.refer = refer
+    return made
+
+
+if not source.PYTHON_2:
+    class Asking(Pickler):
+        """Asks about each object, as Python 2's does that has such an attribute."""
+
+        def persistent_id(self, thing):
+            return self.refer(thing)
+
+
+class Recipe:
+    """A pickle, and the plain references by which it names what has to be made or found at the other end."""
+
+    def __init__(self, luggage, own=None, trial=False):
+        self.luggage, self.own, self.trial = luggage, own, trial
+        # 0 would be none to old unpicklers.
+        self.references = [None]
+        self.places = {}
+        self.kept = []
+        self.functions = []
+        self.soft, self.names, self.hard = set(), set(), core.EMPTY
+        self.file = BytesIO()
+        self.pickler = asking_pickler(self.file, self.refer)
+
+    def add(self, value):
+        """The value, then what each function in it holds, as there may be more functions in that."""
+        self.pickler.dump(value)
+        for function in self.functions:
+            self.pickler.dump(state(function))
+
+    def user(self):
+        return self.own and self.own[1] or 'this call'
+
+    def told(self):
+        """All that there is to it, with digests of sources in their places."""
+        told = [core.utf8(repr(reference[:-1])) for reference in self.references[1:] if reference[0] == 'function']
+        told += [source.of_function(function).digest() for function in self.functions]
+        told += [core.utf8(repr(reference)) for reference in self.references[1:] if reference[0] != 'function']
+        return core.EMPTY.join(told) + self.file.getvalue()
+
+    def plain(self):
+        return self.references, self.file.getvalue()
+
+    def refer(self, thing):
+        """What pickle asks about each object: None, or what stands for it."""
+        kind = type(thing)
+        if kind is str and source.PYTHON_2:
+            try:
+                thing.decode('ascii')
+                return None
+            except UnicodeError:
+                return thing.decode('latin-1')
+        if kind in PLAIN or kind in core.NESTED:
+            return None
+        if id(thing) not in self.places:
+            self.places[id(thing)] = None
+            self.kept.append(thing)
+            reference = self.reference(thing)
+            if reference:
+                self.places[id(thing)] = len(self.references)
+                self.references.append(reference)
+        return self.places[id(thing)]
+
+    def reference(self, thing):
+        for module, name in STANDARD:
+            if getattr(sys.modules.get(module), name, None) is thing:
+                return 'name', module, name
+        if isinstance(thing, getattr(types, 'FileType', ())):
+            # Python 2 makes something of it that is no file.
+            raise TypeError('a file cannot be pickled')
+        if isinstance(thing, Travelling):
+            if self.own:
+                raise refused('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
+                                 'function itself' % (self.own[1], self.own[0], thing))
+            if self.trial:
+                return 'travel', ''
+            return ('travel',) + tuple(thing.travel(self.luggage.connection))
+        if isinstance(thing, types.ModuleType):
+            return self.module(thing)
+        logging = sys.modules.get('logging')
+        if logging and isinstance(thing, logging.Logger):
+            return 'logger', thing.name
+        place = locate(thing, self.luggage.spaces)
+        if place and is_local(place[0]):
+            return self.local(thing, place)
+        if place and (isinstance(thing, CLASS) or isinstance(thing, types.FunctionType)):
+            self.luggage.mention(place[0])
+            if '.' in place[1]:
+                return ('name',) + place
+            return None
+        if isinstance(thing, types.FunctionType):
+            return self.function(thing)
+        if isinstance(thing, CLASS):
+            raise refused('the class %s of %s is not found there by this name: it is defined in a function, or has been '
+                             'defined anew since; define it at the top, and make its instances after that' % (
+                                 title(thing), thing.__module__))
+        if hasattr(type(thing), '__call__'):
+            space = sys.modules['__main__'].__dict__
+            for name in [name for name in list(space) if space[name] is thing]:
+                if source.at_top(name, space, ('@def',)):
+                    return self.local(thing, ('__main__', name))
+        if self.own and self.kept[0] is thing:
+            module = elsewhere(self.own[1], thing)
+            if module:
+                self.luggage.mention(module)
+                return 'name', module, self.own[1]
+
+    def local(self, thing, place):
+        """What is defined in the program itself, at the top or in a class there."""
+        module, path = place
+        name = path.split('.')[0]
+        namespace = self.luggage.spaces.get(module)
+        if namespace is None:
+            namespace = self.luggage.spaces[module] = sys.modules[module].__dict__
+        if (module, name) == self.own:
+            return isinstance(thing, types.FunctionType) and self.function(thing) or None
+        self.hard += self.luggage.need(module, name, self.user())
+        return 'main', module, path
+
+    def module(self, module):
+        name = module.__name__
+        if sys.modules.get(name) is not module:
+            names = [each for each in list(sys.modules) if sys.modules[each] is module]
+            name = (sorted(names) + [name])[0]
+        if name == '__main__':
+            return 'main', name, ''
+        if is_local(name):
+            raise refused('the module %s, which %s uses, was made by the program: nobody else can import it' % (
+                name, self.user()))
+        self.luggage.mention(name)
+        return 'module', name
+
+    def function(self, function):
+        """A function that no name leads to: its source, and the namespace in which it runs; see also state."""
+        try:
+            statement = source.of_function(function)
+        except source.NoSource:
+            raise refused('the function %s cannot be sent: %s' % (title(function), sys.exc_info()[1]))
+        self.functions.append(function)
+        namespace = source.attribute(function, 'globals')
+        home = namespace.get('__name__') or '__main__'
+        local = is_local(home) or sys.modules[home].__dict__ is not namespace
+        if local:
+            self.luggage.spaces.setdefault(home, namespace)
+            self.soft.update([(home, name) for name in statement.soft])
+            self.names.update(statement.names)
+        code = source.attribute(function, 'code')
+        return 'function', local, home, code.co_name, source.parameters(code), statement.plain()
+
+
+def state(function):
+    """What a function holds beside its code."""
+    cells = []
+    code = source.attribute(function, 'code')
+    for name, cell in zip(code.co_freevars, source.attribute(function, 'closure') or ()):
+        try:
+            cells.append((name, cell.cell_contents))
+        except ValueError:
+            # Not set yet.
+            pass
+    return (cells, source.attribute(function, 'defaults'), getattr(function, '__kwdefaults__', None),
+            function.__dict__, function.__name__, getattr(function, '__qualname__', None))
