@@ -4,6 +4,7 @@ It ends, with all that it has started, when the script does: by a goodbye, or as
 """
 import atexit
 import fcntl
+import itertools
 import os
 import socket
 import subprocess
@@ -29,7 +30,7 @@ class Connection(object):
     """One way to a context, from the order to connect to its end. `state`: 'connecting', 'open' or 'closed'; then
     `error` is what ended it, or None where it was asked to. `python`: that interpreter's sys.hexversion, once open."""
 
-    numbers = iter(range(1, 1 << 31))
+    numbers = itertools.count(1)
 
     def __init__(self, tunnel):
         self.link, self.host = link(), tunnel.host

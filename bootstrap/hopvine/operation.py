@@ -190,6 +190,8 @@ class Command(Asking):
         words = command
         if shell:
             words = [command]
+        elif not isinstance(command, (list, tuple)):
+            raise TypeError('command: a text, or a list of words, and not %s' % type(command).__name__)
         words = [as_bytes(word, 'command') for word in words]
         if not words:
             raise ValueError('command: a list of at least one word, or a text for a shell')
