@@ -14,11 +14,12 @@ import hopvine_core as core
 depth = len(core.ancestors)
 if depth == 2:
     open(go).readline()
-try:
-    core.part('child')('local:' + 'abc'[depth])
-    told = 'granted'
-except RuntimeError as error:
-    told = str(error)
+heard = core.thread.allocate_lock()
+heard.acquire()
+child = core.part('child')(b'local:' + b'abc'[depth:depth + 1], lambda: heard.locked() and heard.release())
+child.begin()
+heard.acquire()
+told = child.why and child.why['message'] or 'granted'
 with open(bell, 'w') as end:
     end.write(told + '\\n')
 os.read(os.open(gate, os.O_RDONLY), 4)

@@ -13,7 +13,7 @@ import pytest
 
 from harness import counter, midway, smuggler
 from harness.binary import REPO
-from harness.files import children, contents, each_agent, half_done, noise, sha1, until
+from harness.files import children, contents, each_agent, half_done, noise, opened, sha1, until
 from harness.process import peak_bytes
 from harness.tree import Tree
 
@@ -212,16 +212,8 @@ def between(hop, tree, members, place, agent):
     os.truncate(endless, 1 << 43)
     ways = members('a', 'b', 'r')
     live = tree.start('put', f'exec:r/{ways[1]}', '--from', f'exec:r/{ways[0]}', '--json', endless, 'file')
-    until(live, lambda: all(agent_of(place / name) for name in 'abr') and opened_in(agent_of(place / 'b'), place / 'b'))
+    until(live, lambda: all(agent_of(place / name) for name in 'abr') and opened(agent_of(place / 'b'), place / 'b'))
     return live
-
-
-def opened_in(pid, folder):
-    try:
-        links = [os.readlink(link) for link in pathlib.Path(f'/proc/{pid}/fd').iterdir()]
-    except OSError:
-        return False  # one that was open a moment ago
-    return any(link.startswith(f'{folder}/') for link in links)
 
 
 @pytest.mark.parametrize('who, said', [('a', 'exec:a'), ('b', 'exec:b'), ('r', 'exec:r')])

@@ -5,12 +5,20 @@ import re
 import symtable
 import tokenize
 
+try:
+    from hashlib import sha1
+except ImportError:
+    from sha import new as sha1
+
 # Scopes that are run where they stand, as functions are not.
 AT_ONCE = ('genexpr', 'listcomp', 'setcomp', 'dictcomp', 'lambda')
 SKIPPED = (tokenize.NL, tokenize.COMMENT)
+UNSEEN = ('PUSH_NULL', 'CACHE', 'PRECALL', 'EXTENDED_ARG', 'NOP')
 FACTORY = 'hopvine_factory'
 PYTHON_2 = hasattr('', 'decode')
 outlines = {}
+# The lines of texts that are in no file, beside what linecache has: it would show them in tracebacks.
+texts = {}
 decoded = {}
 statements = {}
 
@@ -27,6 +35,8 @@ class Statement:
     the statement is run, `soft` those of when what it makes is called; `names` all that may be an attribute too.
     """
 
+    told = None
+
     def __init__(self, file, first, rows, head, body, futures):
         self.file, self.first, self.rows, self.head, self.body, self.futures = file, first, rows, head, body, futures
 
@@ -37,11 +47,17 @@ class Statement:
         flags = 0
         for name in self.futures:
             flags |= getattr(__future__, name).compiler_flag
-        return compile(source_of(self.text()), self.file, 'exec', flags, 1)
+        above = self.first - 1 - self.head.count('\n')
+        return compile(source_of('\n' * above + self.text()), self.file, 'exec', flags, 1)
 
     def plain(self):
         """As the other end is told."""
         return self.file, self.first, self.rows, self.head, self.body, self.futures
+
+    def digest(self):
+        if self.told is None:
+            self.told = sha1(repr(self.plain()).encode('utf-8')).digest()
+        return self.told
 
     def tables(self):
         """The names of each scope."""
@@ -65,9 +81,26 @@ def attribute(function, name):
     return getattr(function, '__%s__' % name)
 
 
-def lines_of(file, space):
+def keep(name, data):
+    """The bytes of a program that is in no file."""
+    if PYTHON_2:
+        texts[name] = data.splitlines(True)
+        return
+    import io
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        texts[name] = io.TextIOWrapper(io.BytesIO(data), encoding, 'replace').readlines()
+    except SyntaxError:
+        # Python itself will say so.
+        pass
+
+
+def lines_of(file, space, code=None):
     """The lines of a file as text; none where nobody knows them."""
-    lines = linecache.getlines(file, space)
+    lines = linecache.getlines(file, space) or texts.get(file, [])
+    if code and not lines and hasattr(linecache, '_getlines_from_code'):
+        # What is typed at the prompt of Python 3.14.
+        lines = linecache._getlines_from_code(code)
     if not PYTHON_2:
         return lines
     if file not in decoded or decoded[file][0] is not lines:
@@ -76,12 +109,12 @@ def lines_of(file, space):
             found = re.match(r'[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)', line)
             if found:
                 encoding = found.group(1)
-        texts = []
+        kept = []
         for line in lines:
             if isinstance(line, str):
                 line = line.decode(encoding, 'replace')
-            texts.append(line)
-        decoded[file] = lines, texts
+            kept.append(line)
+        decoded[file] = lines, kept
     return decoded[file][1]
 
 
@@ -168,25 +201,22 @@ def files_of(space):
         found.append(space['__file__'])
     cells = [file for file in list(linecache.cache)
              if len(linecache.cache[file]) > 1 and linecache.cache[file][1] is None and file not in found]
-    return found + cells[::-1]
+    return found + list(texts) + cells[::-1]
 
 
-def futures_of(flags):
-    return [name for name in __future__.all_feature_names
-            if name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
-
-
-def futures_in(space):
+def futures_of(flags, space):
+    """What was imported from __future__: seen in the flags of code, and by its names where a newer Python needs none."""
     kind = __future__.division.__class__
-    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)]
+    return [name for name in __future__.all_feature_names if isinstance(space.get(name), kind)
+            or name != 'nested_scopes' and flags & getattr(__future__, name).compiler_flag]
 
 
 def same(one, other):
     """Whether two code objects do the same; where their lines are does not matter."""
-    for name in ('co_code', 'co_names', 'co_varnames', 'co_freevars', 'co_cellvars', 'co_argcount'):
+    for name in ('co_names', 'co_varnames', 'co_freevars', 'co_cellvars', 'co_argcount'):
         if getattr(one, name) != getattr(other, name):
             return False
-    if len(one.co_consts) != len(other.co_consts):
+    if len(one.co_consts) != len(other.co_consts) or one.co_code != other.co_code and steps(one) != steps(other):
         return False
     for a, b in zip(one.co_consts, other.co_consts):
         if type(a) is not type(b) or type(a) is type(one) and not same(a, b):
@@ -194,6 +224,21 @@ def same(one, other):
         if type(a) not in (type(one), frozenset) and told(a) != told(b):
             return False
     return True
+
+
+def steps(code):
+    """What code does, without how: from 3.11 on a method is called in another way where its module is imported in view."""
+    if PYTHON_2:
+        return code.co_code
+    import dis
+    found = []
+    for step in dis.get_instructions(code):
+        name, value = step.opname.replace('METHOD', 'ATTR'), step.argval
+        if 'JUMP' in name or 'ITER' in name or 'SEND' in name or type(value) is type(code):
+            value = None
+        if name not in UNSEEN:
+            found.append((name, repr(value)))
+    return found
 
 
 def told(const):
@@ -215,14 +260,15 @@ def of_function(function):
     key = code.co_filename, code.co_firstlineno, code
     if key in statements:
         return statements[key]
-    lines = lines_of(code.co_filename, attribute(function, 'globals'))
+    lines = lines_of(code.co_filename, attribute(function, 'globals'), code)
     first = code.co_firstlineno
     if len(lines) < first:
         raise NoSource(no_lines(code.co_filename))
+    futures = futures_of(code.co_flags, attribute(function, 'globals'))
     if code.co_name == '<lambda>':
-        statement = of_lambda(lines, code)
+        statement = of_lambda(lines, code, futures)
     else:
-        statement = of_def(lines, code)
+        statement = of_def(lines, code, futures)
     if statement is None:
         raise NoSource('%s, line %d, is no longer what it was made from' % (code.co_filename, first))
     statements[key] = statement
@@ -236,7 +282,7 @@ def no_lines(file):
     return 'its source, %s, cannot be read' % file
 
 
-def of_def(lines, code):
+def of_def(lines, code, futures):
     first = code.co_firstlineno
     rows = ''.join(lines[first - 1:last_row(lines, first)])
     if rows[-1:] != '\n':
@@ -244,17 +290,17 @@ def of_def(lines, code):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'def %s(%s):\n' % (FACTORY, ', '.join(code.co_freevars))
-    statement = Statement(code.co_filename, first, rows, head, '', futures_of(code.co_flags))
+    statement = Statement(code.co_filename, first, rows, head, '', futures)
     return checked(statement, code, code.co_name)
 
 
-def of_lambda(lines, code):
+def of_lambda(lines, code, futures):
     """Tries each end that each lambda of its line may have: brackets and commas alone do not tell."""
     first = code.co_firstlineno
     head = 'def %s(%s): return (' % (FACTORY, ', '.join(code.co_freevars))
     for found in re.finditer(r'\blambda\b', lines[first - 1]):
         rows = ['(' + lines[first - 1][found.start():]] + lines[first:]
-        level = 0
+        level = heads = 0
         for kind, word, begin, end in tokens(rows):
             if word in ('(', '[', '{') and kind == tokenize.OP:
                 level += 1
@@ -264,10 +310,16 @@ def of_lambda(lines, code):
                 break
             if level > 1 or kind in SKIPPED:
                 continue
+            if word == 'lambda':
+                heads += 1
+            elif word == ':':
+                heads -= 1
+            elif word == ',' and not heads:
+                break
             row, column = end
             body = ''.join(rows[:row - 1] + [rows[row - 1][:column]])[1:] + '\n)\n'
             shown = ''.join(lines[first - 1:first - 1 + row])
-            statement = Statement(code.co_filename, first, shown, head, body, futures_of(code.co_flags))
+            statement = Statement(code.co_filename, first, shown, head, body, futures)
             if checked(statement, code, 'lambda'):
                 return statement
 
@@ -279,9 +331,9 @@ def checked(statement, code, name):
     except (SyntaxError, ValueError):
         return None
     for each in codes(compiled):
-        if each.co_name == code.co_name and same(each, code):
+        if each.co_name == code.co_name and parameters(each) == parameters(code):
             break
-    else:
+    if not same(each, code):
         return None
     statement.hard = set()
     statement.soft = set()
@@ -293,6 +345,11 @@ def checked(statement, code, name):
         queue += table.get_children()
     statement.names = attributes(each)
     return statement
+
+
+def parameters(code):
+    """Their names tell a lambda from one in its own defaults."""
+    return code.co_varnames[:code.co_argcount]
 
 
 def attributes(code):
@@ -340,7 +397,7 @@ def top_statement(file, lines, first, last, space):
     head = ''
     if rows[:1] in ' \t\f':
         head = 'if 1:\n'
-    statement = Statement(file, first, rows, head, '', futures_in(space))
+    statement = Statement(file, first, rows, head, '', futures_of(0, space))
     statement.hard, statement.soft = set(), set()
     gather(statement.tables(), statement.hard, statement.soft)
     statement.names = attributes(statement.compiled())

@@ -179,7 +179,7 @@ def attribute_of(function, name):
     return '__%s__' % name
 
 
-def bare(local, home, name, statement):
+def bare(local, home, name, parameters, statement):
     """Returns (a function without what it holds, {name: what sets that variable of its})."""
     if local:
         module = module_for(home)
@@ -187,7 +187,7 @@ def bare(local, home, name, statement):
         module = imported(home)
     codes = [compiled(*statement)]
     for code in codes:
-        if code.co_name == name:
+        if code.co_name == name and code.co_varnames[:code.co_argcount] == parameters:
             break
         codes += [const for const in code.co_consts if type(const) is type(code)]
     cells, closure = {}, []

@@ -6,7 +6,7 @@ SPLICE, DROPPED = 24, 36
 MAX_MESSAGE = 1 << 20
 # By the context and the number of a stream.
 by_source, by_member = {}, {}
-receive_unjoined, woken_before, over_before = receive_own, woken_up, Hop.over
+receive_unjoined, woken_before, over_before, joined_before = receive_own, woken_up, Hop.over, joined
 
 
 def send(kind, flags, to, number, body):
@@ -131,7 +131,7 @@ def joined(kind, flags, source, number, body):
     elif kind == RESET and key in by_member:
         by_member[key].leave(key)
     else:
-        return 0
+        return joined_before(kind, flags, source, number, body)
     return 1
 
 

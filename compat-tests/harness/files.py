@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import pathlib
 import random
 import time
 
@@ -91,11 +90,17 @@ def children(pid):
 
 def opened(pid, folder):
     """One more than the size of the file that it has open and that is, or was, in that folder."""
-    for fd in pathlib.Path(f'/proc/{pid}/fd').glob('*'):
-        with contextlib.suppress(OSError):
-            if os.readlink(fd).startswith(f'{folder}/'):
-                return fd.stat().st_size + 1
-    return 0
+    return next((size + 1 for size in held(pid, folder)), 0)
+
+
+def held(pid, folder):
+    """The sizes of all such files; none of a process that goes meanwhile."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f'/proc/{pid}/fd'):
+            with contextlib.suppress(OSError):
+                fd = f'/proc/{pid}/fd/{name}'
+                if os.readlink(fd).startswith(f'{folder}/'):
+                    yield os.stat(fd).st_size
 
 
 def begun(folder):
@@ -105,9 +110,4 @@ def begun(folder):
 
 def written_bytes(folder):
     """The size of all files in that folder that somebody has open."""
-    found = 0
-    for fd in pathlib.Path('/proc').glob('[0-9]*/fd/*'):
-        with contextlib.suppress(OSError):
-            if os.readlink(fd).startswith(f'{folder}/'):
-                found += fd.stat().st_size
-    return found
+    return sum(size for pid in all_pids() for size in held(pid, folder))

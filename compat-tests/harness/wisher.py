@@ -31,9 +31,15 @@ class Wisher(Traitor):
 
 
 def value(data):
-    size, = struct.unpack('>I', data[1:5])
-    text = data[5:5 + size].decode()
-    return int(text, 16) if data[:1] == b'i' else text
+    """The number of a context, the first of a tuple; or the text of a refusal."""
+    if data[:1] == b'u':
+        return int(text_at(data, 6), 16)
+    return text_at(data, data.index(b'message') + 8)
+
+
+def text_at(data, at):
+    size, = struct.unpack('>I', data[at:at + 4])
+    return data[at + 4:at + 4 + size].decode()
 
 
 def main(how):

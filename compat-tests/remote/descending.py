@@ -3,7 +3,6 @@
 
 import os
 import struct
-import sys
 
 import hopvine_core as core
 
@@ -25,10 +24,14 @@ def call_there(context, *words):
 def descend(first, *rest):
     """Has the first started, and does the same in it; `!` before it: in the context between here and there."""
     wished = first.strip('!')
-    try:
-        context = core.part('child')(wished)
-    except RuntimeError:
-        return ring(str(sys.exc_info()[1]))
+    told = core.thread.allocate_lock()
+    told.acquire()
+    child = core.part('child')(core.utf8(wished), lambda: told.locked() and told.release())
+    child.begin()
+    told.acquire()
+    context = child.context
+    if not context:
+        return ring(child.why['message'])
     if wished != first:
         context = core.below[context].context
     call_there(context, source, {'bell': bell, 'gate': gate, 'path': rest, 'source': source})  # noqa: F821

@@ -48,6 +48,8 @@ impl Controller {
                             | ResetReason::TooManyStreams => "a refusal",
                         };
                         self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
+                    } else {
+                        self.end_wish(key);
                     }
                 }
             }
@@ -58,6 +60,7 @@ impl Controller {
         let key = source.key;
         match (FromAgent::take(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
+            (Ok(FromAgent::Need(name)), None) if name.is_empty() => self.end_wish(key),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.
             (Ok(FromAgent::Output(bytes)), None) => self.late_output(source, Stream::Out, bytes, now),

@@ -123,6 +123,7 @@ impl Controller {
         }
         self.will_not_open(id, error);
         self.has_ended(id, error);
+        self.forget_wishes_of(id);
         self.streams.forget_peer(id);
         self.forget_lanes(id);
         self.leave_connecting(id, State::Closing);

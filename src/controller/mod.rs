@@ -37,6 +37,7 @@ use crate::proto::stream::{StreamKey, Streams};
 use crate::route::LinkId;
 use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
+use children::Wishes;
 use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
@@ -137,8 +138,7 @@ pub struct Controller {
     /// Streams that bring a relay what is meant for a context behind it.
     meant_for: HashMap<StreamKey, ContextId>,
     program: Option<Program>,
-    /// Requests of remote code for a context that does not run yet.
-    wishes: HashMap<ContextId, Vec<StreamKey>>,
+    wishes: Wishes,
     streams: Streams,
     splices: Splices,
     lanes: Lanes,
@@ -222,7 +222,7 @@ impl Controller {
             waiting: HashMap::new(),
             meant_for: HashMap::new(),
             program: None,
-            wishes: HashMap::new(),
+            wishes: Wishes::default(),
             streams: Streams::new(ContextId::CONTROLLER),
             splices: Splices::new(ContextId::CONTROLLER),
             lanes: Lanes::default(),
@@ -405,7 +405,7 @@ impl Controller {
         self.has_opened(id);
         self.children_may_start(id, now);
         self.make_native(id, python);
-        self.grant_wishes(id);
+        self.grant_wishes(id, now);
         // Has gone before where it could matter at once.
         self.send_part(id, "adopt");
         self.begin_deadlines(id, now);

@@ -68,6 +68,14 @@ impl Controller {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
                 None => return self.refuse(key),
             },
+            // To be run before the answer, and known to be there from then on.
+            Some(("own", name)) => match payload::part(name) {
+                Some(part) => {
+                    self.send_part(key.peer, part.name);
+                    ToAgent::Part(Vec::new())
+                }
+                None => return self.refuse(key),
+            },
             Some(("child", target)) => return self.handle_wish(key, target, now),
             Some(("script", name)) if self.settings.script => {
                 self.wants.push_back((key, name.to_owned()));
@@ -78,8 +86,8 @@ impl Controller {
         };
         // Behind a relay the answer is what the relay gives, so that the link to it carries it once.
         let answer = match &answer {
-            // For somebody else, whom no relay could give it.
-            ToAgent::Part(_) if request.starts_with("packed:") => answer,
+            // For somebody else, whom no relay could give it; or nothing.
+            ToAgent::Part(_) if !request.starts_with("part:") => answer,
             ToAgent::Part(_) if self.hand_out(key.peer, &answer) => ToAgent::Part(Vec::new()),
             ToAgent::Modules(_) if self.hand_out(key.peer, &answer) => ToAgent::Modules(pack(&[], &[])),
             ToAgent::Data(value)

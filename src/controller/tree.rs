@@ -107,7 +107,7 @@ impl Controller {
     }
 
     fn is_usable(&self, id: ContextId) -> bool {
-        self.contexts.get(&id).is_some_and(|context| context.state != State::Closing)
+        self.contexts.get(&id).is_some_and(|context| context.state != State::Closing && !context.goes_last)
     }
 
     fn start_context(
@@ -238,6 +238,18 @@ impl Controller {
         }
     }
 
+    /// The same for a context that code has asked for: what it has led on to itself ends with it.
+    pub(super) fn close_wished(&mut self, id: ContextId) {
+        let has_children = self.has_children(id);
+        match self.contexts.get_mut(&id) {
+            Some(context) if context.users == 1 && context.level > 1 && has_children => {
+                context.users = 0;
+                self.let_go(id);
+            }
+            Some(_) | None => self.close(id),
+        }
+    }
+
     /// Ends all that is left: relays without users, and what is behind them.
     pub fn close_all(&mut self) {
         for id in self.children(ContextId::CONTROLLER) {
@@ -270,7 +282,10 @@ impl Controller {
 
     /// The last of its children may have gone.
     pub(super) fn child_has_gone(&mut self, parent: ContextId) {
-        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last);
+        // What code has led through on its way was of use to nobody else.
+        let was_way =
+            |context: &Context| context.level > 1 && context.users == 0 && context.state != State::Closing;
+        let goes = self.contexts.get(&parent).is_some_and(|context| context.goes_last || was_way(context));
         if goes && !self.has_children(parent) {
             self.let_go(parent);
         }

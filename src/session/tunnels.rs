@@ -65,13 +65,18 @@ impl Session {
             return Ok(());
         }
         let settings = self.controller.settings_mut();
-        let target = match settings.inventory.target(&typed, Said::default()) {
+        let mut target = match settings.inventory.target(&typed, Said::default()) {
             Ok(target) => target,
             Err(error) => {
                 self.refuse_as(key, "usage", &error.to_string());
                 return Ok(());
             }
         };
+        if let (Some(python), Some(hop)) =
+            (asked.get("python").and_then(|id| asked.text(id)), target.hops.last_mut())
+        {
+            hop.python = Some(python);
+        }
         let random = target.hops.iter().map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
         match self.connect(number, key, &target, &random) {
             Ok(()) => {}
