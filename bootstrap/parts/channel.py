@@ -56,6 +56,10 @@ def error_named(name, text, args=()):
     return type(Exception)(name, (Exception,), {'__module__': 'hopvine'})(text)
 
 
+def closed_channel():
+    return error_named('ChannelClosed', 'the channel is closed')
+
+
 class Passage:
     """What a channel is made of, here. `ended`: nothing more comes; `closed`: nothing more goes."""
     ended = closed = 0
