@@ -1,7 +1,7 @@
 """Flights and bytes, seen from a proxy that delays.
 
-ssh itself, asked to run Python, is the measure: up to the first line it sends as often as we do. How long a flight has
-to wait for sshd's first window is not seen here; that is a matter of time, which docs/BENCHMARKS.md measures.
+ssh itself, asked to run Python and to bring it a line, is the measure: for the first line of an answer it sends as often
+as we do. What is sent while the answer is already on its way is not waited for, and does not count.
 """
 
 import pathlib
@@ -19,12 +19,11 @@ FLIGHTS = pathlib.Path(__file__).with_name('harness') / 'flights.py'
 
 
 class FirstLine:
-    """How many turns the link had taken when the first line of a program came, and how many bytes had gone up."""
+    """How many turns the link had taken for the first line of a program, and how many bytes had gone up for it."""
 
     def __init__(self, proxy, process):
-        turns, up_bytes = proxy.turns, proxy.up_bytes
-        process.until(b'\n')
-        self.turns, self.up_bytes = proxy.turns - turns, proxy.up_bytes - up_bytes
+        came = process.started + process.until(b'\n')
+        self.turns, self.up_bytes = proxy.waited_for(process.started, came)
         self.result = process.finish()
 
 
@@ -38,8 +37,8 @@ def plain(site, slow, measured):
     """ssh running Python as a user would by hand, once for all."""
     if not measured:
         env = site.client.environment(site.run_id, site.dir)
-        words = ['ssh', 'slow', 'python3 -S -E -c "import time; print(time.time())"']
-        measured.append(FirstLine(slow, Process(words, env=env)))
+        words = ['ssh', 'slow', 'python3 -S -E -c "import sys; print(sys.stdin.readline())"']
+        measured.append(FirstLine(slow, Process(words, env=env, stdin=b'hi\n')))
     return measured[0]
 
 

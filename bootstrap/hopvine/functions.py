@@ -5,6 +5,7 @@ import sys
 import types
 
 from hopvine import serving, source
+from hopvine.errors import Unsendable
 
 core = sys.modules.get('hopvine_core')
 if core is None:
@@ -13,10 +14,6 @@ try:
     from cPickle import Pickler
 except ImportError:
     from pickle import Pickler
-try:
-    from hashlib import sha1
-except ImportError:
-    from sha import new as sha1
 
 try:
     from io import BytesIO
@@ -37,8 +34,11 @@ STANDARD = (('sys', 'stdin'), ('sys', 'stdout'), ('sys', 'stderr'), ('os', 'envi
 numbers = itertools.count(1)
 
 
-class Unsendable(TypeError):
-    """A function, what it uses, or an argument that cannot travel; says what to do."""
+def refused(text):
+    """What cannot travel, and what to do; how that was found is of no interest."""
+    error = Unsendable(text)
+    error.__suppress_context__ = True
+    return error
 
 
 class Travelling:
@@ -68,7 +68,7 @@ def call(function, args, kwargs, connection):
     except Unsendable:
         raise
     except Exception:
-        raise Unsendable(culprit(function, whole, luggage) or '%s cannot be sent: %s' % (
+        raise refused(culprit(function, whole, luggage) or '%s cannot be sent: %s' % (
             title(function), sys.exc_info()[1]))
     luggage.bring(recipe.soft, recipe.names, title(function))
     words = [None, recipe.plain()]
@@ -239,7 +239,7 @@ class Luggage:
                 path = module.__name__ + '.' + name
                 # Python 2 notes there what is not in a package, as None.
                 if sys.modules.get(path) is not None and getattr(module, name, None) is sys.modules[path]:
-                    self.entry(('', path), 'module', path, core.EMPTY)
+                    self.entry(('', path), 'module', path, core.utf8(path))
                     self.inner(sys.modules[path], names)
 
     def need(self, space, name, user):
@@ -257,17 +257,17 @@ class Luggage:
                 for each in sorted(statement.hard):
                     hard += self.need(space, each, name)
                     self.inner(namespace.get(each), statement.names)
-                self.entry(key, 'statement', statement.plain(), hard)
+                self.entry(key, 'statement', statement.plain(), statement.digest() + hard)
                 soft, names = [(space, each) for each in statement.soft], statement.names
             else:
                 recipe = Recipe(self, key)
                 recipe.add(value)
-                self.entry(key, 'recipe', recipe.plain(), recipe.hard)
+                self.entry(key, 'recipe', recipe.plain(), recipe.told() + recipe.hard)
                 soft, names = recipe.soft, recipe.names
         except Unsendable:
             raise
         except Exception:
-            raise Unsendable('%s uses %s of %s (of type %s), which cannot be sent: %s%s' % (
+            raise refused('%s uses %s of %s (of type %s), which cannot be sent: %s%s' % (
                 user, name, space, type(value).__name__, sys.exc_info()[1], advice(value)))
         self.bring(soft, names, name)
         return self.digests[key]
@@ -290,9 +290,9 @@ class Luggage:
                 return None
         return source.at_top(name, namespace, ('@def',))
 
-    def entry(self, key, kind, payload, hard):
-        """Adds what makes a global there, unless it has been sent in this state."""
-        digest = sha1(core.dump(payload) + hard).digest()
+    def entry(self, key, kind, payload, told):
+        """Adds what makes a global there, unless it has been sent in this state, which the bytes `told` tell from others."""
+        digest = source.sha1(told).digest()
         self.digests[key] = digest
         if self.connection.definitions.get(key, (None,))[0] != digest:
             self.entries.append(key + (kind, payload))
@@ -331,12 +331,18 @@ def asking_pickler(file, refer):
     if source.PYTHON_2:
         made = Pickler(file, 2)
         made.persistent_id = refer
-        return made
+    else:
+        made = Asking(file, 2)
+        made.refer = refer
+    return made
 
+
+if not source.PYTHON_2:
     class Asking(Pickler):
+        """Asks about each object, as Python 2's does that has such an attribute."""
+
         def persistent_id(self, thing):
-            return refer(thing)
-    return Asking(file, 2)
+            return self.refer(thing)
 
 
 class Recipe:
@@ -361,6 +367,13 @@ class Recipe:
 
     def user(self):
         return self.own and self.own[1] or 'this call'
+
+    def told(self):
+        """All that there is to it, with digests of sources in their places."""
+        told = [core.utf8(repr(reference[:-1])) for reference in self.references[1:] if reference[0] == 'function']
+        told += [source.of_function(function).digest() for function in self.functions]
+        told += [core.utf8(repr(reference)) for reference in self.references[1:] if reference[0] != 'function']
+        return core.EMPTY.join(told) + self.file.getvalue()
 
     def plain(self):
         return self.references, self.file.getvalue()
@@ -394,7 +407,7 @@ class Recipe:
             raise TypeError('a file cannot be pickled')
         if isinstance(thing, Travelling):
             if self.own:
-                raise Unsendable('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
+                raise refused('%s of %s holds %r, which cannot be sent along: pass it as an argument, or connect from the '
                                  'function itself' % (self.own[1], self.own[0], thing))
             if self.trial:
                 return 'travel', ''
@@ -415,7 +428,7 @@ class Recipe:
         if isinstance(thing, types.FunctionType):
             return self.function(thing)
         if isinstance(thing, CLASS):
-            raise Unsendable('the class %s of %s is not found there by this name: it is defined in a function, or has been '
+            raise refused('the class %s of %s is not found there by this name: it is defined in a function, or has been '
                              'defined anew since; define it at the top, and make its instances after that' % (
                                  title(thing), thing.__module__))
         if hasattr(type(thing), '__call__'):
@@ -449,7 +462,7 @@ class Recipe:
         if name == '__main__':
             return 'main', name, ''
         if is_local(name):
-            raise Unsendable('the module %s, which %s uses, was made by the program: nobody else can import it' % (
+            raise refused('the module %s, which %s uses, was made by the program: nobody else can import it' % (
                 name, self.user()))
         self.luggage.mention(name)
         return 'module', name
@@ -459,7 +472,7 @@ class Recipe:
         try:
             statement = source.of_function(function)
         except source.NoSource:
-            raise Unsendable('the function %s cannot be sent: %s' % (title(function), sys.exc_info()[1]))
+            raise refused('the function %s cannot be sent: %s' % (title(function), sys.exc_info()[1]))
         self.functions.append(function)
         namespace = source.attribute(function, 'globals')
         home = namespace.get('__name__') or '__main__'

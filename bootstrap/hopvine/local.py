@@ -256,6 +256,12 @@ def binary():
                        'HOPVINE=/path/to/hopvine names it')
 
 
+def command():
+    """Becomes the program: what the wheel installs as `hopvine`."""
+    program = binary()
+    os.execv(program, [program] + sys.argv[1:])
+
+
 def send_roots(link):
     """Tells the controller where the user's own modules are, as far as it does not know: it serves them itself."""
     new = [root for root in roots() if root not in link.roots]

@@ -5,9 +5,15 @@ import re
 import symtable
 import tokenize
 
+try:
+    from hashlib import sha1
+except ImportError:
+    from sha import new as sha1
+
 # Scopes that are run where they stand, as functions are not.
 AT_ONCE = ('genexpr', 'listcomp', 'setcomp', 'dictcomp', 'lambda')
 SKIPPED = (tokenize.NL, tokenize.COMMENT)
+UNSEEN = ('PUSH_NULL', 'CACHE', 'PRECALL', 'EXTENDED_ARG', 'NOP')
 FACTORY = 'hopvine_factory'
 PYTHON_2 = hasattr('', 'decode')
 outlines = {}
@@ -29,6 +35,8 @@ class Statement:
     the statement is run, `soft` those of when what it makes is called; `names` all that may be an attribute too.
     """
 
+    told = None
+
     def __init__(self, file, first, rows, head, body, futures):
         self.file, self.first, self.rows, self.head, self.body, self.futures = file, first, rows, head, body, futures
 
@@ -45,6 +53,11 @@ class Statement:
     def plain(self):
         """As the other end is told."""
         return self.file, self.first, self.rows, self.head, self.body, self.futures
+
+    def digest(self):
+        if self.told is None:
+            self.told = sha1(repr(self.plain()).encode('utf-8')).digest()
+        return self.told
 
     def tables(self):
         """The names of each scope."""
@@ -200,10 +213,10 @@ def futures_of(flags, space):
 
 def same(one, other):
     """Whether two code objects do the same; where their lines are does not matter."""
-    for name in ('co_code', 'co_names', 'co_varnames', 'co_freevars', 'co_cellvars', 'co_argcount'):
+    for name in ('co_names', 'co_varnames', 'co_freevars', 'co_cellvars', 'co_argcount'):
         if getattr(one, name) != getattr(other, name):
             return False
-    if len(one.co_consts) != len(other.co_consts):
+    if len(one.co_consts) != len(other.co_consts) or one.co_code != other.co_code and steps(one) != steps(other):
         return False
     for a, b in zip(one.co_consts, other.co_consts):
         if type(a) is not type(b) or type(a) is type(one) and not same(a, b):
@@ -211,6 +224,21 @@ def same(one, other):
         if type(a) not in (type(one), frozenset) and told(a) != told(b):
             return False
     return True
+
+
+def steps(code):
+    """What code does, without how: from 3.11 on a method is called in another way where its module is imported in view."""
+    if PYTHON_2:
+        return code.co_code
+    import dis
+    found = []
+    for step in dis.get_instructions(code):
+        name, value = step.opname.replace('METHOD', 'ATTR'), step.argval
+        if 'JUMP' in name or 'ITER' in name or 'SEND' in name or type(value) is type(code):
+            value = None
+        if name not in UNSEEN:
+            found.append((name, repr(value)))
+    return found
 
 
 def told(const):

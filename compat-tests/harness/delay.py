@@ -29,6 +29,7 @@ class DelayProxy:
         self.target, self.one_way = target, one_way_seconds
         self.up_bytes = self.down_bytes = self.turns = 0
         self._flight_began = -one_way_seconds
+        self._sent = []  # upwards: when, how many bytes, whether a turn began
         self._flows = []
         self._listener = socket.create_server(('127.0.0.1', 0), backlog=100)
         self.port = self._listener.getsockname()[1]
@@ -38,6 +39,12 @@ class DelayProxy:
         self._selector.register(self._asked, selectors.EVENT_READ, self._asked)
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
+
+    def waited_for(self, since, came):
+        """The turns and the bytes since then that can have led to what came at that time: what was sent less than a
+        round trip before it has led to nothing yet."""
+        sent = [(size, turn) for when, size, turn in self._sent if since <= when <= came - 2 * self.one_way]
+        return sum(turn for _, turn in sent), sum(size for size, _ in sent)
 
     def cut(self):
         """Reset every connection, as a firewall that lost its state does."""
@@ -87,11 +94,13 @@ class DelayProxy:
         if not data:
             self._selector.unregister(flow.source)
         elif flow.upward:
-            self.up_bytes += len(data)
             # what the client sends within half a round trip cannot be an answer to what it has just caused
-            if now > self._flight_began + self.one_way:
-                self.turns += 1
+            turns = now > self._flight_began + self.one_way
+            if turns:
                 self._flight_began = now
+            self.up_bytes += len(data)
+            self.turns += turns
+            self._sent.append((now, len(data), turns))
         else:
             self.down_bytes += len(data)
         flow.under_way.append((now + self.one_way, data))
