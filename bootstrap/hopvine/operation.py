@@ -98,6 +98,18 @@ class Asking(Operation):
     """One that is a conversation with the context."""
 
     exchange = None
+    early = 0
+
+    def ask(self, connection, *order, **named):
+        self.exchange = connection.ask(*order, **named)
+        self.used(0)
+
+    def used(self, size):
+        """So many bytes have been used up; some perhaps before ask() has returned."""
+        self.early += size
+        if self.exchange is not None and self.early:
+            size, self.early = self.early, 0
+            self.exchange.used(size)
 
     def heard(self, tag, body, end):
         if tag == LOG:
@@ -109,7 +121,7 @@ class Asking(Operation):
         else:
             self.take(tag, body)
         if not end:
-            self.exchange.used(len(body) + 1)
+            self.used(len(body) + 1)
         elif not self.done:
             self.finish(error=errors.Cancelled('cancelled', 'interrupted', self.host))
 
@@ -128,12 +140,12 @@ class Call(Asking):
         self.lines = {}
         connection = tunnel.connection()
         imports, message = functions.call(function, args, named, connection)
-        self.exchange = connection.ask(message, self.heard, imports, timeout, awaited=awaited)
+        self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
 
     def heard(self, tag, body, end):
         if tag == YIELDS:
             from hopvine.channel import Items
-            self.items = Items(self.exchange, self.host)
+            self.items = Items(self, self.host)
             self.finish(self.items)
         elif self.items is not None and tag in OF_ITEMS:
             self.items.heard(tag, body, end)
@@ -190,13 +202,15 @@ class Command(Asking):
         words = command
         if shell:
             words = [command]
+        elif not isinstance(command, (list, tuple)):
+            raise TypeError('command: a text, or a list of words, and not %s' % type(command).__name__)
         words = [as_bytes(word, 'command') for word in words]
         if not words:
             raise ValueError('command: a list of at least one word, or a text for a shell')
         if data is not None:
             data = as_bytes(data, 'input')
         message = wire.pack('B', RUN) + wire.dump({'words': words, 'shell': shell, 'stdin': bool(data)})
-        self.exchange = tunnel.connection().ask(message, self.heard, '', timeout, bool(data), awaited)
+        self.ask(tunnel.connection(), message, self.heard, '', timeout, bool(data), awaited)
         for at in range(0, len(data or ''), INPUT_BYTES):
             chunk = wire.pack('B', INPUT) + data[at:at + INPUT_BYTES]
             self.exchange.send(chunk, at + INPUT_BYTES >= len(data))

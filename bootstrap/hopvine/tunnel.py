@@ -52,17 +52,20 @@ class BaseTunnel(object):
 
     def path(self):
         """The whole path, as after -w."""
+        hop = self.hop
+        python = self.python or getattr(self, 'python%d' % sys.version_info[0], None)
+        if python:
+            hop = '%s%spython=%s' % (hop, '?&'['?' in split_hops(hop)[-1]], quoted(text_of(python, 'python')))
         if self.via is None:
-            return self.hop
-        return '%s/%s' % (self.via.path(), self.hop)
+            return hop
+        return '%s/%s' % (self.via.path(), hop)
 
     @property
     def options(self):
         """What holds for its connection beside the path."""
-        major = sys.version_info[0]
         options = {
-            'depth_limit': sys.modules['hopvine'].DEPTH_LIMIT, 'connect_timeout': self.connect_timeout, 'major': major,
-            'python': self.python or getattr(self, 'python%d' % major, None), 'exec': {}, 'login': None, 'become': None,
+            'depth_limit': sys.modules['hopvine'].DEPTH_LIMIT, 'connect_timeout': self.connect_timeout,
+            'major': sys.version_info[0], 'python': None, 'exec': {}, 'login': None, 'become': None,
         }
         for tunnel in self.hops():
             for name in 'login', 'become':
