@@ -89,6 +89,7 @@ impl Controller {
     pub(super) fn grant_wishes(&mut self, child: ContextId, now: Instant) {
         let Some(keys) = self.wishes.hearers.get(&child).cloned() else { return };
         self.send_modules(child, UNKNOWN_CALLS, now);
+        self.send_part(child, "apply");
         for key in keys {
             self.grant_wish(key, child);
         }
