@@ -97,11 +97,15 @@ class Exchange(object):
         self.connection, self.sink, self.stream = connection, sink, None
 
     def heard(self, tag, body, end):
+        sink = self.sink
         if tag is None:
             tag, body = ERROR, wire.dump(ending(self.connection, body))
         elif end:
             self.stream.finish()
-        self.sink(tag, body, end)
+        if end:
+            # Whoever was told refers to this.
+            self.sink = forgotten
+        sink(tag, body, end)
 
     def send(self, message, end=False):
         self.stream.send(message, end)
@@ -170,6 +174,10 @@ def stir():
     """Has all who wait look whether that is over: something has happened that did not come over the link."""
     if _link is not None and _link.pid == os.getpid():
         _link.stir()
+
+
+def forgotten(tag, body, end):
+    """Takes what comes when all has been said."""
 
 
 def told(tag, value):
