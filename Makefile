@@ -18,7 +18,7 @@ ifneq (,$(findstring gnu,$(TARGET)))
 export RUSTFLAGS := -C target-feature=+crt-static
 endif
 
-.PHONY: demo build test compat lint bench fixtures install clean
+.PHONY: demo build wheel test compat lint bench fixtures install clean
 
 # The static binary, at target/hopvine; for another machine: make build TARGET=aarch64-unknown-linux-musl
 build:
@@ -26,6 +26,21 @@ build:
 	$(BUILD)
 	@if [ "$(TARGET)" = "$(MUSL)" ] || [ "$(TARGET)" = "$(ARCH)-unknown-linux-gnu" ]; then \
 		cp $(BUILT) target/hopvine.new && mv target/hopvine.new target/hopvine; fi
+
+# target/hopvine-*.whl: the Python API with the binary, for `pip install`.
+wheel: build
+	rm -rf target/wheel && mkdir -p target/wheel/hopvine/bin
+	target/hopvine api --package >target/wheel/package.zip
+	cd target/wheel && python3 -m zipfile -e package.zip . && rm package.zip
+	cp bootstrap/setup.py target/wheel/
+	cp bootstrap/hopvine/*.pyi bootstrap/hopvine/py.typed target/wheel/hopvine/
+	target/hopvine --version | sed 's/.* //' >target/wheel/version
+	cp target/hopvine target/wheel/hopvine/bin/
+	[ -x target/wheel-venv/bin/pip ] || python3 -m venv target/wheel-venv
+	target/wheel-venv/bin/python -c 'import setuptools, wheel.bdist_wheel' 2>/dev/null || \
+		target/wheel-venv/bin/pip install -q 'setuptools<81' 'wheel<0.46'
+	rm -f target/hopvine-*.whl
+	target/wheel-venv/bin/pip wheel -q --no-deps --no-build-isolation -w target target/wheel
 
 demo: build
 	compat-tests/demo.sh target/hopvine

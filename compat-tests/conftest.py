@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from harness.api import Scripts
 from harness.binary import BINARY
 from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
 from harness.fifo import Fifo
@@ -40,6 +41,12 @@ def hop(no_leaks):
     if not BINARY.exists():
         pytest.fail(f'{BINARY} is not there: `make build` makes it, HOPVINE names another')
     return no_leaks
+
+
+@pytest.fixture
+def scripts(hop):
+    """Scripts that import hopvine."""
+    return Scripts(hop)
 
 
 @pytest.fixture(params=RELAYS)

@@ -20,6 +20,11 @@ NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py'
          'files.py': ['hashlib', 'hashlib.sha1', 'bytearray', 'memoryview', 'os.readv', 'os.writev'],
          'put.py': ['os.O_TMPFILE', 'os.fchmod', 'os.link(src_dir_fd)', 'os.posix_fadvise', 'os.POSIX_FADV_DONTNEED'],
          'fetch.py': ['os.SEEK_DATA', 'os.SEEK_HOLE'],
+         'apply.py': ['io', 'io.BytesIO'], 'functions.py': ['io', 'io.BytesIO'],
+         'source.py': ['dis', 'dis.get_instructions', 'hashlib', 'hashlib.sha1', 'io', 'io.BytesIO', 'io.TextIOWrapper'],
+         'program.py': ['importlib', 'importlib.machinery', 'importlib.machinery.SourceFileLoader',
+                        'importlib.machinery.SourcelessFileLoader', 'runpy', 'sys.__interactivehook__', 'sys.flags',
+                        'zipimport.zipimporter'],
          'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 

@@ -15,7 +15,7 @@ _PLACES = {
                'Podman', 'SSHTunnel', 'Su', 'SubprocessTunnel', 'Sudo', 'Target', 'Tunnel'],
     'group': ['ErrorResult', 'Group', 'GroupResult'],
     'queue': ['AsyncResult', 'Queue'],
-    'channel': ['Channel', 'Receiver', 'Select'],
+    'channel': ['Channel', 'ChannelClosed', 'Receiver', 'Select'],
     'errors': ['Cancelled', 'CommandFailed', 'ConnectionFailed', 'DepthLimitExceeded', 'FileError', 'HopvineError',
                'HostError', 'NotCompleted', 'RemoteException', 'TimedOut', 'Unsendable'],
 }

@@ -6,6 +6,7 @@ import types
 
 from hopvine import serving, source
 from hopvine.errors import Unsendable
+from hopvine.names import PYTHON_2, BUILTIN, CLASS, METHOD, by_name, elsewhere, is_local, locate, owner_of
 
 core = sys.modules.get('hopvine_core')
 if core is None:
@@ -24,9 +25,6 @@ CALL = 1
 # Arguments of up to so many parts are looked through for whether they are plain; pickle is quicker for more.
 PARTS = 10000
 PLAIN = (type(None), bool, float, core.Text, core.Bytes) + core.Int
-CLASS = (type, getattr(types, 'ClassType', type))
-BUILTIN = type(len)
-METHOD = types.MethodType
 # What each module has of its own: Python gives it.
 OWN = ('__name__', '__builtins__', '__loader__', '__spec__', '__package__', '__cached__', '__builtin__')
 # What each process has one of, by its name.
@@ -100,7 +98,8 @@ def title(thing):
 
 
 def advice(value):
-    name = type(value).__name__.lower()
+    """What to do in place of sending it, in view of the error that has just been raised."""
+    name = '%s %s' % (type(value).__name__.lower(), sys.exc_info()[1])
     module = getattr(type(value), '__module__', '') or ''
     if module.split('.')[0] == 'hopvine':
         return '; pass it as an argument, or connect from the function itself'
@@ -116,7 +115,7 @@ def advice(value):
 def is_plain(value, left=None, above=()):
     """Whether a value is of exactly the plain types, and none of Python 2's texts that are no text to Python 3."""
     kind = type(value)
-    if kind is str and source.PYTHON_2:
+    if kind is str and PYTHON_2:
         try:
             value.decode('ascii')
         except UnicodeError:
@@ -137,79 +136,6 @@ def is_plain(value, left=None, above=()):
         if not is_plain(item, left, above) or kind is dict and not is_plain(value[item], left, above):
             return False
     return True
-
-
-def locate(thing, spaces=None):
-    """Returns (module, path in it) where that leads to the thing, or None."""
-    name = getattr(thing, '__name__', None)
-    if not isinstance(name, str):
-        return None
-    path = getattr(thing, '__qualname__', None) or name
-    places = [(getattr(thing, '__module__', None), path)]
-    owner = owner_of(thing)
-    if isinstance(owner, CLASS):
-        place = locate(owner, spaces)
-        if place:
-            places = [(place[0], place[1] + '.' + name)]
-    elif owner is not None and not isinstance(owner, types.ModuleType):
-        # Such as random.random, a method of an instance that only that module has.
-        places = [(type(owner).__module__, name)]
-    elif source.PYTHON_2 and isinstance(thing, CLASS + (types.FunctionType,)):
-        # A static method does not know its class, nor a class the one around it.
-        inside = spaces and spaces.get(thing.__module__) or getattr(sys.modules.get(thing.__module__), '__dict__', {})
-        places += [(thing.__module__, each + '.' + name) for each in sorted(inside)
-                   if isinstance(inside[each], CLASS) and name in vars(inside[each])]
-    for module, path in places:
-        if isinstance(module, str) and leads_to(module, path, thing, spaces):
-            return module, path
-
-
-def owner_of(method):
-    """The instance or class of a method; Python 2 has methods of no instance, and built-in types have methods without
-    a module."""
-    for name in '__self__', 'im_class', '__objclass__':
-        owner = getattr(method, name, None)
-        if owner is not None:
-            return owner
-
-
-def leads_to(module, path, thing, spaces):
-    names = path.split('.')
-    if spaces and module in spaces:
-        found = spaces[module].get(names[0])
-    else:
-        found = getattr(sys.modules.get(module), names[0], None)
-    for name in names[1:]:
-        found = getattr(found, name, None)
-    return found is thing or isinstance(thing, (METHOD, BUILTIN)) and found == thing
-
-
-def by_name(thing):
-    """Returns (module, path) where another interpreter, of either major, finds the same."""
-    place = locate(thing)
-    if place and not is_local(place[0]) and place[0] not in ('builtins', '__builtin__'):
-        return place
-
-
-def is_local(name):
-    """Whether a module of that name can be had nowhere else: the program itself, or one that it has made."""
-    module = sys.modules.get(name)
-    if module is None or name in ('__main__', '__mp_main__'):
-        return True
-    if name in sys.builtin_module_names:
-        return False
-    for own in '__file__', '__path__', '__spec__', '__loader__':
-        if getattr(module, own, None):
-            return False
-    return True
-
-
-def elsewhere(name, value):
-    """The module from which a value was imported under this name, where that can be seen."""
-    names = sorted([module for module in list(sys.modules) if module[:1] != '_'])
-    for module in [type(value).__module__] + names:
-        if getattr(sys.modules.get(module), '__dict__', {}).get(name) is value and not is_local(module):
-            return module
 
 
 class Luggage:
@@ -298,7 +224,7 @@ class Luggage:
             self.entries.append(key + (kind, payload))
 
     def commit(self):
-        """Returns (number, the numbers of earlier ones that are needed, {space: its package}, entries)."""
+        """Returns (number, the numbers of earlier ones that are needed, {space: (its package, Python's major)}, entries)."""
         sent = self.connection.definitions
         for number in numbers:
             break
@@ -308,7 +234,7 @@ class Luggage:
             sent[key] = self.digests[key], number
         packages = {}
         for name in self.spaces:
-            packages[name] = self.spaces[name].get('__package__')
+            packages[name] = self.spaces[name].get('__package__'), sys.version_info[0]
         return number, sorted(after), packages, self.entries
 
 
@@ -328,7 +254,7 @@ def rows_of(value, namespace):
 
 
 def asking_pickler(file, refer):
-    if source.PYTHON_2:
+    if PYTHON_2:
         made = Pickler(file, 2)
         made.persistent_id = refer
     else:
@@ -337,7 +263,7 @@ def asking_pickler(file, refer):
     return made
 
 
-if not source.PYTHON_2:
+if not PYTHON_2:
     class Asking(Pickler):
         """Asks about each object, as Python 2's does that has such an attribute."""
 
@@ -381,7 +307,7 @@ class Recipe:
     def refer(self, thing):
         """What pickle asks about each object: None, or what stands for it."""
         kind = type(thing)
-        if kind is str and source.PYTHON_2:
+        if kind is str and PYTHON_2:
             try:
                 thing.decode('ascii')
                 return None

@@ -42,6 +42,11 @@ class Stream(object):
 
     def send(self, message, end=False, at_once=True):
         """Queues a message, tag and body; without `at_once` it goes with the next one."""
+        if self.link.error is not None:
+            if self.number in self.link.streams:
+                self.over()
+                self.sink(None, self.link.error, True)
+            return
         self.posted += len(message)
         self.link.post(self, (message, end), at_once)
 
@@ -90,17 +95,12 @@ class Link(Turns):
 
     # Sending
 
-    def open(self, message, sink, end=False, at_once=True, busy=True):
-        """A new stream with its first message. `busy`: something may come on it though nobody waits."""
+    def open(self, sink, busy=True):
+        """A new stream, to begin with its first message. `busy`: something may come on it though nobody waits."""
         stream = Stream(self, next(self.numbers), sink)
         self.streams[stream.number] = stream
         if busy:
             self.busy[stream.number] = stream
-        if self.error is not None:
-            stream.over()
-            sink(None, self.error, True)
-        else:
-            stream.send(message, end, at_once)
         return stream
 
     def control(self, kind, number, body):
@@ -249,9 +249,13 @@ class Link(Turns):
                 return self.end('what it says is damaged on the way')
             whole = False
             try:
-                del buffer[:end]
-                self.receive(kind, flags, number, frame[TAIL.size:])
-                whole = True
+                try:
+                    del buffer[:end]
+                    self.receive(kind, flags, number, frame[TAIL.size:])
+                    whole = True
+                except Exception:
+                    # A sink's: told, and nobody else's affair.
+                    sys.excepthook(*sys.exc_info())
             finally:
                 # An interrupt in the midst of this: the stream is not whole any more, but nobody waits for ever.
                 if not whole and number in self.streams:

@@ -4,11 +4,17 @@ It ends, with all that it has started, when the script does: by a goodbye, or as
 """
 import atexit
 import fcntl
+import itertools
 import os
 import socket
 import subprocess
 import struct
 import sys
+
+try:
+    import thread
+except ImportError:
+    import _thread as thread
 
 from hopvine import wire
 from hopvine.errors import HopvineError, of_error
@@ -17,6 +23,7 @@ from hopvine.link import Link
 VERSION = 1
 CHANNEL = 37
 TUNNEL, OPENED, ERROR, ASK, PUT, FETCH, MOVED, FOUND, NOTE, SETUP, NEED = 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 22
+GRANT = 74
 # How long a controller may take to end all that it has started.
 PATIENCE_SECONDS = 5
 # Started by a shell that ends at once, so that it is no child of the script's: neither os.wait() nor a handler
@@ -29,7 +36,7 @@ class Connection(object):
     """One way to a context, from the order to connect to its end. `state`: 'connecting', 'open' or 'closed'; then
     `error` is what ended it, or None where it was asked to. `python`: that interpreter's sys.hexversion, once open."""
 
-    numbers = iter(range(1, 1 << 31))
+    numbers = itertools.count(1)
 
     def __init__(self, tunnel):
         self.link, self.host = link(), tunnel.host
@@ -39,7 +46,8 @@ class Connection(object):
         self.definitions = {}
         send_roots(self.link)
         order = dict(tunnel.options, tunnel=self.number, target=tunnel.path())
-        self.stream = self.link.open(told(TUNNEL, order), self.heard, at_once=False, busy=False)
+        self.stream = self.link.open(self.heard, busy=False)
+        self.stream.send(told(TUNNEL, order), at_once=False)
 
     def heard(self, tag, body, end):
         if tag == OPENED:
@@ -58,7 +66,8 @@ class Connection(object):
         head = struct.pack('>BIIH', ASK, self.number, milliseconds(timeout), len(imports)) + wire.utf8(imports)
         more = more or message[:1] == struct.pack('B', CHANNEL)
         exchange = Exchange(self, sink)
-        exchange.stream = self.link.open(head + message, exchange.heard, not more)
+        exchange.stream = self.link.open(exchange.heard)
+        exchange.stream.send(head + message, not more)
         if not awaited:
             self.link.attend()
         return exchange
@@ -66,6 +75,14 @@ class Connection(object):
     def fetch(self, order, sink):
         """`order`: a dict of remote, local, keep, tree, packed. `sink(connection, well, told)` is told the outcome."""
         return Transfer(FETCH, dict(order, tunnel=self.number), [self], sink)
+
+    def grant(self, tunnel):
+        """Lets code there name a tunnel; returns the number by which it does."""
+        other = tunnel.connection()
+        if other.link is not self.link:
+            raise HopvineError('%s: it belongs to another process' % tunnel.host)
+        inform(self.link, GRANT, {'tunnel': self.number, 'to': other.number, 'token': other.number})
+        return other.number
 
     def close(self):
         """Asks for the end; `state` tells when it has come. Waits for nothing."""
@@ -80,11 +97,15 @@ class Exchange(object):
         self.connection, self.sink, self.stream = connection, sink, None
 
     def heard(self, tag, body, end):
+        sink = self.sink
         if tag is None:
             tag, body = ERROR, wire.dump(ending(self.connection, body))
         elif end:
             self.stream.finish()
-        self.sink(tag, body, end)
+        if end:
+            # Whoever was told refers to this.
+            self.sink = forgotten
+        sink(tag, body, end)
 
     def send(self, message, end=False):
         self.stream.send(message, end)
@@ -109,7 +130,8 @@ class Transfer(object):
     def __init__(self, tag, order, connections, sink):
         self.left = dict([(each.number, each) for each in connections])
         self.sink, self.link = sink, connections[0].link
-        self.stream = self.link.open(told(tag, order), self.heard, True)
+        self.stream = self.link.open(self.heard)
+        self.stream.send(told(tag, order), True)
 
     def heard(self, tag, body, end):
         if tag == MOVED:
@@ -154,6 +176,10 @@ def stir():
         _link.stir()
 
 
+def forgotten(tag, body, end):
+    """Takes what comes when all has been said."""
+
+
 def told(tag, value):
     return struct.pack('B', tag) + wire.dump(value)
 
@@ -181,6 +207,7 @@ def ending(connection, why):
 
 _link = None
 _registered = False
+_starting = thread.allocate_lock()
 
 
 def adopt(fd):
@@ -190,17 +217,27 @@ def adopt(fd):
 
 def link():
     """That of this process: after a fork the child has a controller of its own."""
-    if _link is None or _link.pid != os.getpid() or _link.error is not None:
-        ours, theirs = socket.socketpair()
+    if not _is_up():
+        _starting.acquire()
         try:
-            program = binary()
-            _start(program, theirs)
-            fd = os.dup(ours.fileno())
+            # Another thread may have been quicker.
+            if not _is_up():
+                ours, theirs = socket.socketpair()
+                try:
+                    program = binary()
+                    _start(program, theirs)
+                    fd = os.dup(ours.fileno())
+                finally:
+                    ours.close()
+                    theirs.close()
+                _begin(fd, program)
         finally:
-            ours.close()
-            theirs.close()
-        _begin(fd, program)
+            _starting.release()
     return _link
+
+
+def _is_up():
+    return _link is not None and _link.pid == os.getpid() and _link.error is None
 
 
 def _begin(fd, program):
@@ -256,13 +293,25 @@ def binary():
                        'HOPVINE=/path/to/hopvine names it')
 
 
+def command():
+    """Becomes the program: what the wheel installs as `hopvine`."""
+    program = binary()
+    os.execv(program, [program] + sys.argv[1:])
+
+
+def inform(link, tag, order):
+    """Tells the controller what has no answer."""
+    stream = link.open(lambda tag, body, end: None, busy=False)
+    stream.send(told(tag, order), True, at_once=False)
+    stream.over()
+
+
 def send_roots(link):
     """Tells the controller where the user's own modules are, as far as it does not know: it serves them itself."""
     new = [root for root in roots() if root not in link.roots]
     if new:
         link.roots.extend(new)
-        setup = told(SETUP, {'roots': [encoded(root) for root in new]})
-        link.open(setup, lambda tag, body, end: None, True, at_once=False, busy=False).over()
+        inform(link, SETUP, {'roots': [encoded(root) for root in new]})
 
 
 def roots():
@@ -313,7 +362,8 @@ def _opened(stream, tag, body):
 
 def _forget():
     """In a forked child: its end of the parent's socket would keep the controller from seeing that one end."""
-    global _link
+    global _link, _starting
+    _starting = thread.allocate_lock()
     if _link is not None and _link.pid != os.getpid():
         os.close(_link.fd)
         _link = None

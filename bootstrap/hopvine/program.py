@@ -11,6 +11,7 @@ import types
 import zipimport
 
 from hopvine import source
+from hopvine.names import PYTHON_2
 
 # Modules that were __main__ before: Python 2 would empty them if nobody held them.
 replaced = []
@@ -44,7 +45,7 @@ def run(argv):
 
 
 def encoded(text):
-    if source.PYTHON_2:
+    if PYTHON_2:
         return text
     return text.encode('utf-8', 'surrogateescape')
 
@@ -90,8 +91,10 @@ def run_text(name, text, argv):
 
 def run_file(path, argv):
     sys.argv[:] = argv
-    if sys.version_info >= (3, 9):
+    if sys.version_info >= (3, 14):
         path = os.path.abspath(path)
+    elif sys.version_info >= (3, 9):
+        path = os.path.join(os.getcwd(), path)
     if os.path.isdir(path) or is_archive(path):
         main_module()
         sys.path.insert(0, path)
@@ -112,7 +115,7 @@ def run_file(path, argv):
     finally:
         file.close()
     module = main_module(__file__=path)
-    if not source.PYTHON_2:
+    if not PYTHON_2:
         module.__cached__ = None
         module.__loader__ = loader_of(path)
     search_first(os.path.dirname(os.path.realpath(path)))

@@ -6,7 +6,7 @@ until it is shown, and one for all else.
 """
 import sys
 
-from hopvine.errors import of_error
+from hopvine.errors import Unsendable, of_error
 
 core = sys.modules['hopvine_core']
 CALL, RUN, PUT, FETCH, CHANNEL = 1, 2, 18, 19, 37
@@ -83,27 +83,38 @@ class Connection(object):
 
     def changed(self):
         """It runs, or has gone."""
-        child = self.child
-        while child.why is None and self.asked:
-            self.asked[0].begin()
-            self.asked.pop(0)
+        if self.child.why is None:
+            # What is to be begun may have to wait for parts of the agent.
+            core.thread.start_new_thread(self.begin, ())
+            return
         core.lock.acquire()
-        if child.why is not None:
-            if not self.closing:
-                self.error = of_error(child.why, self.host)
-                self.is_lost = self.state == 'open' and child.idle
-            self.state = 'closed'
-        elif not self.asked:
-            self.python, self.state = child.python, 'open'
-        asked = self.asked
-        if self.state == 'closed':
-            self.asked = []
+        if not self.closing and self.error is None:
+            self.error = of_error(self.child.why, self.host)
+            self.is_lost = self.state == 'open' and self.child.idle
+        self.state, asked, self.asked = 'closed', self.asked, []
         core.lock.release()
-        if self.state == 'closed':
-            for exchange in asked:
-                exchange.deliver(0, child.why, True)
-        elif self.state == 'connecting':
-            post.post(self.changed)
+        for exchange in asked:
+            exchange.deliver(0, self.child.why, True)
+
+    def begin(self):
+        """Asks, in its order, what was to be asked before it ran."""
+        while True:
+            core.lock.acquire()
+            asked = self.asked[:1]
+            if not asked and self.state == 'connecting':
+                self.python, self.state = self.child.python, 'open'
+            core.lock.release()
+            stir()
+            if not asked:
+                break
+            asked[0].begin()
+            core.lock.acquire()
+            if asked[0] in self.asked:
+                self.asked.remove(asked[0])
+            core.lock.release()
+
+    def grant(self, tunnel):
+        raise Unsendable('%s: what remote code has opened is known only there, and goes no further' % tunnel.host)
 
     def ask(self, message, sink, imports='', timeout=None, more=False, awaited=False):
         """Asks the context something; each answer is told `sink(tag, body, end)`. `more`: the message is not the last of
@@ -122,13 +133,14 @@ class Connection(object):
 
     def fetch(self, order, sink):
         """`order`: a dict of remote, local, keep, tree, packed. `sink(connection, well, told)` is told the outcome."""
-        return Transfer([self], order, sink, 'FetchBelow', FETCH)
+        return Transfer([self], order, sink, False)
 
     def close(self):
         """Asks for the end; `state` tells when it has come. Waits for nothing."""
         if self.state != 'closed' and not self.closing:
             self.closing = True
-            self.child.leave()
+            # Not here: this may be a destructor, in the midst of anything.
+            post.post(self.child.leave)
 
 
 class Exchange(object):
@@ -148,12 +160,13 @@ class Exchange(object):
         if self.cancelled:
             return self.deliver(0, ending(self.connection), True)
         child, (message, end) = self.connection.child, self.early[0]
-        for name in self.parts(message):
-            child.supply(name)
+        child.supply(self.parts(message))
         led = core.Led(child, self.told)
         core.lock.acquire()
         self.led, early, self.early = led, self.early, []
         core.lock.release()
+        if self.cancelled:
+            return self.deliver(0, ending(self.connection), True)
         for message, end in early:
             led.put(message, end and core.END)
         if self.timeout is not None:
@@ -192,9 +205,13 @@ class Exchange(object):
     def cancel(self):
         if not (self.cancelled or self.done):
             self.cancelled = True
-            if self.led is not None:
-                self.led.cancel()
-                core.thread.start_new_thread(self.insist, ())
+            # Not here: this may be a destructor, in the midst of anything.
+            post.post(self.stop)
+
+    def stop(self):
+        if self.led is not None:
+            self.led.cancel()
+            core.thread.start_new_thread(self.insist, ())
 
     def insist(self):
         """What goes on though it was cancelled ends with its context."""
@@ -230,6 +247,56 @@ class Exchange(object):
             if not tag:
                 tag, body = ERROR, core.dump(dict(body or ending(self.connection), host=self.connection.host))
             self.sink(tag, body, self.done)
+
+
+class Transfer(object):
+    """Files between here and contexts below; each connection's outcome is told once, `sink(connection, well, told)`."""
+
+    def __init__(self, connections, order, sink, puts):
+        self.order, self.sink, self.puts = order, sink, puts
+        self.carried = []
+        for each in connections:
+            carrier = Carrier(self, each)
+            self.carried.append(carrier)
+            core.thread.start_new_thread(carrier.run, ())
+
+    def cancel(self):
+        for carrier in self.carried:
+            carrier.cancelled = True
+            post.post(carrier.stop)
+
+
+class Carrier(object):
+    """One file or tree, for one connection: a transfer of this agent's at this end, one of the other's at that end."""
+
+    carried, cancelled = None, False
+
+    def __init__(self, transfer, connection):
+        self.transfer, self.connection = transfer, connection
+
+    def run(self):
+        connection, order = self.connection, self.transfer.order
+        wait(lambda: connection.state != 'connecting' or self.cancelled)
+        if connection.state != 'open' or self.cancelled:
+            return self.told(False, ending(connection))
+        there = PARTS[FETCH]
+        if self.transfer.puts:
+            there = PARTS[PUT]
+        core.ask(core.NEED, core.utf8('own:files,put,fetch'))
+        connection.child.supply(there)
+        carry = core.part('carry')
+        self.carried = carry(connection.child, order, self.transfer.puts, lambda *what: post.post(self.told, *what))
+        if self.cancelled:
+            self.stop()
+
+    def stop(self):
+        if self.carried is not None:
+            self.carried.stop()
+
+    def told(self, well, what):
+        if not well:
+            what = dict(what or ending(self.connection), host=self.connection.host)
+        self.transfer.sink(self.connection, well, what)
 
 
 def refusal(options):
@@ -269,6 +336,11 @@ def ending(connection):
 def connection(tunnel):
     """Begins to connect."""
     return Connection(tunnel)
+
+
+def put(connections, order, sink):
+    """One file or tree for all of them. `order`: a dict of local, remote, mode, keep, tree, packed."""
+    return Transfer(connections, order, sink, True)
 
 
 def wait(ready, timeout=None):

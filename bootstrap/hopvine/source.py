@@ -5,6 +5,8 @@ import re
 import symtable
 import tokenize
 
+from hopvine.names import PYTHON_2
+
 try:
     from hashlib import sha1
 except ImportError:
@@ -15,7 +17,6 @@ AT_ONCE = ('genexpr', 'listcomp', 'setcomp', 'dictcomp', 'lambda')
 SKIPPED = (tokenize.NL, tokenize.COMMENT)
 UNSEEN = ('PUSH_NULL', 'CACHE', 'PRECALL', 'EXTENDED_ARG', 'NOP')
 FACTORY = 'hopvine_factory'
-PYTHON_2 = hasattr('', 'decode')
 outlines = {}
 # The lines of texts that are in no file, beside what linecache has: it would show them in tracebacks.
 texts = {}
@@ -48,7 +49,7 @@ class Statement:
         for name in self.futures:
             flags |= getattr(__future__, name).compiler_flag
         above = self.first - 1 - self.head.count('\n')
-        return compile(source_of('\n' * above + self.text()), self.file, 'exec', flags, 1)
+        return compile('\n' * above + self.text(), self.file, 'exec', flags, 1)
 
     def plain(self):
         """As the other end is told."""

@@ -49,7 +49,11 @@ def define(number, after, packages, entries):
         if needed not in brought_by:
             raise LookupError('what this call uses was to come with a call that has been cancelled: call again')
     for name in packages:
-        module_for(name).__package__ = packages[name]
+        module = module_for(name)
+        module.__package__, major = packages[name]
+        if major > 2 and Bytes is str:
+            # There are no old-style classes where this comes from.
+            module.__metaclass__ = type
     for space, name, kind, payload in entries:
         if kind == 'module':
             imported(payload)
@@ -65,6 +69,7 @@ def module_for(name):
     module = sys.modules.get(name)
     if module is None or module is started:
         module = sys.modules[name] = type(sys)(name)
+        module.__builtins__ = __builtins__
     return module
 
 
@@ -86,6 +91,7 @@ def compiled(file, first, rows, head, body, futures):
     except SyntaxError:
         error = sys.exc_info()[1]
         error.msg = '%s; this is Python %s' % (error.msg, sys.version.split()[0])
+        error.args = (error.msg,) + error.args[1:]
         raise
 
 
@@ -202,8 +208,7 @@ def bare(local, home, name, parameters, statement):
 
 
 def variable(box):
-    """A variable that functions can share, and that can be set later: by going on when its value is in the box."""
-    value = None
+    """A variable that functions can share, and that is set later, if at all: by going on when its value is in the box."""
     yield lambda: value
     value = box[0]
 

@@ -56,6 +56,10 @@ def error_named(name, text, args=()):
     return type(Exception)(name, (Exception,), {'__module__': 'hopvine'})(text)
 
 
+def closed_channel():
+    return error_named('ChannelClosed', 'the channel is closed')
+
+
 class Passage:
     """What a channel is made of, here. `ended`: nothing more comes; `closed`: nothing more goes."""
     ended = closed = 0
@@ -233,16 +237,24 @@ def channel(token):
 
 
 def call_with(stream, body, call=handlers[CALL]):
-    """Behind a call that names channels, those that it has not taken are closed: it has failed before, or was cancelled."""
-    named = [token for token in list(channels) if dump(unpack('>Q', token)[0]) in body]
+    """Behind a call that names channels, those that nobody has any more are closed."""
+    named = [channels[token] for token in list(channels) if dump(unpack('>Q', token)[0]) in body]
     call(stream, body)
-    for token in named:
-        queue(untaken, channels[token])
+    for passage in named:
+        queue(look_after, passage)
 
 
-def untaken(passage):
+def look_after(passage):
+    """The call has ended, or was cancelled before it began."""
     if passage.token in channels:
         passage.close()
+    elif not passage.closed:
+        # What the call had may hold itself; what is collected with it is the user's own.
+        try:
+            import gc
+            gc.collect()
+        except:
+            pass
 
 
 handlers[CHANNEL] = Passage

@@ -5,7 +5,7 @@ MAX_PARTS = 4000000
 # Conversations by context and number. The controller and the relay have the lower numbers.
 led = {}
 last_led = [0x40000000]
-# By context: the parts that it has been sent from here.
+# By context: the parts that it has.
 led_parts = {}
 # What of the messages from below is not whole.
 partial = [0]
@@ -41,7 +41,7 @@ class Wished:
         if type(value) is tuple:
             self.context, self.python = value
             lead_on()
-            led_parts.setdefault(self.context, {})
+            led_parts.setdefault(self.context, ['apply'])
         else:
             self.gone(value)
             self.leave()
@@ -70,18 +70,19 @@ class Wished:
         lock.release()
         flush()
 
-    def supply(self, name):
-        """Sends a part of the agent, once; not in the loop's thread."""
+    def supply(self, names):
+        """Has the controller send it these parts of the agent; not in the loop's thread."""
         parts = led_parts[self.context]
-        if name not in parts:
-            parts[name] = 1
-            body = ask(NEED, utf8('packed:' + name))[1]
-            Led(self, None).put(pack('B', PART) + body, END)
+        names = [name for name in names if name not in parts]
+        if names:
+            ask(NEED, utf8('give:%d:%s' % (self.context, ','.join(names))))
+            parts += names
 
 
 class Led:
     """A conversation with a context below. told(tag, body, end) is called in the loop's thread for each message; at its
-    early end with 0, why (a dict as of Wished) and END. Without told nothing comes back."""
+    early end with 0, why (a dict as of Wished) and END."""
+    priority = INTERACTIVE
     credit = allowed = WINDOW
     taken = early = size = cancelled = 0
     opening = OPEN
@@ -92,10 +93,9 @@ class Led:
         lock.acquire()
         last_led[0] += 2
         self.key = child.context, last_led[0]
-        if told:
-            led[self.key] = child.led[self.key] = self
+        led[self.key] = child.led[self.key] = self
         lock.release()
-        if told and child.why:
+        if child.why:
             self.over(child.why)
 
     def put(self, message, end=0):
@@ -103,6 +103,10 @@ class Led:
         self.unsent.append([message, 0, end])
         self.flow()
         lock.release()
+
+    def moved(self):
+        """A message has gone out; the lock is held."""
+        return
 
     def waiting(self):
         """How many bytes the other end has not allowed yet."""
@@ -116,10 +120,11 @@ class Led:
             piece = data[at:at + min(self.credit, 65535)]
             self.credit -= len(piece)
             message[1] += len(piece)
-            flags = INTERACTIVE | MORE
+            flags = self.priority | MORE
             if message[1] == len(data):
-                flags = INTERACTIVE | end
+                flags = self.priority | end
                 self.unsent.pop(0)
+                self.moved()
             self.push(self.opening, flags, piece)
             self.opening = DATA
 

@@ -32,9 +32,13 @@ class Hopvine:
     def __call__(self, *words, stdin=None, timeout=30, env=None):
         return self.start(*words, stdin=stdin, env=env).finish(timeout)
 
-    def start(self, *words, stdin=None, env=None, prefix=(), **popen):
-        options = self.options.get(words[0], []) if words else []
-        process = Process([*prefix, self.path, *words[:1], *options, *words[1:]], {**self.env, **(env or {})}, self.cwd, stdin, **popen)
+    def start(self, *words, prefix=(), **options):
+        own = self.options.get(words[0], []) if words else []
+        return self.program(*prefix, self.path, *words[:1], *own, *words[1:], **options)
+
+    def program(self, *words, stdin=None, env=None, **popen):
+        """Any program, where this one would be started."""
+        process = Process(words, {**self.env, **(env or {})}, self.cwd, stdin, **popen)
         self.processes.append(process)
         return process
 

@@ -1,13 +1,16 @@
 """A script's interpreter and another that it calls, without a controller between them: what functions.py makes of a call
 goes as it is to the agent's own code. For many pairs of interpreters in little time."""
 
+import atexit
 import functools
 import os
 import pathlib
+import shutil
 import tempfile
 
 from .binary import REPO
 from .process import Process
+from .typist import Typist
 
 BOOTSTRAP = REPO / 'bootstrap'
 # The agent's side: what of the core a call needs, and the parts; messages go through pipes.
@@ -41,9 +44,9 @@ while 1:
     tag, body, end = core.outcome(Stream(), source.read(core.unpack('>I', header)[0])[1:])
     send(tag, body)
 '''
-# The script's side: `from pair import call, Far`.
+# The script's side: `from pair import call, show`.
 NEAR = '''
-import os, subprocess, sys
+import json, os, subprocess, sys
 from hopvine import functions, wire
 words = os.environ['PAIR'].split(os.pathsep)
 
@@ -84,39 +87,51 @@ class Far(object):
         self.process.stdout.close()
         self.process.wait()
 
+def show(*values):
+    print(json.dumps(values, sort_keys=True)[1:-1])
+
 far = Far()
 call = far.call
 '''
 CORE = [BOOTSTRAP / f'core/{name}.py' for name in ('compat', 'frame', 'value', 'call')]
 PARTS = [BOOTSTRAP / f'parts/{name}.py' for name in ('rich', 'failure', 'produce', 'apply')]
-STUBS = 'thread_lock = lock = thread.allocate_lock()\ndef part(name):\n    return globals()[name]\n'
+STUBS = 'def part(name):\n    return globals()[name]\n'
 
 
 @functools.cache
 def library():
     """A folder with the package as a script finds it, and the other end's program."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix='hopvine-pair-'))
+    atexit.register(shutil.rmtree, folder)
     (folder / 'hopvine').mkdir()
     for path in (BOOTSTRAP / 'hopvine').glob('*.py'):
         (folder / 'hopvine' / path.name).symlink_to(path)
     names = [BOOTSTRAP / f'core/{name}.py' for name in ('compat', 'frame', 'value')] + [BOOTSTRAP / 'parts/rich.py']
     (folder / 'hopvine/wire.py').write_text('\n'.join(name.read_text() for name in names) + '\n' + STUBS)
-    init = folder / 'hopvine/__init__.py'
-    if not init.exists():
-        init.write_text('')
     (folder / 'pair.py').write_text(NEAR)
     (folder / 'far.py').write_text(FAR)
     return folder
 
 
 class Pair:
-    """`Pair(near, far).run(script)`: in the one, calling the other."""
+    """`pair(script)` runs it in the one, calling the other; `start` leaves it running."""
 
-    def __init__(self, near, far):
-        self.near, self.far = near, far
+    def __init__(self, near, far, cwd):
+        self.near, self.far, self.cwd = near, far, cwd
 
-    def start(self, words, cwd, stdin=None, **env):
+    def __call__(self, script, name='job.py', **env):
+        path = self.cwd / name
+        path.write_bytes(script if isinstance(script, bytes) else script.encode())
+        return self.start(name, **env).finish(30)
+
+    def start(self, *words, stdin=None, **env):
+        return Process([self.near.path, *words], self.env(env), self.cwd, stdin)
+
+    def typist(self, *words, **env):
+        return Typist([self.near.path, *words], self.env(env), self.cwd)
+
+    def env(self, more):
         folder = library()
-        pair = [self.far.path, str(folder / 'far.py'), *map(str, [*CORE, *PARTS])]
-        env = {**os.environ, 'PYTHONPATH': f'{folder}', 'PYTHONDONTWRITEBYTECODE': '1', 'PAIR': os.pathsep.join(pair), **env}
-        return Process([self.near.path, *words], env, cwd, stdin)
+        far = [self.far.path, str(folder / 'far.py'), *map(str, [*CORE, *PARTS])]
+        return {**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONIOENCODING': 'utf-8',
+                'PAIR': os.pathsep.join(far), **more}

@@ -424,6 +424,7 @@ impl Meaning {
             FromAgent::Trouble(text) => Self::Trouble(String::from_utf8_lossy(&text).into_owned()),
             FromAgent::Need(_)
             | FromAgent::Started(_)
+            | FromAgent::Join(_)
             | FromAgent::Noise(_)
             | FromAgent::Ended(_)
             | FromAgent::Asked(_)

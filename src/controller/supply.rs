@@ -68,14 +68,19 @@ impl Controller {
                 Some(part) => ToAgent::Part(part.packed.to_vec()),
                 None => return self.refuse(key),
             },
-            // To be run before the answer, and known to be there from then on.
-            Some(("own", name)) => match payload::part(name) {
-                Some(part) => {
-                    self.send_part(key.peer, part.name);
-                    ToAgent::Part(Vec::new())
-                }
+            // For itself, or for a context below it, there before the answer.
+            Some(("own", names)) => match self.send_parts(key.peer, key.peer, names) {
+                Some(()) => ToAgent::Part(Vec::new()),
                 None => return self.refuse(key),
             },
+            Some(("give", request)) => {
+                let (to, names) = request.split_once(':').unwrap_or((request, ""));
+                let to = ContextId(to.parse().unwrap_or_default());
+                match self.send_parts(key.peer, to, names) {
+                    Some(()) => ToAgent::Part(Vec::new()),
+                    None => return self.refuse(key),
+                }
+            }
             Some(("child", target)) => return self.handle_wish(key, target, now),
             Some(("script", name)) if self.settings.script => {
                 self.wants.push_back((key, name.to_owned()));
@@ -241,7 +246,9 @@ impl Controller {
             self.push(context, &ToAgent::Modules(pack(names, &[])));
         }
         let logs = if ours { top == "logging" } else { self.send_closure(context, imports, now) };
-        if logs || !ours || self.settings.log_level > 0 {
+        // What a script brings along as source is not known by the name of a module.
+        let brought = self.settings.script && top == payload::AGENT_MODULE;
+        if logs || !ours || brought || self.settings.log_level > 0 {
             self.send_part(context, "offer");
             self.send_part(context, "logs");
         }
@@ -279,6 +286,15 @@ impl Controller {
         }
         self.pack = Some(pack).filter(|_| reusable);
         logs
+    }
+
+    /// Parts that a context asks for, by their names with commas between; None where there is no such part, or it has no
+    /// say about `to`.
+    fn send_parts(&mut self, by: ContextId, to: ContextId, names: &str) -> Option<()> {
+        let parts: Option<Vec<_>> = names.split(',').map(payload::part).collect();
+        let parts = parts.filter(|_| self.line(to).contains(&by))?;
+        parts.into_iter().for_each(|part| self.send_part(to, part.name));
+        Some(())
     }
 
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {

@@ -1,0 +1,40 @@
+"""Scripts that import hopvine, run by any Python of this machine: with the package that the program brings."""
+
+import subprocess
+import textwrap
+
+HEAD = '''\
+# coding: utf-8
+from __future__ import print_function
+import os, sys, time
+import hopvine
+from hopvine import *
+def here(name, **options):
+    return Local(name, python=sys.executable, **options)
+'''
+
+
+class Scripts:
+    """`scripts(python, text, *words)` runs it to its end, `.start(...)` leaves it running. Before the text stands HEAD:
+    `here(name)` is a tunnel to the script's own interpreter."""
+
+    def __init__(self, hop):
+        self.hop = hop
+        self.package = hop.scratch / 'hopvine.zip'
+        with open(self.package, 'wb') as file:
+            subprocess.run([hop.path, 'api', '--package'], stdout=file, check=True)
+        self.env = {'PYTHONPATH': str(self.package), 'HOPVINE': str(hop.path), 'PYTHONDONTWRITEBYTECODE': '1',
+                    'PYTHONIOENCODING': 'utf-8'}
+
+    def __call__(self, python, text, *words, timeout=60, **options):
+        return self.start(python, text, *words, **options).finish(timeout)
+
+    def start(self, python, text, *words, env=None, name='script.py', **options):
+        script = self.hop.write(name, HEAD + textwrap.dedent(text))
+        return self.hop.program(python.path, script, *words, env={**self.env, **(env or {})}, **options)
+
+    def told(self, python, text, *words, **options):
+        """What it printed; anything on stderr, or another status than 0, fails the test."""
+        result = self(python, text, *words, **options)
+        assert (result.rc, result.err) == (0, b''), result
+        return result.lines
