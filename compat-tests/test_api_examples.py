@@ -173,10 +173,10 @@ def test_another_user_of_a_host_from_code_that_runs_there(scripts, python):
 def test_a_chain_of_ways(scripts, ssh, reachable, python):
     assert scripts.told(python, '''
         bastion = Tunnel('h1')
-        inner = bastion.sudo().ssh('h2')
+        inner = bastion.ssh('h2').sudo()
         other = Local('leaf', via=Tunnel('h3'), python=sys.argv[1])
         print(inner.host, inner.call(os.system, 'true'), other.host, other.call(os.system, 'exit 3') >> 8)
-    ''', reachable(python)) == ['h1/sudo:root/h2 0 leaf 3']
+    ''', reachable(python)) == ['h1/h2/sudo:root 0 leaf 3']
 
 
 @ENDS

@@ -1,6 +1,7 @@
 """Threads, interrupts and what happens beside them: who waits reads, nobody else is kept from anything."""
 
 import signal
+import subprocess
 import time
 
 import pytest
@@ -236,9 +237,8 @@ def test_a_script_that_ends_while_something_runs_ends_it(scripts, python):
             time.sleep(1000)
         tunnel = here('a')
         result = tunnel.call_async(stays)
-        tunnel.output = lambda *told: None
         sys.stdin.readline()
-    ''', stdin=-1)
+    ''', stdin=subprocess.PIPE)
     live.until(b'\n', 'err')
     pid = int(live.outputs['err'].decode().split()[-1])
     began = time.monotonic()

@@ -405,7 +405,7 @@ def test_what_shows_output_may_fail(scripts, python):
 @ENDS
 def test_names_and_paths(scripts, python):
     assert scripts.told(python, '''
-        Local.python = SSHTunnel.python = None
+        Local.nearest_python = lambda self: None
         tunnels = [
             Tunnel('web1'), Tunnel('web1', user='me', port='2222'), Tunnel('10.0.0.1', sudo=True), Tunnel('fe80::1'),
             Local('a/b c'), Sudo(), Sudo('app', 'mine'), Docker('d', 'python:3.12'), Docker('d', 'i', rm=False, user='u'),

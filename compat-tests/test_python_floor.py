@@ -25,6 +25,9 @@ NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py'
          'program.py': ['importlib', 'importlib.machinery', 'importlib.machinery.SourceFileLoader',
                         'importlib.machinery.SourcelessFileLoader', 'runpy', 'sys.__interactivehook__', 'sys.flags',
                         'zipimport.zipimporter'],
+         # Only ever at work in scripts, for which 2.7 is the oldest.
+         'link.py': ['bytearray', 'next', 'struct.Struct'], 'local.py': ['next', 'os.register_at_fork'],
+         'turns.py': ['threading.Thread.daemon'],
          'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 

@@ -5,14 +5,20 @@ borrowed = {}
 
 def by_library(frame):
     """Whether it is the standard library that looks for a module, at its top: what it misses there, it can do without."""
-    while frame and ('importlib' in frame.f_code.co_filename or frame.f_globals is globals()):
+    while 'importlib' in frame.f_code.co_filename or frame.f_globals is globals():
         frame = frame.f_back
-    if not frame:
-        # The agent itself, which can do without too.
-        return True
     source = frame.f_code.co_filename
     return frame.f_code.co_name == '<module>' and (
         source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source)
+
+
+def by_loop(frame):
+    """Whether it is the loop that imports: it would wait for an answer that it has to read itself, and can do without."""
+    while frame:
+        if frame.f_code.co_name == 'loop' and frame.f_globals is globals():
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Beyond(Roots):
@@ -20,7 +26,8 @@ class Beyond(Roots):
 
     def find_module(self, name, path=None):
         top = name.split('.')[0]
-        if top in roots or top in ('__main__', '__mp_main__') or by_library(sys._getframe(1)):
+        caller = sys._getframe(1)
+        if top in roots or top in ('__main__', '__mp_main__') or by_loop(caller) or by_library(caller):
             return None
         parent = '.'.join(name.split('.')[:-1])
         if name not in sources and (not parent or parent in sources and name[len(parent) + 1:] in sources[parent][3]):

@@ -201,7 +201,10 @@ def load_site():
             if hasattr(site, 'main'):
                 site.main()
             site_loads[0] = 'done'
-            sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, Misses)]
+            for finder in sys.meta_path:
+                # It stays in its place: the import that is under way counts on those behind it.
+                if isinstance(finder, Misses):
+                    finder.find_module = finder.find_spec = lambda *args: None
     finally:
         site_lock.release()
 
