@@ -275,7 +275,7 @@ def test_an_interrupted_call_is_gone_at_once(work, target, python, state):
 @EACH_ONCE
 @STOPPABLE
 def test_a_call_that_is_out_of_time_is_gone_at_once(work, target, python, state):
-    ends_as(work.be(target, python, state, options=['-t', '1s']), 124, 'timed_out')
+    ends_as(work.be(target, python, state, options=['-t', '2s']), 124, 'timed_out')
 
 
 @BOTH
@@ -290,7 +290,7 @@ def test_an_interrupted_command_is_gone_at_once(work, target):
 
 @BOTH
 def test_a_command_that_is_out_of_time_is_gone_at_once(work, target):
-    ends_as(work.run(target, COMMAND, ['-t', '1s'], lines=4), 124, 'timed_out')
+    ends_as(work.run(target, COMMAND, ['-t', '2s'], lines=4), 124, 'timed_out')
 
 
 # The same where this program runs the command.

@@ -4,6 +4,7 @@ ssh itself, asked to run Python and to bring it a line, is the measure: for the 
 as we do. What is sent while the answer is already on its way is not waited for, and does not count.
 """
 
+import json
 import pathlib
 import shlex
 import sys
@@ -76,14 +77,14 @@ def test_several_hosts_wait_for_their_links_together(hop, ssh, slow, plain):
 
 @pytest.fixture
 def flights(hop):
-    """`flights(function, *words)`: in how many flights the program sent all of a call and of its end; and the value."""
+    """`flights(function, *words)`: in how many flights the program sent all of a call and of its end; and its last line."""
     counted = hop.scratch / 'flights'
     target = hop.way_in(shlex.join([sys.executable, str(FLIGHTS), str(counted)]), 'long')
 
-    def flights(function, *words):
-        result = hop('call', '-w', target, '--path', 'lib', function, *words)
+    def flights(function, *words, verb='call'):
+        result = hop(verb, '-w', target, '--path', 'lib', function, *words)
         assert result.rc == 0, result
-        return int(counted.read_text()), result.value
+        return int(counted.read_text()), json.loads(result.lines[-1])
     return flights
 
 
@@ -120,6 +121,13 @@ def test_a_namespace_package_goes_out_with_its_call(hop, flights, of_a_standard_
     hop.write_all('lib', {'space/inner/leaf.py': 'from space.other import V\n\ndef f():\n    return V\n',
                           'space/other.py': 'V = 1\n'})
     assert flights('space.inner.leaf:f') == (of_a_standard_function, 1)
+
+
+@pytest.mark.parametrize('body', ['channel.send(beside.V)', 'yield beside.V'])
+def test_what_is_watched_goes_out_with_all_that_it_needs(hop, flights, of_a_standard_function, body):
+    hop.write_all('lib', {'app.py': f'import beside\n\ndef f(channel):\n    {body}\n', 'beside.py': 'V = 1\n'})
+    count, end = flights('app:f', verb='watch')
+    assert (count, end['items']) == (of_a_standard_function, 1), end
 
 
 def test_a_module_that_is_not_there_costs_nothing(hop, flights, of_a_standard_function):

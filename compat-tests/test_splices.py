@@ -313,6 +313,7 @@ def test_more_hosts_than_work_at_a_time_take_turns_together(tree, counted, sourc
     assert result.rc == 0 and down < 2 * SIZE + OVERHEAD_BYTES, down
 
 
+@pytest.mark.alone
 def test_an_interrupt_is_seen_while_a_thousand_are_started(hop, place):
     """All at once, as some of them share what they are sent."""
     endless = hop.scratch / 'endless'

@@ -227,7 +227,7 @@ def test_interrupted_calls_at_many_targets_are_gone_at_once(work):
 
 @pytest.mark.parametrize('state', ['sleeping', 'searching', 'a deaf child'])
 def test_a_call_that_is_out_of_time_is_gone_at_once(work, state):
-    work.be(LOCAL, NEWEST, state, options=['-t', '1s'])
+    work.be(LOCAL, NEWEST, state, options=['-t', '2s'])
     result = work.result()
     assert result.rc == 124 and result.only['error']['kind'] == 'timed_out', result
     work.ended = time.monotonic()

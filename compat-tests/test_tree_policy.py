@@ -14,7 +14,7 @@ AT_EACH_DEPTH = pytest.mark.parametrize('depth', DEPTHS)
 class Betrayed:
     """A call at the places of traitors, and the same at others, that wait for a gate until all lies have been told."""
 
-    def __init__(self, tree, fifo, lies, depth, behind='', patience='5s'):
+    def __init__(self, tree, fifo, lies, depth, behind='', patience='20s'):
         self.bell, self.gate, self.lied = fifo('bell'), fifo('gate'), fifo('lied')
         place = DEPTHS[depth]
         ways = [tree.way_by(traitor, how, self.lied, name=f'traitor{n or ""}') for n, how in enumerate(lies)]
@@ -27,7 +27,7 @@ class Betrayed:
     def until_told(self):
         """Their own ends have been told; the others go on."""
         for each in self.traitors:
-            self.live.until(f'{{"target":"{each}"'.encode(), timeout=10)
+            self.live.until(f'{{"target":"{each}"'.encode(), timeout=20)
         return self
 
     def until_lied(self):
@@ -107,7 +107,7 @@ def test_what_may_not_be_asked_is_refused_with_a_reply_and_a_line_in_the_log(bet
 @pytest.mark.parametrize('how', traitor.LOST)
 def test_what_breaks_the_protocol_costs_the_one_who_does_it(betrayed, together, depth, how):
     if how in SILENT:
-        result, told = together(SILENT, how, depth, patience='2s')
+        result, told = together(SILENT, how, depth, patience='5s')
     else:
         result, told = betrayed(how, depth).until_told().finish()
     assert lost(told, how), result
@@ -132,6 +132,6 @@ def test_a_relay_that_lies_harms_only_what_is_behind_it(betrayed, together, tree
         # It may lose its link before all of the lie is on its way.
         result, told = betrayed(how, depth, '/local:x').until_told().finish()
     else:
-        result, told = together(OTHERS, how, depth, behind='/local:x', patience='3s')
+        result, told = together(OTHERS, how, depth, behind='/local:x', patience='6s')
     assert not told['ok'] or how.startswith('words'), result
     assert b'\033' not in result.out + result.err and len(result.said.splitlines()) < 150, result

@@ -91,8 +91,10 @@ def run_text(name, text, argv):
 
 def run_file(path, argv):
     sys.argv[:] = argv
-    if sys.version_info >= (3, 9):
+    if sys.version_info >= (3, 14):
         path = os.path.abspath(path)
+    elif sys.version_info >= (3, 9):
+        path = os.path.join(os.getcwd(), path)
     if os.path.isdir(path) or is_archive(path):
         main_module()
         sys.path.insert(0, path)

@@ -5,6 +5,8 @@ import pkgutil
 import re
 import sys
 
+from hopvine.names import PYTHON_2
+
 MODULE, PACKAGE, NAMESPACE, EXTENSION = range(4)
 # Each interpreter has its own of these.
 OURS = ('hopvine', 'hopvine_core', '__main__', '__mp_main__')
@@ -49,6 +51,10 @@ class Found:
     def __init__(self, loader, path, folders):
         self.loader, self.path, self.folders = loader, path, folders
 
+    def is_namespace(self):
+        """Whether it is a package of folders only."""
+        return self.folders is not None and (self.loader is None or 'NamespaceLoader' in type(self.loader).__name__)
+
 
 def find(name):
     """Returns what the interpreter would load by that name, or None."""
@@ -63,13 +69,18 @@ def find(name):
             return None
     for finder in list(sys.meta_path):
         found = None
-        if hasattr(finder, 'find_spec'):
-            found = of_spec(finder.find_spec(name, path))
+        if hasattr(finder, 'find_spec') and not PYTHON_2:
+            try:
+                found = of_spec(finder.find_spec(name, path))
+            except KeyError:
+                # Python's own looks for the parent of a namespace package among what is loaded.
+                folders = [os.path.join(folder, name.split('.')[-1]) for folder in path]
+                found = Found(None, '', [folder for folder in folders if os.path.isdir(folder)])
         elif hasattr(finder, 'find_module'):
             found = of_loader(name, finder.find_module(name, path))
         if found:
             return found
-    if not hasattr(sys, 'implementation'):
+    if PYTHON_2:
         return by_path(name, path)
 
 
@@ -139,7 +150,7 @@ def module(name):
     names = []
     if found.folders is not None:
         names = names_in(name, found.folders)
-        if not found.path:
+        if found.is_namespace():
             return NAMESPACE, found.folders[0], b_empty, names
     source = source_of(name, found)
     if source is None:
@@ -198,7 +209,7 @@ def data(package, path):
         return None
     found = find(package)
     # Any folder is a namespace package: only one that the program has imported is meant as such.
-    if not found or found.folders is None or not found.path and package not in sys.modules:
+    if not found or found.folders is None or found.is_namespace() and package not in sys.modules:
         return None
     for folder in found.folders:
         if os.path.isdir(folder):

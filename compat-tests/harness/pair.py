@@ -10,6 +10,7 @@ import tempfile
 
 from .binary import REPO
 from .process import Process
+from .typist import Typist
 
 BOOTSTRAP = REPO / 'bootstrap'
 # The agent's side: what of the core a call needs, and the parts; messages go through pipes.
@@ -124,8 +125,13 @@ class Pair:
         return self.start(name, **env).finish(30)
 
     def start(self, *words, stdin=None, **env):
+        return Process([self.near.path, *words], self.env(env), self.cwd, stdin)
+
+    def typist(self, *words, **env):
+        return Typist([self.near.path, *words], self.env(env), self.cwd)
+
+    def env(self, more):
         folder = library()
         far = [self.far.path, str(folder / 'far.py'), *map(str, [*CORE, *PARTS])]
-        env = {**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONIOENCODING': 'utf-8',
-               'PAIR': os.pathsep.join(far), **env}
-        return Process([self.near.path, *words], env, self.cwd, stdin)
+        return {**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONIOENCODING': 'utf-8',
+                'PAIR': os.pathsep.join(far), **more}

@@ -1,12 +1,14 @@
 //! What was typed, as types: no environment, no I/O. The help texts are the reference.
 
 mod options;
+mod watch;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{Agent, Color, Fleet, Guest, Reach, Relaying, Rerun, Secret, Share, Shown, Way, Work};
 use std::ffi::OsString;
 use std::path::PathBuf;
+pub use watch::Watch;
 
 /// Runs Python functions and commands on machines that have nothing installed but a way in and some Python.
 #[derive(Debug, Parser)]
@@ -32,6 +34,9 @@ pub enum Command {
     Run(Run),
     /// Call a Python function on each host and print what it returns
     Call(Call),
+    /// Call a Python function on each host and print its messages as they come, as lines of JSON
+    #[command(after_help = watch::HELP)]
+    Watch(Watch),
     /// Print the hosts where a Python function returns something true, folded: made for $(...)
     #[command(after_help = FILTER_HELP)]
     Filter(Filter),

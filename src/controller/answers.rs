@@ -60,6 +60,9 @@ impl Controller {
         let key = source.key;
         match (FromAgent::take(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
+            (Ok(FromAgent::Join(order)), None) if opens && self.settings.script => {
+                self.joins.push_back((key, order));
+            }
             (Ok(FromAgent::Need(name)), None) if name.is_empty() => self.end_wish(key),
             (Ok(message), Some(operation)) => self.handle_answer(operation, source, message),
             // Output that belongs to no call: a background process goes on writing.

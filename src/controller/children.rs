@@ -115,7 +115,7 @@ impl Controller {
     /// Whoever wished for a context has no more use for it; the answer tells that it has gone, or is for others.
     pub(super) fn end_wish(&mut self, key: StreamKey) {
         let Some(child) = self.wishes.held.remove(&key) else { return };
-        self.close_wished(child);
+        self.close(child);
         if self.contexts.get(&child).is_some_and(|context| context.users > 0) {
             if let Some(keys) = self.wishes.hearers.get_mut(&child) {
                 keys.retain(|other| *other != key);

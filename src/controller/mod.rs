@@ -3,6 +3,7 @@
 
 mod answers;
 mod attempt;
+mod beside;
 mod children;
 mod commands;
 mod context;
@@ -34,6 +35,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::splice::Splices;
 use crate::proto::stream::{StreamKey, Streams};
+use crate::proto::value::Value;
 use crate::route::LinkId;
 use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
@@ -158,6 +160,8 @@ pub struct Controller {
     supplies: Vec<StreamKey>,
     /// What a script's interpreter is to be asked for.
     wants: VecDeque<(StreamKey, String)>,
+    /// What contexts want of tunnels that they may have been granted.
+    joins: VecDeque<(StreamKey, Value)>,
     /// What the last call brought along.
     pack: Option<Pack>,
     /// For the user, the first of them now.
@@ -236,6 +240,7 @@ impl Controller {
             next_operation: 0,
             supplies: Vec::new(),
             wants: VecDeque::new(),
+            joins: VecDeque::new(),
             pack: None,
             questions: VecDeque::new(),
             commands: VecDeque::new(),

@@ -7,9 +7,12 @@ use crate::proto::entry::Piece;
 use crate::proto::frame::Priority;
 use crate::proto::message::{FromAgent, Own, ToAgent};
 use crate::proto::stream::StreamKey;
-use crate::proto::value::{Builder, Node, Value};
+use crate::proto::value::{Builder, Node, NodeId, Value};
 use crate::sys::stdio::Stream;
 use std::time::Instant;
+
+/// The part of the agent that watches, and its function.
+const WATCH: &str = "watch";
 
 /// An operation of this controller; not used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +28,14 @@ pub enum Request {
         /// A tuple of a tuple and a dict.
         arguments: Value,
         own: Own,
+    },
+    /// A call that brings messages while it goes on: what a generator yields, or what a function sends on the
+    /// channel that it takes.
+    Watch {
+        /// `module:name`
+        function: String,
+        /// A tuple of a tuple and a dict.
+        arguments: Value,
     },
     Run(Run),
     Script(Script),
@@ -199,7 +210,9 @@ impl Request {
     /// A command's input and output may be of any size; a call's answer is waited for.
     pub fn priority(&self) -> Priority {
         match self {
-            Self::Call { .. } | Self::Channel(_) | Self::Builtin(_) => Priority::Interactive,
+            Self::Call { .. } | Self::Watch { .. } | Self::Channel(_) | Self::Builtin(_) => {
+                Priority::Interactive
+            }
             Self::Run(_) | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => Priority::Bulk,
         }
     }
@@ -213,6 +226,7 @@ impl Request {
             }
             Self::Call { own: Own::Thread, .. } => &["threaded"],
             Self::Call { own: Own::Process, .. } => &["process"],
+            Self::Watch { .. } => &["offer", "produce", WATCH],
             Self::Builtin(name) => std::slice::from_ref(name),
             Self::Run(_) => &["adopt", "input", "run"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
@@ -228,7 +242,7 @@ impl Request {
             Self::Run(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
-            Self::Call { .. } | Self::Script(_) | Self::Channel(_) => true,
+            Self::Call { .. } | Self::Watch { .. } | Self::Script(_) | Self::Channel(_) => true,
         }
     }
 
@@ -236,9 +250,9 @@ impl Request {
     pub fn imports(&self) -> Option<Imports<'_>> {
         match self {
             Self::Call { function, imports, .. } => {
-                let own = function.split(':').next().unwrap_or(function);
-                Some(Imports::Module(imports.as_deref().unwrap_or(own)))
+                Some(Imports::Module(imports.as_deref().unwrap_or(module_of(function))))
             }
+            Self::Watch { function, .. } => Some(Imports::Module(module_of(function))),
             Self::Script(script) => Some(Imports::Script(&script.source)),
             Self::Run(_) | Self::Put(_) | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => None,
         }
@@ -250,16 +264,17 @@ impl Request {
             Self::Call { function, arguments, own, .. } => {
                 ToAgent::Call { function: function.clone(), arguments: arguments.clone(), own: *own }
             }
+            Self::Watch { function, arguments } => {
+                let mut builder = Builder::default();
+                let given = vec![builder.text(function), builder.copy(arguments)];
+                own_call(WATCH, given, builder)
+            }
             Self::Run(run) => ToAgent::Run(run.order()),
             Self::Script(script) => ToAgent::Script(script.order()),
             Self::Put(put) => ToAgent::Put(put.order(joined)),
             Self::Fetch(fetch) => ToAgent::Fetch(fetch.order(joined)),
             Self::Channel(token) => ToAgent::Channel(*token),
-            Self::Builtin(name) => ToAgent::Call {
-                function: format!("{AGENT_MODULE}:{name}"),
-                arguments: no_arguments(),
-                own: Own::Nothing,
-            },
+            Self::Builtin(name) => own_call(name, Vec::new(), Builder::default()),
         }
     }
 
@@ -269,7 +284,9 @@ impl Request {
             Self::Run(Run { stdin, .. })
             | Self::Script(Script { stdin, .. })
             | Self::Put(Put { stdin, .. }) => *stdin == Feed::Piped,
-            Self::Call { .. } | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => false,
+            Self::Call { .. } | Self::Watch { .. } | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => {
+                false
+            }
         }
     }
 
@@ -340,10 +357,25 @@ impl Script {
 
 /// What a call is given that takes nothing.
 pub fn no_arguments() -> Value {
-    let mut builder = Builder::default();
-    let pair = vec![builder.add(Node::Tuple(Vec::new())), builder.add(Node::Dict(Vec::new()))];
+    arguments(Vec::new(), Builder::default())
+}
+
+/// What a call is given that takes no names.
+fn arguments(positional: Vec<NodeId>, mut builder: Builder) -> Value {
+    let pair = vec![builder.add(Node::Tuple(positional)), builder.add(Node::Dict(Vec::new()))];
     let root = builder.add(Node::Tuple(pair));
     builder.finish(root)
+}
+
+/// A call of one of the agent's own functions.
+fn own_call(name: &str, given: Vec<NodeId>, builder: Builder) -> ToAgent {
+    let function = format!("{AGENT_MODULE}:{name}");
+    ToAgent::Call { function, arguments: arguments(given, builder), own: Own::Nothing }
+}
+
+/// Of `module:name`.
+fn module_of(function: &str) -> &str {
+    function.split(':').next().unwrap_or(function)
 }
 
 impl Run {
@@ -392,6 +424,7 @@ impl Meaning {
             FromAgent::Trouble(text) => Self::Trouble(String::from_utf8_lossy(&text).into_owned()),
             FromAgent::Need(_)
             | FromAgent::Started(_)
+            | FromAgent::Join(_)
             | FromAgent::Noise(_)
             | FromAgent::Ended(_)
             | FromAgent::Asked(_)
@@ -410,6 +443,20 @@ fn exit_status(status: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::json;
+
+    #[test]
+    fn a_watched_function_is_named_to_the_agent_and_brings_its_own_imports() {
+        let watch = Request::Watch { function: "a.b:C.f".to_owned(), arguments: no_arguments() };
+        assert!(matches!(watch.imports(), Some(Imports::Module("a.b"))));
+        let ToAgent::Call { function, arguments, own: Own::Nothing } = watch.message(None) else {
+            panic!("is a call")
+        };
+        let told = |value: &Value| json::to_json(value, 100);
+        assert_eq!(function, "hopvine_core:watch");
+        assert_eq!(told(&arguments).as_deref(), Some(r#"[["a.b:C.f",[[],{}]],{}]"#));
+        assert!(watch.parts().iter().all(|name| payload::part(name).is_some()));
+    }
 
     #[test]
     fn statuses_are_those_of_a_shell() {

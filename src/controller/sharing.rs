@@ -9,6 +9,7 @@ use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::message::{FromAgent, ResetReason, ToAgent};
 use crate::proto::splice::SpliceEvent;
 use crate::proto::stream::{FIRST_JOINED, StreamKey};
+use crate::proto::value::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -134,6 +135,17 @@ impl Controller {
         }
         self.collect_frames();
         submitted.into_iter().flatten().collect()
+    }
+
+    /// A context wants a file moved to or from another one; whether it may, its owner knows, who answers by [`Self::joined`].
+    pub fn poll_join(&mut self) -> Option<(StreamKey, Value)> {
+        self.joins.pop_front()
+    }
+
+    /// What has come of that: a tuple of whether all is well, and a result or an error.
+    pub fn joined(&mut self, key: StreamKey, told: Value) {
+        self.streams.send(key, ToAgent::Data(told).encode(), true);
+        self.collect_frames();
     }
 
     /// Ends what feeds others at once; they hear of it from their relays.

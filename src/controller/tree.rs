@@ -2,7 +2,6 @@
 //! by messages to it, and what a relay holds already is not sent to it again.
 
 use super::context::{Context, Place, State};
-use super::operation::Request;
 use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
@@ -88,29 +87,11 @@ impl Controller {
         Ok(at)
     }
 
-    /// Returns the context that can do what is asked: one that may be this binary leaves to an agent of
-    /// its own what only Python can do.
-    pub(super) fn able(&mut self, id: ContextId, request: &Request, now: Instant) -> ContextId {
-        let is_native = |context: &&mut Context| context.runtime != Runtime::Python;
-        let context = self.contexts.get_mut(&id).filter(is_native);
-        let Some(context) = context.filter(|context| request.is_for_python(context.runtime)) else {
-            return id;
-        };
-        let mut target = context.target.clone();
-        target.hops.push(Hop::local(""));
-        let random = context.take_random();
-        let known = self.by_path.get(&target.hops).copied().filter(|id| self.is_usable(*id));
-        match known {
-            Some(known) => known,
-            None => self.start_context(id, &target.hops, &target, Runtime::Python, random, now).unwrap_or(id),
-        }
-    }
-
-    fn is_usable(&self, id: ContextId) -> bool {
+    pub(super) fn is_usable(&self, id: ContextId) -> bool {
         self.contexts.get(&id).is_some_and(|context| context.state != State::Closing && !context.goes_last)
     }
 
-    fn start_context(
+    pub(super) fn start_context(
         &mut self,
         parent: ContextId,
         hops: &[Hop],
@@ -229,24 +210,17 @@ impl Controller {
         found
     }
 
-    /// One user less; a context that has none, nor any child, ends, with all that runs in it.
+    /// One user less; a context that has none, nor leads to one that has, ends, with all that runs in it and all that
+    /// code there has opened.
     pub fn close(&mut self, id: ContextId) {
         let Some(context) = self.contexts.get_mut(&id) else { return };
         context.users = context.users.saturating_sub(1);
-        if context.users == 0 && !self.has_children(id) {
+        let (users, level) = (context.users, context.level);
+        let wanted = |id: &ContextId| {
+            self.contexts.get(id).is_some_and(|context| context.users > 0 && context.level == level)
+        };
+        if users == 0 && !self.subtree(id).iter().any(wanted) {
             self.let_go(id);
-        }
-    }
-
-    /// The same for a context that code has asked for: what it has led on to itself ends with it.
-    pub(super) fn close_wished(&mut self, id: ContextId) {
-        let has_children = self.has_children(id);
-        match self.contexts.get_mut(&id) {
-            Some(context) if context.users == 1 && context.level > 1 && has_children => {
-                context.users = 0;
-                self.let_go(id);
-            }
-            Some(_) | None => self.close(id),
         }
     }
 

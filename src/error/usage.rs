@@ -151,6 +151,10 @@ pub enum UsageError {
     NoneFailed,
     /// Standard output takes one file of one host.
     FetchOutput,
+    /// What is shown of many hosts at their ends.
+    FoldedMessages {
+        option: &'static str,
+    },
     /// More than one target to put from.
     Origin,
     /// A remote name that no system has.
@@ -285,6 +289,9 @@ impl fmt::Display for UsageError {
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")
+            }
+            Self::FoldedMessages { option } => {
+                write!(f, "{option} tells what hosts have said when they have ended; watch tells it as it comes")
             }
             Self::Origin => f.write_str("--from takes one target; what is put comes from one place"),
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),

@@ -77,7 +77,7 @@ impl Ledger {
     /// What a generator has yielded.
     pub fn item(&mut self, job: Job, line: Line<'_>, target: &str, value: &Value) {
         self.collected.entry(job).or_default().count_item();
-        let text = result::item(&line.fields(), target, value, MAX_JSON_BYTES);
+        let text = result::item(&line.fields(), target, "item", value, MAX_JSON_BYTES);
         self.page.push(Stream::Out, text.as_bytes());
     }
 

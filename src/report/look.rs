@@ -22,6 +22,8 @@ pub enum ResultKind {
     Matches {
         wanted: bool,
     },
+    /// Messages, as they come; what the call printed is told at its end.
+    Messages,
     /// What has become of files: a dict, shown to people as its values in one line.
     Files,
 }

@@ -178,9 +178,11 @@ impl Reporter {
     fn shown_on(&self, stream: Stream) -> Stream {
         match self.result {
             ResultKind::Output => stream,
-            ResultKind::Value | ResultKind::Outline | ResultKind::Matches { .. } | ResultKind::Files => {
-                Stream::Err
-            }
+            ResultKind::Value
+            | ResultKind::Outline
+            | ResultKind::Matches { .. }
+            | ResultKind::Messages
+            | ResultKind::Files => Stream::Err,
         }
     }
 
@@ -194,11 +196,12 @@ impl Reporter {
         self.page.push_remote(Stream::Out, bytes);
     }
 
-    /// What a generator has yielded: a line for each, as it comes.
+    /// What a generator has yielded, or a message: a line for each, as it comes.
     pub fn item(&mut self, place: Place, value: &Value) {
         if self.layout == Layout::Json {
             self.collected.entry(place).or_default().count_item();
-            let line = result::item(&[], &self.names[place], value, MAX_JSON_BYTES);
+            let name = if self.result == ResultKind::Messages { "value" } else { "item" };
+            let line = result::item(&[], &self.names[place], name, value, MAX_JSON_BYTES);
             self.page.push(Stream::Out, line.as_bytes());
             self.keep_value(place, value);
         } else {
@@ -280,7 +283,9 @@ impl Reporter {
             ResultKind::Files if self.contents => Some(Vec::new()),
             ResultKind::Matches { .. } => Some(Vec::new()),
             ResultKind::Files => Some(vec![outline::in_one_line(value, &["files"])]),
-            ResultKind::Output | ResultKind::Value => Some(vec![json::to_json(value, MAX_JSON_BYTES)?]),
+            ResultKind::Output | ResultKind::Value | ResultKind::Messages => {
+                Some(vec![json::to_json(value, MAX_JSON_BYTES)?])
+            }
         }
     }
 

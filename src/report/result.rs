@@ -79,10 +79,13 @@ pub(super) fn object(
     fields
         .extend([("target", text(target)), ("ok", outcome.as_ref().is_ok_and(Answer::is_well).to_string())]);
     match outcome {
-        Ok(Answer::Value(value)) => match json::to_json(value, max_bytes) {
-            Some(value) => fields.push(("value", value)),
-            None => fields.push(("value", TOO_LARGE.to_owned())),
-        },
+        Ok(Answer::Value(value)) => {
+            if collected.items > 0 {
+                fields.push(("items", collected.items.to_string()));
+            }
+            let value = json::to_json(value, max_bytes);
+            fields.push(("value", value.unwrap_or_else(|| TOO_LARGE.to_owned())));
+        }
         Ok(Answer::Exhausted) => fields.push(("items", collected.items.to_string())),
         Ok(Answer::Exit(status)) => fields.push(("rc", status.to_string())),
         Err(_) => {}
@@ -103,10 +106,16 @@ pub(super) fn object(
     join(&fields) + "\n"
 }
 
-/// Returns the line for one item of a generator.
-pub(super) fn item(head: &[Field], target: &str, value: &Value, max_bytes: usize) -> String {
+/// Returns the line for one item of a generator, or a message, under that name.
+pub(super) fn item(
+    head: &[Field],
+    target: &str,
+    name: &'static str,
+    value: &Value,
+    max_bytes: usize,
+) -> String {
     let value = json::to_json(value, max_bytes).unwrap_or_else(|| TOO_LARGE.to_owned());
-    let fields = [("target", json::text_or_bytes(target.as_bytes())), ("item", value)];
+    let fields = [("target", json::text_or_bytes(target.as_bytes())), (name, value)];
     join(&[head, &fields].concat()) + "\n"
 }
 

@@ -2,6 +2,7 @@
 //! (docs/PROTOCOL.md, "Guests"). It ends when its guest has gone, with all that it has started.
 
 mod asked;
+mod grants;
 mod moving;
 mod telling;
 mod tunnels;
@@ -50,6 +51,8 @@ struct Desk {
     /// Of what is asked: whose output, or input, waits for credit.
     in_debt: BTreeSet<OperationId>,
     moving: Vec<Moving>,
+    /// By a context and a token: which tunnel what runs there has been given.
+    grants: HashMap<(ContextId, u32), u32>,
     /// What the guest's interpreter has been asked for, and for whom.
     wants: HashMap<StreamKey, (StreamKey, String)>,
     /// Whether details are told too.
@@ -197,6 +200,7 @@ impl Session {
             }
             ToController::Put(order) => self.put(key, &order),
             ToController::Fetch(order) => self.fetch(key, &order),
+            ToController::Grant(order) => self.grant(&order),
             ToController::Found(_) => return Ok(Err(MessageError::BadRecord)),
         }
         Ok(Ok(()))
@@ -250,6 +254,10 @@ impl Session {
             let key =
                 self.streams.open(GUEST, Priority::Interactive, ToGuest::Need(name.clone()).encode(), false);
             self.desk.wants.insert(key, (asker, name));
+        }
+        while let Some((asker, order)) = self.controller.poll_join() {
+            worked = true;
+            self.join(asker, &order);
         }
         for note in self.controller.take_notes() {
             self.tell_note(&note);

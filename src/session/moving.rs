@@ -1,8 +1,8 @@
 //! Files that a guest has put or fetched: one stream for each order, on which comes what has become of it for
 //! each of its tunnels.
 
+use super::Session;
 use super::telling::error_node;
-use super::{MAX_UNSENT_BYTES, Session};
 use crate::controller::Controller;
 use crate::controller::fleet::Begun;
 use crate::controller::operation::{Answer, Feed, Fetch, OperationId, Put, Report, Request, Said, Transfer};
@@ -22,13 +22,21 @@ use std::path::PathBuf;
 /// One order.
 #[derive(Debug)]
 pub(super) struct Moving {
-    stream: StreamKey,
-    transfers: Transfers,
+    pub(super) asker: Asker,
+    pub(super) transfers: Transfers,
     /// Those that run: whose tunnel's they are, and what that is called.
-    running: HashMap<OperationId, (u32, String)>,
+    pub(super) running: HashMap<OperationId, (u32, String)>,
     /// To be asked again, alone, where one is left behind.
-    request: Request,
-    cancelled: bool,
+    pub(super) request: Request,
+    pub(super) cancelled: bool,
+}
+
+/// Who is told what has come of it, and on which stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    Guest(StreamKey),
+    /// Remote code.
+    Context(StreamKey),
 }
 
 impl Moving {
@@ -58,7 +66,7 @@ impl Session {
         for number in numbers {
             match self.context_of(number) {
                 Ok((context, host)) => found.push((number, context, host)),
-                Err(error) => self.tell_moved(key, number, "", &Err(error), false),
+                Err(error) => self.tell_moved(Asker::Guest(key), number, "", &Err(error), false),
             }
         }
         let contexts: Vec<_> = found.iter().map(|(_, context, _)| *context).collect();
@@ -72,7 +80,13 @@ impl Session {
         if running.is_empty() {
             return self.streams.send(key, Vec::new(), true);
         }
-        self.desk.moving.push(Moving { stream: key, transfers, running, request, cancelled: false });
+        self.desk.moving.push(Moving {
+            asker: Asker::Guest(key),
+            transfers,
+            running,
+            request,
+            cancelled: false,
+        });
     }
 
     pub(super) fn fetch(&mut self, key: StreamKey, order: &Value) {
@@ -90,14 +104,20 @@ impl Session {
         };
         let (context, host) = match self.context_of(number) {
             Ok(found) => found,
-            Err(error) => return self.tell_moved(key, number, "", &Err(error), true),
+            Err(error) => return self.tell_moved(Asker::Guest(key), number, "", &Err(error), true),
         };
         let request = Request::Fetch(Fetch { path: remote, transfer });
         let operation = self.controller.submit(context, &request, clock::now());
         let mut transfers = Transfers::new(Plan::Fetch(vec![Some(local)], transfer));
         transfers.start(Begun { operation, feeder: operation, place: 0 });
         let running = HashMap::from([(operation, (number, host))]);
-        self.desk.moving.push(Moving { stream: key, transfers, running, request, cancelled: false });
+        self.desk.moving.push(Moving {
+            asker: Asker::Guest(key),
+            transfers,
+            running,
+            request,
+            cancelled: false,
+        });
     }
 
     /// Whether what comes has to wait for the next turn.
@@ -136,8 +156,8 @@ impl Session {
             }
         }
         if moving.running.is_empty() {
-            if moving.cancelled {
-                self.streams.confirm(moving.stream);
+            if let (true, Asker::Guest(key)) = (moving.cancelled, moving.asker) {
+                self.streams.confirm(key);
             }
         } else {
             self.desk.moving.push(moving);
@@ -154,13 +174,13 @@ impl Session {
             self.note("warning", &host, remark);
         }
         if !moving.cancelled {
-            self.tell_moved(moving.stream, number, &host, &outcome, moving.running.is_empty());
+            self.tell_moved(moving.asker, number, &host, &outcome, moving.running.is_empty());
         }
     }
 
     fn tell_moved(
         &mut self,
-        key: StreamKey,
+        asker: Asker,
         number: u32,
         host: &str,
         outcome: &Result<Answer, HostError>,
@@ -172,15 +192,24 @@ impl Session {
             Ok(Answer::Exhausted | Answer::Exit(_)) => builder.add(Node::None),
             Err(error) => error_node(&mut builder, host, error),
         };
-        let fields =
-            vec![builder.add(Node::Int(number.into())), builder.add(Node::Bool(outcome.is_ok())), told];
-        let root = builder.add(Node::Tuple(fields));
-        self.streams.send(key, ToGuest::Moved(builder.finish(root)).encode(), last);
+        let number = builder.add(Node::Int(number.into()));
+        let fields = [number, builder.add(Node::Bool(outcome.is_ok())), told];
+        match asker {
+            Asker::Guest(key) => {
+                let root = builder.add(Node::Tuple(fields.to_vec()));
+                self.streams.send(key, ToGuest::Moved(builder.finish(root)).encode(), last);
+            }
+            Asker::Context(key) => {
+                let root = builder.add(Node::Tuple(fields[1..].to_vec()));
+                self.controller.joined(key, builder.finish(root));
+            }
+        }
     }
 
     /// Stops what the guest does not want any more; returns whether there was such an order.
     pub(super) fn stop_moving(&mut self, key: StreamKey) -> bool {
-        let Some(moving) = self.desk.moving.iter_mut().find(|moving| moving.stream == key) else {
+        let Some(moving) = self.desk.moving.iter_mut().find(|moving| moving.asker == Asker::Guest(key))
+        else {
             return false;
         };
         moving.cancelled = true;
@@ -192,7 +221,7 @@ impl Session {
     pub(super) fn feed_moving(&mut self) -> io::Result<bool> {
         let mut more = false;
         for moving in &mut self.desk.moving {
-            moving.transfers.next_turn(self.streams.unsent_bytes(moving.stream) > MAX_UNSENT_BYTES);
+            moving.transfers.next_turn(false);
             for feeder in moving.transfers.feeders() {
                 more |= moving.transfers.feed(feeder, &mut self.controller, None)?;
             }
@@ -205,7 +234,7 @@ fn path(order: &Value, name: &str) -> Option<PathBuf> {
     order.get(name).and_then(|id| order.bytes(id)).map(|bytes| OsString::from_vec(bytes).into())
 }
 
-fn transfer(order: &Value) -> Transfer {
+pub(super) fn transfer(order: &Value) -> Transfer {
     let flag = |name| order.get(name).is_some_and(|id| order.is_true(id));
     Transfer { tree: flag("tree"), keep: flag("keep"), packed: flag("packed") }
 }

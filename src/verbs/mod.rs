@@ -37,6 +37,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::Run(run) => drive::with(Guardian::start()?, prepare::run(&run), &run.fleet),
         Command::Call(call) => drive::with(Guardian::start()?, prepare::call(&call), &call.fleet),
+        Command::Watch(watch) => drive::with(Guardian::start()?, prepare::watch(&watch), &watch.fleet),
         Command::Filter(filter) => {
             drive::with(Guardian::start()?, prepare::filter(&filter), &filter.call.fleet)
         }

@@ -64,8 +64,21 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
         Some(cli::Own::Thread) => Own::Thread,
         Some(cli::Own::Process) => Own::Process,
     };
-    let request = Request::Call { function, imports: None, arguments: arguments(typed)?, own };
+    let arguments = arguments(&typed.arguments, &typed.keywords)?;
+    let request = Request::Call { function, imports: None, arguments, own };
     prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
+}
+
+/// A call that brings messages, which are shown as they come.
+pub(super) fn watch(typed: &cli::Watch) -> Result<Prepared, UsageError> {
+    let shown = &typed.fleet.shown;
+    let folded = [(shown.fold, "-b"), (shown.fold_all, "-B"), (shown.diff, "--diff")];
+    if let Some((_, option)) = folded.into_iter().find(|(given, _)| *given) {
+        return Err(UsageError::FoldedMessages { option });
+    }
+    let (function, root) = locate(&typed.function)?;
+    let request = Request::Watch { function, arguments: arguments(&typed.arguments, &typed.keywords)? };
+    prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Messages)
 }
 
 /// A call, of which only the hosts are of interest where it is true, or where it is not.
@@ -408,17 +421,17 @@ fn is_dotted(name: &str) -> bool {
 }
 
 /// A tuple of the positional arguments and a dict of the named ones.
-fn arguments(typed: &cli::Call) -> Result<Value, UsageError> {
+fn arguments(words: &[String], keywords: &[String]) -> Result<Value, UsageError> {
     let mut builder = Builder::default();
-    let positional = typed.arguments.iter().map(|argument| json::argument(argument, &mut builder)).collect();
+    let positional = words.iter().map(|argument| json::argument(argument, &mut builder)).collect();
     let mut named = Vec::new();
-    for keyword in &typed.keywords {
+    for keyword in keywords {
         let pair = keyword.split_once('=').filter(|(name, _)| is_name(name));
         let Some((name, value)) = pair else { return Err(UsageError::Keyword { typed: keyword.clone() }) };
         named.push((builder.text(name), json::argument(value, &mut builder)));
     }
     arguments_of(positional, named, builder).ok_or_else(|| {
-        let argument = typed.arguments.iter().chain(&typed.keywords).max_by_key(|argument| argument.len());
+        let argument = words.iter().chain(keywords).max_by_key(|argument| argument.len());
         UsageError::TooDeep {
             argument: argument.map(|text| text.chars().take(60).collect()).unwrap_or_default(),
         }

@@ -110,6 +110,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
             format!("run {}", words.join(" "))
         }
         (Request::Call { function, arguments, .. }, _) => format!("call {function}({})", passed(arguments)),
+        (Request::Watch { function, arguments }, _) => format!("watch {function}({})", passed(arguments)),
         (Request::Script(script), _) => {
             format!("script {} {}", script.name, script.words.join(" ")).trim_end().to_owned()
         }

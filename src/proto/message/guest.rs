@@ -16,6 +16,8 @@ pub enum ToController {
     Put(Value),
     /// A file comes from a tunnel: a dict of `tunnel`, `remote`, `local`, `keep`, `tree`, `packed`.
     Fetch(Value),
+    /// What runs behind a tunnel may have files moved to and from another one, by a token: a dict of `tunnel`, `to`, `token`.
+    Grant(Value),
     /// The answer to a request for a module or a data file.
     Found(Value),
 }
@@ -55,6 +57,7 @@ impl ToController {
             69 => Self::Fetch(Value::decode(body)?),
             71 => Self::Found(Value::decode(body)?),
             73 => Self::Setup(Value::decode(body)?),
+            74 => Self::Grant(Value::decode(body)?),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }
@@ -84,7 +87,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_a_message_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let known = |tag| matches!(tag, 64 | 67..=69 | 71 | 73);
+            let known = |tag| matches!(tag, 64 | 67..=69 | 71 | 73 | 74);
             prop_assert!(ToController::decode(&bytes).is_err() || known(bytes[0]));
         }
     }

@@ -21,6 +21,8 @@ pub enum FromAgent {
     Exit(u32),
     /// A request: the name of a module; `part:` and the name of a part; `data:`, a package, `:`, a path in it.
     Need(String),
+    /// A request: that a file goes to, or comes from, a tunnel that it has been granted, as a dict.
+    Join(Value),
     /// What a generator that was called has yielded; the result follows.
     Item(Value),
     /// A record of `logging`: a tuple of logger, level number, level name, text.
@@ -68,6 +70,7 @@ impl FromAgent {
             Self::Trouble(_) => 35,
             Self::Dropped(_) => 36,
             Self::Yields => 39,
+            Self::Join(_) => 40,
         }
     }
 
@@ -84,6 +87,7 @@ impl FromAgent {
             | Self::Failure(value)
             | Self::Item(value)
             | Self::Log(value)
+            | Self::Join(value)
             | Self::Ended(value) => value.encode(&mut out),
             Self::Exit(status) => out.extend(status.to_be_bytes()),
             Self::Need(name) => out.extend(name.as_bytes()),
@@ -134,6 +138,7 @@ impl FromAgent {
             35 => Self::Trouble(body.to_vec()),
             36 => Self::Dropped(StreamKey::decode(body)?),
             39 if body.is_empty() => Self::Yields,
+            40 => Self::Join(Value::decode(body)?),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }

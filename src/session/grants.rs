@@ -1,0 +1,75 @@
+//! Tunnels that remote code has been given as arguments: files go from where it runs to them and back, by a splice at the
+//! nearest context above both; nothing else can be asked of them there.
+
+use super::Session;
+use super::moving::{Asker, Moving};
+use crate::controller::fleet::{Begun, Origin};
+use crate::controller::operation::{Feed, Fetch, Put, Request};
+use crate::proto::stream::StreamKey;
+use crate::proto::value::{Builder, Node, Value};
+use crate::sys::clock;
+use crate::transfers::{Plan, Transfers};
+use std::collections::HashMap;
+
+impl Session {
+    /// What runs in one tunnel's context may name another tunnel by a token from now on.
+    pub(super) fn grant(&mut self, order: &Value) {
+        let number = |name| order.get(name).and_then(|id| order.number(id));
+        if let (Some(by), Some(to), Some(token)) = (number("tunnel"), number("to"), number("token"))
+            && let Ok((context, _)) = self.context_of(by)
+        {
+            self.desk.grants.insert((context, token), to);
+        }
+    }
+
+    /// Remote code wants a file moved between where it runs and a tunnel that it names.
+    pub(super) fn join(&mut self, key: StreamKey, order: &Value) {
+        let granted = order.get("token").and_then(|id| order.number(id));
+        let granted = granted.and_then(|token| self.desk.grants.get(&(key.peer, token)).copied());
+        let Some(number) = granted else {
+            return self.refuse_join(key, "refused: it has not been given such a tunnel");
+        };
+        let Ok((context, host)) = self.context_of(number) else {
+            return self.refuse_join(key, "the tunnel that it was given is closed");
+        };
+        let bytes = |name| order.get(name).and_then(|id| order.bytes(id));
+        let puts = order.get("put").is_some_and(|id| order.is_true(id));
+        let Some(path) = bytes("from") else {
+            return self.refuse_join(key, "a file without a path");
+        };
+        let transfer = super::moving::transfer(order);
+        let (source, member) = if puts { (key.peer, context) } else { (context, key.peer) };
+        let now = clock::now();
+        let from = self.controller.apart(source, member, "from", now);
+        let to = self.controller.apart(member, source, "", now);
+        let Some(target) = self.controller.target(source).cloned() else {
+            return self.refuse_join(key, "it has gone");
+        };
+        let origin = Origin { target, fetch: Fetch { path, transfer } };
+        let mode = order.get("mode").and_then(|id| order.number(id));
+        let request = Request::Put(Put { path: bytes("path"), mode, stdin: Feed::Nothing, transfer });
+        let submitted = self.controller.submit_put_from(from, &origin.fetch, &[to], &request, now);
+        let mut transfers = Transfers::new(Plan::PutFrom(origin));
+        let mut running = HashMap::new();
+        for put in submitted {
+            transfers.start(Begun { operation: put.operation, feeder: put.feeder, place: 0 });
+            running.insert(put.operation, (number, host.clone()));
+        }
+        self.desk.moving.push(Moving {
+            asker: Asker::Context(key),
+            transfers,
+            running,
+            request,
+            cancelled: false,
+        });
+    }
+
+    fn refuse_join(&mut self, key: StreamKey, why: &str) {
+        let mut builder = Builder::default();
+        let pairs = [("kind", "refused"), ("message", why)]
+            .map(|(name, text)| (builder.text(name), builder.text(text)));
+        let fields = vec![builder.add(Node::Bool(false)), builder.add(Node::Dict(pairs.to_vec()))];
+        let root = builder.add(Node::Tuple(fields));
+        self.controller.joined(key, builder.finish(root));
+    }
+}
