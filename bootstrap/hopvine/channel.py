@@ -313,7 +313,8 @@ class Coming(object):
             self.error = errors.of_failure(wire.load(body)[0], self.host)
         elif tag == ERROR:
             self.error = errors.of_error(wire.load(body)[0], self.host)
-        self.ended = bool(end)
+        if end:
+            self.ended = True
 
     def pop(self):
         try:

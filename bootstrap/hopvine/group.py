@@ -90,7 +90,11 @@ class Group(object):
     def call(self, function, *args, **named):
         """Calls a function on all; `timeout` as of Tunnel.call."""
         timeout = time_limit(named)
-        return self._all(lambda tunnel: Call(tunnel, function, args, named, timeout, True))
+        operation.await_calls(args, named, 1)
+        try:
+            return self._all(lambda tunnel: Call(tunnel, function, args, named, timeout, True))
+        finally:
+            operation.await_calls(args, named, -1)
 
     def run(self, command, input=None, timeout=None):
         """Runs a command on all; each value is a Result."""

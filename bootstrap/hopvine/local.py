@@ -23,6 +23,7 @@ from hopvine.link import Link
 VERSION = 1
 CHANNEL = 37
 TUNNEL, OPENED, ERROR, ASK, PUT, FETCH, MOVED, FOUND, NOTE, SETUP, NEED = 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 22
+GRANT = 74
 # How long a controller may take to end all that it has started.
 PATIENCE_SECONDS = 5
 # Started by a shell that ends at once, so that it is no child of the script's: neither os.wait() nor a handler
@@ -75,6 +76,14 @@ class Connection(object):
         """`order`: a dict of remote, local, keep, tree, packed. `sink(connection, well, told)` is told the outcome."""
         return Transfer(FETCH, dict(order, tunnel=self.number), [self], sink)
 
+    def grant(self, tunnel):
+        """Lets code there name a tunnel; returns the number by which it does."""
+        other = tunnel.connection()
+        if other.link is not self.link:
+            raise HopvineError('%s: it belongs to another process' % tunnel.host)
+        inform(self.link, GRANT, {'tunnel': self.number, 'to': other.number, 'token': other.number})
+        return other.number
+
     def close(self):
         """Asks for the end; `state` tells when it has come. Waits for nothing."""
         if self.state != 'closed' and self.link.pid == os.getpid():
@@ -88,11 +97,15 @@ class Exchange(object):
         self.connection, self.sink, self.stream = connection, sink, None
 
     def heard(self, tag, body, end):
+        sink = self.sink
         if tag is None:
             tag, body = ERROR, wire.dump(ending(self.connection, body))
         elif end:
             self.stream.finish()
-        self.sink(tag, body, end)
+        if end:
+            # Whoever was told refers to this.
+            self.sink = forgotten
+        sink(tag, body, end)
 
     def send(self, message, end=False):
         self.stream.send(message, end)
@@ -161,6 +174,10 @@ def stir():
     """Has all who wait look whether that is over: something has happened that did not come over the link."""
     if _link is not None and _link.pid == os.getpid():
         _link.stir()
+
+
+def forgotten(tag, body, end):
+    """Takes what comes when all has been said."""
 
 
 def told(tag, value):
@@ -282,15 +299,19 @@ def command():
     os.execv(program, [program] + sys.argv[1:])
 
 
+def inform(link, tag, order):
+    """Tells the controller what has no answer."""
+    stream = link.open(lambda tag, body, end: None, busy=False)
+    stream.send(told(tag, order), True, at_once=False)
+    stream.over()
+
+
 def send_roots(link):
     """Tells the controller where the user's own modules are, as far as it does not know: it serves them itself."""
     new = [root for root in roots() if root not in link.roots]
     if new:
         link.roots.extend(new)
-        stream = link.open(lambda tag, body, end: None, busy=False)
-        stream.send(told(SETUP, {'roots': [encoded(root) for root in new]}), True, at_once=False)
-        # It has no answer.
-        stream.over()
+        inform(link, SETUP, {'roots': [encoded(root) for root in new]})
 
 
 def roots():

@@ -133,41 +133,84 @@ class Asking(Operation):
 class Call(Asking):
     """A function that runs there. Its output is shown as it comes."""
 
-    items = None
+    yielding = None
 
     def __init__(self, tunnel, function, args, named, timeout, awaited=False):
         Operation.__init__(self, tunnel)
-        self.lines = {}
+        self.outputs = Outputs(self.host, tunnel.output)
         connection = tunnel.connection()
         imports, message = functions.call(function, args, named, connection)
         self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+        self.hand_over()
 
     def heard(self, tag, body, end):
         if tag == YIELDS:
             from hopvine.channel import Items
-            self.items = Items(self, self.host)
-            self.finish(self.items)
-        elif self.items is not None and tag in OF_ITEMS:
-            self.items.heard(tag, body, end)
+            self.yielding = Yielding(self)
+            items = Items(self.yielding, self.host)
+            self.yielding.coming = items.coming
+            self.hand_over()
+            self.yielding.used(len(body) + 1)
+            self.finish(items)
+        elif self.yielding is not None:
+            self.yielding.heard(tag, body, end)
         else:
-            return Asking.heard(self, tag, body, end)
-        if end:
-            self.end_lines()
+            Asking.heard(self, tag, body, end)
+
+    def hand_over(self):
+        """A generator goes on without this, which holds its items: they may be let go."""
+        if self.exchange is not None and self.yielding is not None:
+            self.exchange.sink = self.yielding.heard
+            self.yielding.exchange = self.exchange
+            self.yielding.used(0)
 
     def take(self, tag, body):
         if tag in STREAMS:
-            if tag not in self.lines:
-                self.lines[tag] = output.Lines(self.host, STREAMS[tag], self.tunnel.output)
-            guarded(self.lines[tag].push, body)
+            self.outputs.show(tag, body)
         elif tag == RESULT:
             self.finish(wire.load(body)[0])
 
     def finish(self, value=None, error=None):
-        if self.items is None:
-            self.end_lines()
+        if self.yielding is None:
+            self.outputs.end()
         Operation.finish(self, value, error)
 
-    def end_lines(self):
+
+class Yielding(Asking):
+    """What goes on with a call that has turned out to be one of a generator."""
+
+    coming = None
+
+    def __init__(self, call):
+        self.host, self.outputs, self.callbacks = call.host, call.outputs, []
+
+    def heard(self, tag, body, end):
+        if tag in OF_ITEMS:
+            self.coming.heard(tag, body, end)
+        else:
+            Asking.heard(self, tag, body, end)
+        if end:
+            self.outputs.end()
+
+    def take(self, tag, body):
+        self.outputs.show(tag, body)
+
+    def cancel(self):
+        self.stop()
+
+
+class Outputs(object):
+    """What a call writes, as lines."""
+
+    def __init__(self, host, show):
+        self.host, self.to, self.lines = host, show, {}
+
+    def show(self, tag, body):
+        if tag not in self.lines:
+            self.lines[tag] = output.Lines(self.host, STREAMS[tag], self.to)
+        guarded(self.lines[tag].push, body)
+
+    def end(self):
         for lines in self.lines.values():
             guarded(lines.end)
 
@@ -295,6 +338,13 @@ def begin(start, tunnels):
         for each in begun:
             each.cancel()
         raise
+
+
+def await_calls(args, named, count):
+    """Tells each Receiver among the arguments that so many calls are about to have it, or have had it."""
+    for value in list(args) + list(named.values()):
+        if isinstance(value, functions.Travelling) and hasattr(value, 'await_calls'):
+            value.await_calls(count)
 
 
 def failed(tunnel, error):

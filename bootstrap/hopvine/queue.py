@@ -116,7 +116,9 @@ class Queue(object):
     def call(self, target, function, *args, **named):
         """A function; `timeout` as of Tunnel.call."""
         timeout = time_limit(named)
-        return self._add(target, each(lambda tunnel: Call(tunnel, function, args, named, timeout, True)))
+        operation.await_calls(args, named, 1)
+        result = self._add(target, each(lambda tunnel: Call(tunnel, function, args, named, timeout, True)))
+        return result.with_callback(lambda value: operation.await_calls(args, named, -1))
 
     def command(self, target, command, input=None, timeout=None):
         """A command, as by run() of a tunnel; the value is a Result."""

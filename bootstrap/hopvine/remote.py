@@ -6,7 +6,7 @@ until it is shown, and one for all else.
 """
 import sys
 
-from hopvine.errors import of_error
+from hopvine.errors import Unsendable, of_error
 
 core = sys.modules['hopvine_core']
 CALL, RUN, PUT, FETCH, CHANNEL = 1, 2, 18, 19, 37
@@ -112,6 +112,9 @@ class Connection(object):
             if asked[0] in self.asked:
                 self.asked.remove(asked[0])
             core.lock.release()
+
+    def grant(self, tunnel):
+        raise Unsendable('%s: what remote code has opened is known only there, and goes no further' % tunnel.host)
 
     def ask(self, message, sink, imports='', timeout=None, more=False, awaited=False):
         """Asks the context something; each answer is told `sink(tag, body, end)`. `more`: the message is not the last of

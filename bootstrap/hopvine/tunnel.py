@@ -10,13 +10,16 @@ try:
 except ImportError:
     import _thread as thread
 
-from hopvine import operation
+from hopvine import functions, operation
 from hopvine.given import (port_of, quoted, seconds, secret, split_hops, ssh_name, text_of, time_limit, with_options,
                            without_options, word)
 from hopvine.operation import Call, Closing, Command, Connecting
 
+# What no command line of ours can hold in the name of an interpreter.
+UNQUOTED = '\'"`$\\!'
 
-class BaseTunnel(object):
+
+class BaseTunnel(functions.Travelling, object):
     """What all tunnels have.
 
     `host`: its name, the key of its results. `output`: a function of (host, 'stdout' or 'stderr', line) that is given what
@@ -53,12 +56,15 @@ class BaseTunnel(object):
     def path(self):
         """The whole path, as after -w."""
         hop = self.hop
-        python = self.python or getattr(self, 'python%d' % sys.version_info[0], None)
+        python = self.python or getattr(self, 'python%d' % sys.version_info[0], None) or self.nearest_python()
         if python:
             hop = '%s%spython=%s' % (hop, '?&'['?' in split_hops(hop)[-1]], quoted(text_of(python, 'python')))
         if self.via is None:
             return hop
         return '%s/%s' % (self.via.path(), hop)
+
+    def nearest_python(self):
+        """The interpreter there, where it is known without a look; else None."""
 
     @property
     def options(self):
@@ -236,6 +242,10 @@ class BaseTunnel(object):
     def __repr__(self):
         return '%s(%r)' % (type(self).__name__, self.host)
 
+    def travel(self, connection):
+        """As an argument, it lets what is called there put files to it and fetch them from it."""
+        return 'grant', connection.grant(self), self.host
+
     def __reduce__(self):
         raise TypeError('%r cannot be pickled; as an argument of a call it travels by itself' % self)
 
@@ -270,6 +280,10 @@ class Local(BaseTunnel):
 
     def __init__(self, name='localhost', via=None, python=None, connect_timeout=None):
         BaseTunnel.__init__(self, name, 'local:' + quoted(word(name, 'name')), via, python, connect_timeout)
+
+    def nearest_python(self):
+        if self.via is None and sys.executable and not [char for char in UNQUOTED if char in sys.executable]:
+            return sys.executable
 
 
 class Become(BaseTunnel):

@@ -5,8 +5,11 @@ borrowed = {}
 
 def by_library(frame):
     """Whether it is the standard library that looks for a module, at its top: what it misses there, it can do without."""
-    while 'importlib' in frame.f_code.co_filename or frame.f_globals is globals():
+    while frame and ('importlib' in frame.f_code.co_filename or frame.f_globals is globals()):
         frame = frame.f_back
+    if not frame:
+        # The agent itself, which can do without too.
+        return True
     source = frame.f_code.co_filename
     return frame.f_code.co_name == '<module>' and (
         source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source)

@@ -246,7 +246,9 @@ impl Controller {
             self.push(context, &ToAgent::Modules(pack(names, &[])));
         }
         let logs = if ours { top == "logging" } else { self.send_closure(context, imports, now) };
-        if logs || !ours || self.settings.log_level > 0 {
+        // What a script brings along as source is not known by the name of a module.
+        let brought = self.settings.script && top == payload::AGENT_MODULE;
+        if logs || !ours || brought || self.settings.log_level > 0 {
             self.send_part(context, "offer");
             self.send_part(context, "logs");
         }
