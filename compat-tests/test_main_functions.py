@@ -1,5 +1,7 @@
 """Functions of programs that `hopvine py` runs, called on other machines: scripts, modules, texts, a prompt, notebooks."""
 
+import os
+
 import pytest
 
 from harness.binary import BINARY
@@ -149,3 +151,30 @@ def test_cells_of_a_notebook_are_called_elsewhere_as_they_are_now(hop, python):
     assert [shown[at] for at in (0, 1, 2, 3, 4, 5, 6, 9, 10)] == ['', '', '2', '', '-11', '[-15, [1, 2]]', '', '10', ''], shown
     assert 'return used(None)  # in its cell' in shown[7] and 'TypeError' in shown[7], shown
     assert shown[8].startswith('Unsendable: ') and 'uses out of __main__' in shown[8], shown
+
+
+@ENDS
+def test_what_a_cancelled_call_was_to_bring_comes_with_the_next(hop, python):
+    gate = str(hop.scratch / 'gate')
+    os.mkfifo(gate)
+    hop.write('job.py', START + f'''from hopvine import TimedOut
+limit = 3
+
+def used(x):
+    return x + limit
+
+def waits(path):
+    return open(path).readline()
+
+tunnel = Local(python=sys.executable)
+waiting = tunnel.call_async(waits, {gate!r})
+try:
+    tunnel.call(used, 1, timeout=0.3)
+except TimedOut:
+    show('late')
+with open({gate!r}, 'w') as file:
+    file.write('opened')
+show(waiting.get(), tunnel.call(used, 2))
+''')
+    result = ran(hop, python, 'job.py')
+    assert (result.rc, result.text) == (0, '"late"\n"opened", 5\n'), result
