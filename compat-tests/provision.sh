@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell, and
-# a Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
+# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell,
+# kernels for notebooks, and a Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
@@ -27,8 +27,20 @@ provide_packages() {
 }
 
 provide_venv() {
-    target/venv/bin/python -c 'import pytest, vermin, ClusterShell, yaml, xdist' 2>/dev/null && return
-    python3 -m venv target/venv && target/venv/bin/pip install -q pytest pytest-xdist vermin ClusterShell PyYAML
+    target/venv/bin/python -c 'import pytest, vermin, ClusterShell, yaml, xdist, nbclient, ipykernel' 2>/dev/null && return
+    python3 -m venv target/venv &&
+        target/venv/bin/pip install -q pytest pytest-xdist vermin ClusterShell PyYAML nbclient ipykernel
+}
+
+# A notebook's kernel for each Python 3 of pyenv.
+provide_kernels() {
+    for python in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.*/bin/python; do
+        [ -x "$python" ] || continue
+        name=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue
+        "target/kernels/$name/bin/python" -c 'import ipykernel' 2>/dev/null && continue
+        "$python" -m venv "target/kernels/$name" && "target/kernels/$name/bin/pip" install -q ipykernel ||
+            say "no notebook kernel for Python $name"
+    done
 }
 
 mirror() {
@@ -59,5 +71,6 @@ provide_newest_python() {
 mkdir -p target
 if command -v dpkg-query >/dev/null; then provide_packages; else say "not Debian; wanted: $packages"; fi
 provide_venv || { say 'no venv with pytest'; exit 1; }
+provide_kernels
 if command -v debootstrap >/dev/null; then provide_newest_python; else say 'no newest Python: debootstrap is missing'; fi
 exit 0

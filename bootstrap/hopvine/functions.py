@@ -145,6 +145,7 @@ class Luggage:
         self.connection = connection
         self.entries = []
         self.digests = {}
+        self.after = set()
         self.spaces = {}
         self.imports = ''
 
@@ -220,22 +221,22 @@ class Luggage:
         """Adds what makes a global there, unless it has been sent in this state, which the bytes `told` tell from others."""
         digest = source.sha1(told).digest()
         self.digests[key] = digest
-        if self.connection.definitions.get(key, (None,))[0] != digest:
+        known, number = self.connection.definitions.get(key, (None, 0))
+        if known == digest:
+            self.after.add(number)
+        else:
             self.entries.append(key + (kind, payload))
 
     def commit(self):
         """Returns (number, the numbers of earlier ones that are needed, {space: (its package, Python's major)}, entries)."""
-        sent = self.connection.definitions
         for number in numbers:
             break
-        new = [entry[:2] for entry in self.entries]
-        after = set([sent[key][1] for key in self.digests if key not in new and key in sent])
-        for key in new:
-            sent[key] = self.digests[key], number
+        for entry in self.entries:
+            self.connection.definitions[entry[:2]] = self.digests[entry[:2]], number
         packages = {}
         for name in self.spaces:
             packages[name] = self.spaces[name].get('__package__'), sys.version_info[0]
-        return number, sorted(after), packages, self.entries
+        return number, sorted(self.after), packages, self.entries
 
 
 def rows_of(value, namespace):

@@ -1,5 +1,6 @@
 """Something asked of a tunnel: on its way, then done, with a value or an error."""
 import sys
+import threading
 import traceback
 
 from hopvine import backend, errors, functions, output
@@ -11,6 +12,7 @@ RUN, INPUT = 2, 3
 # A message of input for a command; what has not been read there waits here.
 INPUT_BYTES = 32768
 OF_ITEMS = ITEM, EXHAUSTED, FAILURE, ERROR
+in_order = threading.RLock()
 STREAMS = {OUTPUT: 'stdout', ERRORS: 'stderr'}
 
 
@@ -139,8 +141,14 @@ class Call(Asking):
         Operation.__init__(self, tunnel)
         self.outputs = Outputs(self.host, tunnel.output)
         connection = tunnel.connection()
-        imports, message = functions.call(function, args, named, connection)
-        self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+        self.definitions = connection.definitions
+        # A call goes out before those that count on what it brings.
+        in_order.acquire()
+        try:
+            imports, message = functions.call(function, args, named, connection)
+            self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+        finally:
+            in_order.release()
         self.hand_over()
 
     def heard(self, tag, body, end):
@@ -171,6 +179,9 @@ class Call(Asking):
             self.finish(wire.load(body)[0])
 
     def finish(self, value=None, error=None):
+        if isinstance(error, errors.HostError):
+            # What it was to bring has perhaps not come.
+            self.definitions.clear()
         if self.yielding is None:
             self.outputs.end()
         Operation.finish(self, value, error)
