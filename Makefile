@@ -18,7 +18,7 @@ ifneq (,$(findstring gnu,$(TARGET)))
 export RUSTFLAGS := -C target-feature=+crt-static
 endif
 
-.PHONY: demo build wheel test compat lint bench fixtures install clean
+.PHONY: demo build wheel wheel-of test compat lint bench fixtures install clean
 
 # The static binary, at target/hopvine; for another machine: make build TARGET=aarch64-unknown-linux-musl
 build:
@@ -29,18 +29,25 @@ build:
 
 # target/hopvine-*.whl: the Python API with the binary, for `pip install`.
 wheel: build
+	@$(MAKE) --no-print-directory wheel-of
+
+WHEEL_OF ?= target/hopvine
+WHEEL_TO ?= target
+
+# The same of a binary that is there.
+wheel-of:
 	rm -rf target/wheel && mkdir -p target/wheel/hopvine/bin
-	target/hopvine api --package >target/wheel/package.zip
+	$(WHEEL_OF) api --package >target/wheel/package.zip
 	cd target/wheel && python3 -m zipfile -e package.zip . && rm package.zip
 	cp bootstrap/setup.py target/wheel/
 	cp bootstrap/hopvine/*.pyi bootstrap/hopvine/py.typed target/wheel/hopvine/
-	target/hopvine --version | sed 's/.* //' >target/wheel/version
-	cp target/hopvine target/wheel/hopvine/bin/
+	$(WHEEL_OF) --version | sed 's/.* //' >target/wheel/version
+	cp $(WHEEL_OF) target/wheel/hopvine/bin/hopvine
 	[ -x target/wheel-venv/bin/pip ] || python3 -m venv target/wheel-venv
 	target/wheel-venv/bin/python -c 'import setuptools, wheel.bdist_wheel' 2>/dev/null || \
 		target/wheel-venv/bin/pip install -q 'setuptools<81' 'wheel<0.46'
-	rm -f target/hopvine-*.whl
-	target/wheel-venv/bin/pip wheel -q --no-deps --no-build-isolation -w target target/wheel
+	rm -f $(WHEEL_TO)/hopvine-*.whl
+	target/wheel-venv/bin/pip wheel -q --no-deps --no-build-isolation -w $(WHEEL_TO) target/wheel
 
 demo: build
 	compat-tests/demo.sh target/hopvine
@@ -61,6 +68,7 @@ compat:
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 bench:
 	compat-tests/provision.sh bench

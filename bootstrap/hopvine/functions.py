@@ -302,6 +302,8 @@ class Recipe:
         return core.EMPTY.join(told) + self.file.getvalue()
 
     def plain(self):
+        # The pickler and this hold each other, and what was sent is somebody else's to let go of.
+        del self.kept[:]
         return self.references, self.file.getvalue()
 
     def refer(self, thing):

@@ -79,7 +79,7 @@ class Passage:
         if end:
             self.ended = 1
             if self.token in channels:
-                # Its call has failed before it began.
+                # Its call has not begun, and perhaps never will.
                 self.close()
         changed()
 
@@ -91,7 +91,6 @@ class Passage:
     def cut(self):
         """The other end has gone; the lock is held."""
         self.ended = self.closed = 1
-        channels.pop(self.token, 0)
         self.stream.over()
         changed()
 
@@ -132,7 +131,6 @@ class Passage:
 
     def close(self):
         lock.acquire()
-        channels.pop(self.token, 0)
         if not self.closed:
             self.closed = 1
             self.stream.put(EXHAUSTED, EMPTY, END)
@@ -246,7 +244,7 @@ def call_with(stream, body, call=handlers[CALL]):
 
 def look_after(passage):
     """The call has ended, or was cancelled before it began."""
-    if passage.token in channels:
+    if channels.pop(passage.token, 0):
         passage.close()
     elif not passage.closed:
         # What the call had may hold itself; what is collected with it is the user's own.

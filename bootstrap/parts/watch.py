@@ -2,7 +2,7 @@
 MESSAGE = 23
 
 
-class Channel:
+class Sender:
     """From a call to whoever watches it; nothing comes back on it."""
 
     def __init__(self, stream):
@@ -59,7 +59,7 @@ def watch(name, given):
     args, named = given
     if not takes_channel(function):
         return function(*args, **named)
-    channel = Channel(current)
+    channel = Sender(current)
     try:
         result = function(channel, *args, **named)
         if type(result).__name__ == 'generator':

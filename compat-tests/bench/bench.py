@@ -51,6 +51,10 @@ class Bench:
     def hopvine(self, *words):
         return self.start(self.hop.path, *words)
 
+    def script(self, verb, *words):
+        """The same for hopvine from Python, under the interpreter that the peers have."""
+        return self.hopvine('py', '--interpreter', self.packages.python, PEERS / 'with_hopvine.py', verb, self.python, *words)
+
     def peer(self, name, verb, *words, python=None):
         """The script of that peer, which is told the interpreter of the far side."""
         return self.start(self.packages.python, PEERS / f'with_{name}.py', verb, python or self.python, *words)

@@ -2,18 +2,17 @@
 //!
 //! `calls [PYTHON] [--ssh HOST]` prints one JSON object, in microseconds per call.
 
-#[path = "../tunnel.rs"]
-mod tunnel;
-
+use hopvine::api::{Hopvine, Tunnel};
+use hopvine::controller::Settings;
 use hopvine::controller::operation::{Report, Request, no_arguments};
-use hopvine::modules::Library;
+use hopvine::error::Failure;
+use hopvine::payload::Interpreter;
 use hopvine::report;
 use hopvine::sys::clock;
 use serde::Serialize;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
-use tunnel::{Failure, Tunnel};
 
 const CALLS: u32 = 2000;
 /// The first ones import, connect, and fill caches.
@@ -48,14 +47,16 @@ fn typed(mut words: impl Iterator<Item = String>) -> Option<(String, String)> {
 }
 
 fn measure(python: String, target: &str) -> Result<(), Failure> {
-    let mut tunnel = Tunnel::open(target, python, Library::default())?;
-    (0..WARM_UP_CALLS).try_for_each(|_| call_at_once(&mut tunnel, 1))?;
+    let settings = Settings { interpreter: Interpreter::Named(python), ..Settings::default() };
+    let mut hopvine = Hopvine::new(settings)?;
+    let tunnel = hopvine.open(target)?;
+    (0..WARM_UP_CALLS).try_for_each(|_| call_at_once(&mut hopvine, tunnel, 1))?;
     let began = clock::now();
-    (0..CALLS).try_for_each(|_| call_at_once(&mut tunnel, 1))?;
+    (0..CALLS).try_for_each(|_| call_at_once(&mut hopvine, tunnel, 1))?;
     let turned = clock::now();
-    call_at_once(&mut tunnel, CALLS)?;
+    call_at_once(&mut hopvine, tunnel, CALLS)?;
     let ended = clock::now();
-    tunnel.close()?;
+    hopvine.close_all()?;
     let each = |took: Duration| took.as_secs_f64() * 1e6 / f64::from(CALLS);
     let figures = Figures { sequential_us: each(turned - began), pipelined_us: each(ended - turned) };
     let line = serde_json::to_string(&figures).map_err(io::Error::from)?;
@@ -68,14 +69,14 @@ struct Figures {
     pipelined_us: f64,
 }
 
-fn call_at_once(tunnel: &mut Tunnel, calls: u32) -> Result<(), Failure> {
+fn call_at_once(hopvine: &mut Hopvine, tunnel: Tunnel, calls: u32) -> Result<(), Failure> {
     let request = Request::call("os:getpid", no_arguments());
     for _ in 0..calls {
-        tunnel.submit(&request);
+        hopvine.submit(tunnel, &request)?;
     }
     let mut awaited = calls;
     while awaited > 0 {
-        if let Report::Done { outcome, .. } = tunnel.next_report()? {
+        if let Report::Done { outcome, .. } = hopvine.next_report()? {
             outcome?;
             awaited -= 1;
         }

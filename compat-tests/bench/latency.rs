@@ -4,13 +4,13 @@
 //! there again and again, `latency PYTHON TARGET run COMMAND` takes the output of COMMAND. It prints one JSON object,
 //! in milliseconds.
 
-#[path = "../tunnel.rs"]
-mod tunnel;
-
+use hopvine::api::{Hopvine, Tunnel};
+use hopvine::controller::Settings;
 use hopvine::controller::operation::{
     Feed, Fetch, OperationId, Put, Report, Request, Run, Said, Transfer, Words, no_arguments,
 };
-use hopvine::modules::Library;
+use hopvine::error::Failure;
+use hopvine::payload::Interpreter;
 use hopvine::proto::entry::{Entry, EntryKind, PIECE_BYTES, Piece};
 use hopvine::proto::message::ToAgent;
 use hopvine::report;
@@ -19,7 +19,6 @@ use serde::Serialize;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
-use tunnel::{Failure, Tunnel};
 
 const CALLS: usize = 500;
 /// The first ones import, and open windows.
@@ -54,19 +53,21 @@ fn bulk(verb: &str, operand: &str) -> Request {
 }
 
 fn measure(python: String, target: &str, bulk: &Request) -> Result<(), Failure> {
-    let mut tunnel = Tunnel::open(target, python, Library::default())?;
-    let alone = calls(&mut tunnel, None)?;
-    let mut load = Load { bulk, operation: tunnel.submit(bulk), bytes: 0 };
+    let settings = Settings { interpreter: Interpreter::Named(python), ..Settings::default() };
+    let mut hopvine = Hopvine::new(settings)?;
+    let tunnel = hopvine.open(target)?;
+    let alone = calls(&mut hopvine, tunnel, None)?;
+    let mut load = Load { bulk, tunnel, operation: hopvine.submit(tunnel, bulk)?, bytes: 0 };
     if matches!(bulk, Request::Put(_)) {
         let kind = EntryKind::File { size: None };
         let entry = Entry { name: Vec::new(), mode: 0o600, mtime_ns: 0, kind };
-        tunnel.controller.send(load.operation, &ToAgent::File(Piece::Entry(entry)), false);
+        hopvine.controller_mut().send(load.operation, &ToAgent::File(Piece::Entry(entry)), false);
     }
     let began = clock::now();
-    let beside = calls(&mut tunnel, Some(&mut load))?;
+    let beside = calls(&mut hopvine, tunnel, Some(&mut load))?;
     let took = clock::now() - began;
-    tunnel.controller.cancel(load.operation, clock::now());
-    tunnel.close()?;
+    hopvine.controller_mut().cancel(load.operation, clock::now());
+    hopvine.close_all()?;
     let figures = Figures {
         alone_ms: at(&alone, 50),
         alone_p99_ms: at(&alone, 99),
@@ -81,31 +82,33 @@ fn measure(python: String, target: &str, bulk: &Request) -> Result<(), Failure> 
 /// What is carried, again and again.
 struct Load<'a> {
     bulk: &'a Request,
+    tunnel: Tunnel,
     operation: OperationId,
     bytes: usize,
 }
 
 impl Load<'_> {
     /// Gives a put all that it takes.
-    fn feed(&mut self, tunnel: &mut Tunnel, content: &ToAgent) {
-        while matches!(self.bulk, Request::Put(_)) && tunnel.controller.unread(self.operation) < UNSENT_BYTES
-        {
-            tunnel.controller.send(self.operation, content, false);
+    fn feed(&mut self, hopvine: &mut Hopvine, content: &ToAgent) {
+        let controller = hopvine.controller_mut();
+        while matches!(self.bulk, Request::Put(_)) && controller.unread(self.operation) < UNSENT_BYTES {
+            controller.send(self.operation, content, false);
             self.bytes += PIECE_BYTES;
         }
     }
 
     /// Counts what has come; what has ended is begun anew.
-    fn hear(&mut self, tunnel: &mut Tunnel, report: &Report) {
+    fn hear(&mut self, hopvine: &mut Hopvine, report: &Report) -> Result<(), Failure> {
         match report {
             Report::Said { said: Said::Piece(Piece::Content(bytes)) | Said::Output(_, bytes), .. } => {
                 self.bytes += bytes.len();
             }
             Report::Done { operation, .. } if *operation == self.operation => {
-                self.operation = tunnel.submit(self.bulk);
+                self.operation = hopvine.submit(self.tunnel, self.bulk)?;
             }
             _ => {}
         }
+        Ok(())
     }
 }
 
@@ -120,20 +123,24 @@ struct Figures {
 }
 
 /// How long each call has taken, the quickest first, while `load` is carried.
-fn calls(tunnel: &mut Tunnel, mut load: Option<&mut Load<'_>>) -> Result<Vec<Duration>, Failure> {
+fn calls(
+    hopvine: &mut Hopvine,
+    tunnel: Tunnel,
+    mut load: Option<&mut Load<'_>>,
+) -> Result<Vec<Duration>, Failure> {
     let request = Request::call("os:getpid", no_arguments());
     let content = ToAgent::File(Piece::Content(vec![7; PIECE_BYTES]));
     let mut took = Vec::new();
     for _ in 0..WARM_UP_CALLS + CALLS {
         if let Some(load) = &mut load {
-            load.feed(tunnel, &content);
+            load.feed(hopvine, &content);
         }
         let began = clock::now();
-        let call = tunnel.submit(&request);
+        let call = hopvine.submit(tunnel, &request)?;
         loop {
-            let report = tunnel.next_report()?;
+            let report = hopvine.next_report()?;
             if let Some(load) = &mut load {
-                load.hear(tunnel, &report);
+                load.hear(hopvine, &report)?;
             }
             if let Report::Done { operation, outcome } = report
                 && operation == call

@@ -205,7 +205,7 @@ pub struct Script {
     /// The script; its folder is a root of modules. `-` reads it from standard input
     #[arg(value_name = "FILE.py")]
     pub file: PathBuf,
-    /// Its sys.argv[1:]
+    /// Its `sys.argv[1:]`
     #[arg(value_name = "ARG", allow_negative_numbers = true)]
     pub arguments: Vec<String>,
 }

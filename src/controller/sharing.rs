@@ -28,7 +28,7 @@ pub struct Submitted {
 
 impl Submitted {
     /// What is fed by itself, or by nothing.
-    pub(super) fn alone(operation: OperationId) -> Self {
+    pub fn alone(operation: OperationId) -> Self {
         Self { operation, feeder: operation }
     }
 }

@@ -105,6 +105,8 @@ pub struct RemoteException {
     pub details: Value,
 }
 
+impl std::error::Error for HostError {}
+
 impl HostError {
     /// A word for programs.
     pub fn word(&self) -> &'static str {

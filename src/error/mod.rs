@@ -1,17 +1,19 @@
 //! What went wrong, for the user: all wording, all exit codes.
 //!
 //! [`HostError`] is about one host and never ends the run for others; [`UsageError`] is about what
-//! was typed and comes before anything is started.
+//! was typed and comes before anything is started; [`Failure`] is what the library's own callers get.
 
 mod advice;
 mod host;
 mod inventory;
+mod library;
 mod loss;
 mod nodeset;
 mod operation;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
+pub use library::Failure;
 pub use loss::Loss;
 pub use operation::OperationError;
 pub use usage::{Stranger, UsageError};

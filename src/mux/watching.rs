@@ -59,7 +59,7 @@ impl Mux {
     }
 
     /// Watches an output of the one errand that the owner may have beside its links, until
-    /// [`Self::forget_errand`]. A child's end comes as [`Signal::Child`].
+    /// [`Self::forget_errand`]. A child's end comes as [`Event::Signal`].
     ///
     /// # Errors
     ///

@@ -1,10 +1,18 @@
 //! Signals as bytes on a socket, read by the loop like any other source.
 
 use nix::errno::Errno;
+use signal_hook::SigId;
 use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::low_level;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many listen; where nobody does, a signal ends the process as if it had never been handled.
+static LISTENERS: AtomicUsize = AtomicUsize::new(0);
+static DEFAULTS: Once = Once::new();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -29,34 +37,51 @@ impl Signal {
             Self::Continue => SIGCONT,
         }
     }
+
+    fn stays_ignored(self) -> bool {
+        self == Self::Hangup && is_ignored(self.number())
+    }
 }
 
 /// One pipe for each signal; the handlers do nothing but write to it.
 #[derive(Debug)]
 pub struct Signals {
     pipes: Vec<(Signal, UnixStream)>,
+    handlers: Vec<SigId>,
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for handler in self.handlers.drain(..) {
+            low_level::unregister(handler);
+        }
+        LISTENERS.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Signals {
-    /// Installs the handlers, for the life of the process. A signal that is ignored when we start
-    /// (`nohup`) stays so.
+    /// Installs the handlers, until it is dropped. A signal that is ignored when we start (`nohup`) stays so.
     ///
     /// # Errors
     ///
     /// When the system refuses descriptors or handlers.
     pub fn install() -> io::Result<Self> {
-        let mut pipes = Vec::new();
+        let mut kept = Ok(());
+        DEFAULTS.call_once(|| kept = keep_defaults());
+        kept?;
+        LISTENERS.fetch_add(1, Ordering::SeqCst);
+        let mut signals = Self { pipes: Vec::new(), handlers: Vec::new() };
         for signal in Signal::ALL {
-            if signal == Signal::Hangup && is_ignored(signal.number()) {
+            if signal.stays_ignored() {
                 continue;
             }
             let (read, write) = UnixStream::pair()?;
             read.set_nonblocking(true)?;
             write.set_nonblocking(true)?;
-            signal_hook::low_level::pipe::register(signal.number(), write)?;
-            pipes.push((signal, read));
+            signals.handlers.push(low_level::pipe::register(signal.number(), write)?);
+            signals.pipes.push((signal, read));
         }
-        Ok(Self { pipes })
+        Ok(signals)
     }
 
     pub fn sources(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
@@ -76,6 +101,25 @@ impl Signals {
         }
         taken
     }
+}
+
+/// A signal that has had a handler once keeps one, whoever still listens.
+fn keep_defaults() -> io::Result<()> {
+    for signal in [Signal::Interrupt, Signal::Terminate, Signal::Hangup] {
+        if signal.stays_ignored() {
+            continue;
+        }
+        let number = signal.number();
+        let unheard = move || {
+            if LISTENERS.load(Ordering::SeqCst) == 0 {
+                // It ends the process; where it cannot, nothing more can be done here.
+                low_level::emulate_default_handler(number).ok();
+            }
+        };
+        // SAFETY: it reads an atomic, and emulate_default_handler may be called in a handler.
+        unsafe { low_level::register(number, unheard) }?;
+    }
+    Ok(())
 }
 
 fn is_ignored(signal: i32) -> bool {

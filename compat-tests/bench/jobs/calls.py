@@ -18,6 +18,7 @@ def contestants(bench):
 
     return [Contestant('two processes, two pipes', lambda: figures(bench.peer('pipes', 'calls')), required=True),
             Contestant('hopvine, from Rust', lambda: figures(bench.start(driver('calls'), bench.python)), required=True),
+            Contestant('hopvine, from Python', lambda: figures(bench.script('calls')), required=True),
             *map(peer, PEERS)]
 
 

@@ -7,6 +7,8 @@ import time
 CALLS = 2000
 # The first ones import and fill caches.
 WARM_UP_CALLS = 50
+GROUP_CALLS = 20
+WARM_UP_GROUP_CALLS = 3
 
 
 def say(**figures):
@@ -26,6 +28,16 @@ def calls(one, at_once):
     at_once(CALLS)
     ended = time.perf_counter()
     say(sequential_us=(turned - began) / CALLS * 1e6, pipelined_us=(ended - turned) / CALLS * 1e6)
+
+
+def group(on_all, count):
+    """`on_all()` calls on each of so many contexts and returns their process ids."""
+    for _ in range(WARM_UP_GROUP_CALLS):
+        assert len(set(on_all())) == count
+    began = time.perf_counter()
+    for _ in range(GROUP_CALLS):
+        on_all()
+    say(group_ms=(time.perf_counter() - began) / GROUP_CALLS * 1e3)
 
 
 def function_of(folder, named):

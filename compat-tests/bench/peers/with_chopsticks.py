@@ -69,6 +69,13 @@ def contexts(python, count):
     group.close()
 
 
+def group(python, count):
+    SubprocessTunnel.python3 = python
+    group = Group([Local(f'c{number}') for number in range(int(count))])
+    measure.group(lambda: group.call(os.getpid).values(), int(count))
+    group.close()
+
+
 def fan_out(python, prefix, count):
     SubprocessTunnel.python3 = python
     group = Group([SSHTunnel(f'{prefix}{number}') for number in range(1, int(count) + 1)])
@@ -85,5 +92,5 @@ def shell(python, command):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, fan_out=fan_out, shell=shell, put=put,
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, group=group, fan_out=fan_out, shell=shell, put=put,
                  fetch=fetch)

@@ -69,6 +69,17 @@ def contexts(python, count):
         measure.contexts(int(count), connect_and_call)
 
 
+def group(python, count):
+    with Session(python) as session:
+        all_contexts = [session.context('local') for _ in range(int(count))]
+
+        def on_all():
+            receivers = [each.call_async(os.getpid) for each in all_contexts]
+            return [receiver.get().unpickle() for receiver in receivers]
+
+        measure.group(on_all, int(count))
+
+
 def shell(python, command):
     with Session(python) as session:
         measure.say(status=session.context('local').call(os.system, command))
@@ -115,5 +126,5 @@ def fan_out_behind(python, user, key, port, count):
 
 
 if __name__ == '__main__':
-    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, shell=shell,
+    measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, group=group, shell=shell,
                  connect_through=connect_through, put=put, fan_out=fan_out, fan_out_behind=fan_out_behind)

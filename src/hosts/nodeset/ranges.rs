@@ -12,7 +12,7 @@ pub enum RangeFault {
     Empty,
     /// Something else than digits.
     Digits,
-    /// More than [`MAX_DIGITS`].
+    /// More than `MAX_DIGITS`.
     Long,
     /// From high to low.
     Backwards,

@@ -54,3 +54,27 @@ impl Builder {
         Value { nodes: self.nodes, root }
     }
 }
+
+/// Makes values of what a node can be made of, by the node's name.
+macro_rules! values {
+    ($($from:ty => |$it:ident| $node:expr;)*) => {$(
+        impl From<$from> for Value {
+            fn from($it: $from) -> Self {
+                let mut builder = Builder::default();
+                let root = builder.add($node);
+                builder.finish(root)
+            }
+        }
+    )*};
+}
+
+values! {
+    bool => |truth| Node::Bool(truth);
+    i32 => |number| Node::Int(number.into());
+    u32 => |number| Node::Int(number.into());
+    i64 => |number| Node::Int(number);
+    f64 => |number| Node::Float(number);
+    &str => |text| Node::Text(text.as_bytes().to_vec());
+    String => |text| Node::Text(text.into_bytes());
+    &[u8] => |bytes| Node::Bytes(bytes.to_vec());
+}

@@ -28,6 +28,45 @@ impl Value {
         }
     }
 
+    /// Returns the number at `id`, if it is an integer of 64 bits.
+    pub fn int(&self, id: NodeId) -> Option<i64> {
+        match self.node(id) {
+            Node::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Returns what a list or a tuple at `id` holds.
+    pub fn items(&self, id: NodeId) -> Option<&[NodeId]> {
+        match self.node(id) {
+            Node::List(items) | Node::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The whole value, as an integer of 64 bits.
+    pub fn as_int(&self) -> Option<i64> {
+        self.int(self.root)
+    }
+
+    /// The whole value, as a float.
+    pub fn as_float(&self) -> Option<f64> {
+        match self.node(self.root) {
+            Node::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// The whole value, as text.
+    pub fn as_text(&self) -> Option<String> {
+        self.text(self.root)
+    }
+
+    /// The text that the whole value, a dict, holds under that name.
+    pub fn text_of(&self, name: &str) -> Option<String> {
+        self.get(name).and_then(|id| self.text(id))
+    }
+
     /// Whether Python takes it for true.
     pub fn is_truthy(&self) -> bool {
         match self.node(self.root()) {
