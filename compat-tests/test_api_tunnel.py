@@ -17,7 +17,7 @@ PYTHON = oldest_and_newest()[-1]
 # Connecting
 
 @EVERY
-@pytest.mark.parametrize('tunnel', ['here("a")', 'Sudo(python=sys.executable)', 'Tunnel("h1", python=sys.argv[1])'],
+@pytest.mark.parametrize('tunnel', ['here("a")', 'Sudo(python=PYTHON)', 'Tunnel("h1", python=sys.argv[1])'],
                          ids=['local', 'sudo', 'ssh'])
 def test_a_call_runs_in_another_process_of_that_python(scripts, site, ssh, need, python, tunnel):
     if 'Sudo' in tunnel and os.getuid():
@@ -167,7 +167,7 @@ def test_a_connection_that_is_lost_is_told_once_and_then_made_anew(scripts, pyth
 def test_a_command_line_of_ones_own(scripts, python):
     assert scripts.told(python, '''
         class Odd(SubprocessTunnel):
-            python = sys.executable
+            python = PYTHON
             def __init__(self, host):
                 self.host = host
             def cmd_args(self):
@@ -437,9 +437,9 @@ def test_interpreters_by_class(scripts, python):
             python{major} = '/my/python'
             python{5 - major} = '/other/python'
         print(Mine().path(), Mine(python='/third').path())
-        Local.python{major} = sys.executable
-        print(Local('b').call(os.getpid) > 0)
-    ''') == ['local:localhost?python=%2Fmy%2Fpython local:localhost?python=%2Fthird', 'True']
+        Local.python{major} = PYTHON
+        print(Local('b').path() == Local('b', python=PYTHON).path(), Local('b').call(os.getpid) > 0)
+    ''') == ['local:localhost?python=%2Fmy%2Fpython local:localhost?python=%2Fthird', 'True True']
 
 
 @ENDS
@@ -545,6 +545,7 @@ def test_a_script_that_is_killed_leaves_nothing(scripts, python):
     live = scripts.start(python, '''
         tunnel = here('a')
         print(tunnel.call(os.getpid), file=sys.stderr)
+        sys.stderr.flush()
         tunnel.call(time.sleep, 1000)
     ''')
     live.until(b'\n', 'err')

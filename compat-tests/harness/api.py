@@ -9,14 +9,15 @@ from __future__ import print_function
 import os, sys, time
 import hopvine
 from hopvine import *
+PYTHON = os.environ['PYTHON']
 def here(name, **options):
-    return Local(name, python=sys.executable, **options)
+    return Local(name, python=PYTHON, **options)
 '''
 
 
 class Scripts:
     """`scripts(python, text, *words)` runs it to its end, `.start(...)` leaves it running. Before the text stands HEAD:
-    `here(name)` is a tunnel to the script's own interpreter."""
+    `here(name)` is a tunnel to the script's own interpreter, PYTHON; sys.executable is not what starts each of them."""
 
     def __init__(self, hop):
         self.hop = hop
@@ -31,7 +32,7 @@ class Scripts:
 
     def start(self, python, text, *words, env=None, name='script.py', **options):
         script = self.hop.write(name, HEAD + textwrap.dedent(text))
-        return self.hop.program(python.path, script, *words, env={**self.env, **(env or {})}, **options)
+        return self.hop.program(python.path, script, *words, env={**self.env, 'PYTHON': python.path, **(env or {})}, **options)
 
     def told(self, python, text, *words, **options):
         """What it printed; anything on stderr, or another status than 0, fails the test."""
