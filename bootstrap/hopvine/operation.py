@@ -139,9 +139,21 @@ class Call(Asking):
         Operation.__init__(self, tunnel)
         self.outputs = Outputs(self.host, tunnel.output)
         connection = tunnel.connection()
-        imports, message = functions.call(function, args, named, connection)
-        self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+        # What is to be called should it fail.
+        self.travelled = []
+        asked = False
+        try:
+            imports, message = functions.call(function, args, named, connection, self.travelled)
+            self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+            asked = True
+        finally:
+            if not asked:
+                self.failed()
         self.hand_over()
+
+    def failed(self):
+        for tell in taken(self.travelled):
+            tell()
 
     def heard(self, tag, body, end):
         if tag == YIELDS:
@@ -173,6 +185,8 @@ class Call(Asking):
     def finish(self, value=None, error=None):
         if self.yielding is None:
             self.outputs.end()
+        if error is not None:
+            self.failed()
         Operation.finish(self, value, error)
 
 
