@@ -150,7 +150,7 @@ with here('a') as tunnel:
     for function in returns, raises, leaves:
         channel = Channel()
         result = tunnel.call_async(function, channel)
-        print(list(channel), raised(result.get).split('\\n')[0], raised(channel.receive))
+        print(list(channel), str(raised(result.get)).split('\\n')[0], raised(channel.receive))
     channel = Channel()
     tunnel.call(keeps, channel)
     print(channel.receive(), channel.open())
@@ -241,7 +241,7 @@ with here('a') as tunnel, here('b') as other:
     result = tunnel.call_async(floods, channel, sys.argv[1], 16384, 8192)
     before = len(channel.receive())
     def sent():
-        return int(open(sys.argv[1]).read() or 0)
+        return os.path.exists(sys.argv[1]) and int(open(sys.argv[1]).read() or 0)
     last = -1
     while sent() != last:
         last = sent()
@@ -380,7 +380,7 @@ def tries(channel, odd):
 with here('a') as tunnel:
     channel = Channel()
     result = tunnel.call_async(tries, channel, Odd())
-    print(list(channel), raised(result.get).split('\\n')[0].split(' (')[0][:40])
+    print(list(channel), raised(result.get).split(' with')[0][:41])
     before = tunnel.call_async(waits, sys.argv[1])
     channel = Channel()
     result = tunnel.call_async(count, channel)
@@ -389,7 +389,7 @@ with here('a') as tunnel:
         gate.write('go\\n')
     before.get()
     print(list(channel), raised(result.get))
-''', gate) == ["[] RemoteException: a: ValueError: invalid lite", '[] Cancelled: a: cancelled']
+''', gate) == ["[] RemoteException: a: ValueError: invalid l", '[] Cancelled: a: cancelled']
 
 
 @ENDS

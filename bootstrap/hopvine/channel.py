@@ -24,7 +24,7 @@ class ChannelClosed(errors.HopvineError):
 class Passage(object):
     """What joins an inbox to one other end. `ended`: nothing more comes; then `error` says why, where it was lost."""
 
-    ended = closed = False
+    ended = closed = failed = False
     error = exchange = None
     early = 0
 
@@ -59,20 +59,28 @@ class Passage(object):
         """Returns when the other end has allowed it to come."""
         self.check()
         self.exchange.send(wire.pack('B', SEND) + packed(value, self.connection))
-        backend.wait(lambda: not self.exchange.unsent or self.ended or self.closed)
+        backend.wait(lambda: not self.exchange.unsent or self.ended or self.closed or self.failed)
         if self.exchange.unsent:
             self.check()
 
     def check(self):
         if self.error is not None:
             raise self.error
-        if self.ended or self.closed:
+        if self.ended or self.closed or self.failed:
             raise ChannelClosed('the channel is closed')
 
     def close(self):
         """Has the other end know that nobody listens here."""
         if not (self.ended or self.closed):
             self.closed = True
+            if not self.failed:
+                self.exchange.send(wire.pack('B', SEND), True)
+
+    def call_failed(self):
+        """The call that was to bring it there has failed, or was cancelled: perhaps before it began. What is on its way
+        still comes."""
+        if not (self.ended or self.closed or self.failed):
+            self.failed = True
             self.exchange.send(wire.pack('B', SEND), True)
 
     def drop(self):
@@ -171,11 +179,18 @@ class Conversation(Source, functions.Travelling):
         found = self._inbox.pop()
         if found:
             return self, found[0], wire.load(found[1])[0]
-        if not self.open() and not self._inbox.items:
+        if self._over() and not self._inbox.items:
             self._end()
 
     def _has_news(self):
-        return bool(self._inbox.items) or not self.open()
+        return bool(self._inbox.items) or self._over()
+
+    def _leave(self, connection):
+        """One other end more; returns what an agent makes it of."""
+        passage = Passage(self._inbox, connection)
+        # Without this: whoever waits for the call must not keep it.
+        self.call_failed = passage.call_failed
+        return passage
 
     def __del__(self):
         self._inbox.drop()
@@ -199,7 +214,7 @@ class Channel(Conversation):
     def travel(self, connection):
         if self._passage is not None or self._inbox.closed:
             raise functions.Unsendable('a Channel goes to one call, once: make another, or a Receiver for all of them')
-        self._passage = Passage(self._inbox, connection)
+        self._passage = self._leave(connection)
         return 'channel', self._passage.token
 
     def send(self, value):
@@ -210,7 +225,10 @@ class Channel(Conversation):
 
     def open(self):
         """Whether the other end listens, as far as is known here; or still may, where it has not been passed on."""
-        return not self._inbox.closed and (self._passage is None or not self._passage.ended)
+        return not self._over() and (self._passage is None or not self._passage.failed)
+
+    def _over(self):
+        return self._inbox.closed or self._passage is not None and self._passage.ended
 
     def _end(self):
         error, passage = None, self._passage
@@ -233,7 +251,7 @@ class Receiver(Conversation):
     def travel(self, connection):
         if self._inbox.closed:
             raise functions.Unsendable('the Receiver is closed: make another')
-        passage = Passage(self._inbox, connection)
+        passage = self._leave(connection)
         self._begun = True
         return 'channel', passage.token
 
@@ -252,7 +270,10 @@ class Receiver(Conversation):
 
     def open(self):
         """Whether somebody may still send."""
-        return not self._inbox.closed and (not self._begun or self._awaited > 0 or bool(self._inbox.passages))
+        return not self._over()
+
+    def _over(self):
+        return self._inbox.closed or self._begun and self._awaited <= 0 and not self._inbox.passages
 
     def await_calls(self, count):
         """So many more calls are about to be given it, or so many fewer: it does not end before."""

@@ -40,15 +40,19 @@ def refused(text):
 
 
 class Travelling:
-    """Base of objects that may be arguments by reference."""
+    """Base of objects that may be arguments by reference. `call_failed`, where it is set once one has travelled, is called
+    should the call fail, or be cancelled, perhaps before it began."""
+
+    call_failed = None
 
     def travel(self, connection):
         """Returns a plain tuple (kind, ...) for the part of the agent that makes it anew there."""
         raise NotImplementedError
 
 
-def call(function, args, kwargs, connection):
-    """Returns (the module whose imports are to travel along, the Call message)."""
+def call(function, args, kwargs, connection, travelled=None):
+    """Returns (the module whose imports are to travel along, the Call message). `travelled`: a list to which is added what
+    is to be called should it fail."""
     name = by_name(function)
     if name and is_plain((args, kwargs)):
         if isinstance(function, BUILTIN):
@@ -56,6 +60,7 @@ def call(function, args, kwargs, connection):
             return name[0], message('%s:%s' % name, args, kwargs)
         return name[0], message('hopvine_core:apply', ('%s:%s' % name, (args, kwargs)), {})
     luggage = Luggage(connection)
+    luggage.travelled = travelled
     recipe = Recipe(luggage)
     whole = (function, '', args, kwargs)
     owner = owner_of(function)
@@ -143,6 +148,7 @@ class Luggage:
 
     def __init__(self, connection):
         self.connection = connection
+        self.travelled = None
         self.entries = []
         self.digests = {}
         self.after = set()
@@ -303,8 +309,8 @@ class Recipe:
         return core.EMPTY.join(told) + self.file.getvalue()
 
     def plain(self):
-        # The pickler and this hold each other, and what was sent is somebody else's to let go of.
-        del self.kept[:]
+        # They hold what was sent, which is somebody else's to let go of.
+        self.pickler, self.kept = None, []
         return self.references, self.file.getvalue()
 
     def refer(self, thing):
@@ -340,7 +346,10 @@ class Recipe:
                                  'function itself' % (self.own[1], self.own[0], thing))
             if self.trial:
                 return 'travel', ''
-            return ('travel',) + tuple(thing.travel(self.luggage.connection))
+            reference = ('travel',) + tuple(thing.travel(self.luggage.connection))
+            if self.luggage.travelled is not None and thing.call_failed:
+                self.luggage.travelled.append(thing.call_failed)
+            return reference
         if isinstance(thing, types.ModuleType):
             return self.module(thing)
         logging = sys.modules.get('logging')

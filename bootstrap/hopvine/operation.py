@@ -142,14 +142,24 @@ class Call(Asking):
         self.outputs = Outputs(self.host, tunnel.output)
         connection = tunnel.connection()
         self.definitions = connection.definitions
+        # What is to be called should it fail.
+        self.travelled = []
+        asked = False
         # A call goes out before those that count on what it brings.
         in_order.acquire()
         try:
-            imports, message = functions.call(function, args, named, connection)
+            imports, message = functions.call(function, args, named, connection, self.travelled)
             self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
+            asked = True
         finally:
             in_order.release()
+            if not asked:
+                self.failed()
         self.hand_over()
+
+    def failed(self):
+        for tell in taken(self.travelled):
+            tell()
 
     def heard(self, tag, body, end):
         if tag == YIELDS:
@@ -184,6 +194,8 @@ class Call(Asking):
             self.definitions.clear()
         if self.yielding is None:
             self.outputs.end()
+        if error is not None:
+            self.failed()
         Operation.finish(self, value, error)
 
 

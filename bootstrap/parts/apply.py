@@ -231,3 +231,17 @@ def complete(function, cells, values, defaults, named_defaults, attributes, name
         function.__qualname__ = qualified or name
     if named_defaults:
         function.__kwdefaults__ = named_defaults
+
+
+def answered(kind, flags, to, source, number, body, known=receive):
+    """A RESET may have overtaken all that it is about: whoever cancels before anything has come is told that it is over."""
+    if kind == RESET and to == me and number < 0x80000000 and (source, number) not in streams and (
+            number not in globals().get('delegated', ())):
+        lock.acquire()
+        control(RESET, source, number, body)
+        lock.release()
+    else:
+        known(kind, flags, to, source, number, body)
+
+
+receive = answered
