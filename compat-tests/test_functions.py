@@ -1,19 +1,9 @@
-"""Functions on their way to another interpreter: by name, or as source with what they use; and their arguments."""
-
-import itertools
+"""Functions on their way to another interpreter: by name, or as source with what they use."""
 
 import pytest
 
-from harness.pair import Pair
+from harness.pair import START, Pair, each_pair
 from harness.pythons import discover, oldest_and_newest
-
-START = 'from pair import call, far, show, Failed, Far\n'
-
-
-def each_pair(pythons):
-    return [pytest.param(pair, id='-'.join(python.version for python in pair))
-            for pair in itertools.product(pythons, repeat=2)]
-
 
 @pytest.fixture(params=each_pair(oldest_and_newest()))
 def pair(request, tmp_path):
@@ -23,18 +13,6 @@ def pair(request, tmp_path):
 @pytest.fixture(params=[python for python in oldest_and_newest() if python.number >= (3,)], ids=repr)
 def pair_3(request, tmp_path):
     return Pair(request.param, request.param, tmp_path)
-
-
-def says(pair, script, *lines):
-    """The script, behind the import of what it needs, prints these lines."""
-    result = pair(START + script)
-    assert (result.rc, result.text.splitlines(), result.said) == (0, list(lines), ''), result
-
-
-def refused(pair, script, *words):
-    """The script prints why it is refused, in which there is each of these."""
-    result = pair(f'{START}from hopvine.functions import Unsendable\n{script}')
-    assert result.rc == 0 and all(word in result.text for word in words), result
 
 
 EVERYTHING = '''# -*- coding: utf-8 -*-
@@ -111,14 +89,14 @@ except Failed:
 
 @pytest.mark.parametrize('both', each_pair(discover()))
 def test_a_program_calls_its_functions_between_any_two_pythons(both, tmp_path):
-    says(Pair(*both, tmp_path), EVERYTHING, 'true, true, 2, true', '6, 7, 5, ["tagged", 8]', '10, 14, 2, 6',
+    Pair(*both, tmp_path).says(EVERYTHING, 'true, true, 2, true', '6, 7, 5, ["tagged", 8]', '10, 14, 2, 6',
          'true, [0, 2, 4], 1011, ["a/b", "Document"]', r'["\u20ac", "\u00e9", {"a": 1}]', 'true, true, true')
 
 
 # By name
 
 def test_what_can_be_imported_goes_by_its_name(pair):
-    says(pair, '''
+    pair.says('''
 import base64, os, string, textwrap
 from hopvine import functions
 def name(function, *args):
@@ -132,7 +110,7 @@ show(call(dict.fromkeys, [1]), call(sorted, [3, 1, 2], reverse=True), call(os.pa
 
 
 def test_standard_streams_and_loggers_are_those_of_the_other_side(pair):
-    says(pair, '''
+    pair.says('''
 import logging, sys
 log = logging.getLogger('a.b')
 out = sys.stderr
@@ -147,7 +125,7 @@ show(*call(kept))
 # What a function uses
 
 def test_globals_are_sent_as_they_are_at_each_call(pair):
-    says(pair, '''
+    pair.says('''
 limit = [1]
 
 def used():
@@ -162,7 +140,7 @@ show(call(used))
 
 
 def test_what_has_been_sent_is_not_sent_again(pair):
-    says(pair, '''
+    pair.says('''
 text = 'x' * 5000
 
 def used(x):
@@ -181,7 +159,7 @@ show(call(other, 4), len(far.message) < 600)
 
 
 def test_globals_live_on_where_they_are_changed(pair):
-    says(pair, '''
+    pair.says('''
 count = 5
 
 def counted():
@@ -194,7 +172,7 @@ show(call(counted), call(counted), count, Far().call(counted))
 
 
 def test_what_a_cancelled_call_was_to_bring_is_missed_by_name(pair):
-    says(pair, '''
+    pair.says('''
 import sys
 from hopvine import functions
 
@@ -212,7 +190,7 @@ show(call(used))
 
 
 def test_imports_are_made_there_however_they_are_written(pair):
-    says(pair, '''
+    pair.says('''
 import logging.handlers, os.path as paths
 import xml.dom.minidom
 from os import environ, getpid as pid
@@ -232,7 +210,7 @@ show(got[4] == far.process.pid, *got[5:])
 
 
 def test_a_function_without_its_global_fails_as_it_would_here(pair):
-    says(pair, '''
+    pair.says('''
 import sys
 try:
     call(lambda: nowhere)
@@ -244,7 +222,7 @@ except Failed:
 # Shapes of functions
 
 def test_lambdas_are_found_on_their_line(pair):
-    says(pair, '''
+    pair.says('''
 two = [lambda x: x + 1, lambda x: x * 2]
 table = {'a': lambda x, y=(1, 2): (x,
     [z for z in y],), 'b': lambda *a, **k: a or k}
@@ -256,7 +234,7 @@ show(call(lambda a, b=lambda: 7: b() + a, 1), call(sorted, [3, 1, 2], key=lambda
 
 
 def test_closures_bring_their_variables_and_each_other(pair):
-    says(pair, '''
+    pair.says('''
 def factorial():
     def f(n):
         if n < 2:
@@ -288,7 +266,7 @@ except Failed:
 
 
 def test_decorated_functions_are_what_their_decorators_made_of_them(pair):
-    says(pair, '''
+    pair.says('''
 import contextlib, threading
 
 def tagged(name):
@@ -343,7 +321,7 @@ show(*call(using))
 
 
 def test_functions_of_python_3_keep_what_only_it_has(pair_3):
-    says(pair_3, '''
+    pair_3.says('''
 import functools
 
 class Never:
@@ -381,7 +359,7 @@ show(call(only_named, 1), call(only_named, 1, b=5, c=1), call(cached, 20), call(
 
 
 def test_classes_travel_with_what_they_are_made_of(pair):
-    says(pair, '''
+    pair.says('''
 import collections
 
 Pair = collections.namedtuple('Pair', 'a b')
@@ -420,7 +398,7 @@ show(call(lambda kind: (kind.__module__, kind().size), Shape))
 
 
 def test_generators_are_taken_item_by_item(pair):
-    says(pair, '''
+    pair.says('''
 def count(n):
     for each in range(n):
         yield each
@@ -433,7 +411,7 @@ show(list(call(count, 3)), list(call(handed_on)), list(call(lambda: (x for x in 
 
 
 def test_a_function_of_a_program_without_a_guard_or_with_one_is_the_same(pair):
-    says(pair, '''
+    pair.says('''
 def works():
     return __name__
 
@@ -480,17 +458,15 @@ except Failed as error:
     print(error)
 ''')
     places = [line.strip() for line in result.text.splitlines() if set(line) - set(' ^~')]
-    assert [place.split('/')[-1] for place in places[1::2]][:3] == [
-        'job.py", line 15, in nested', 'job.py", line 10, in run', 'job.py", line 5, in inner'] or [
-        place.replace('File "', '') for place in places[1::2]][:3] == [
+    assert [place[place.index('job.py'):] for place in places[1:7:2]] == [
         'job.py", line 15, in nested', 'job.py", line 10, in run', 'job.py", line 5, in inner'], result
-    assert places[2::2][:3] == ['return Runs().run()  # nested', 'return inner(0)  # in a class',
-                                'return 1 // x  # down there'], result
+    assert places[2:8:2] == ['return Runs().run()  # nested', 'return inner(0)  # in a class',
+                             'return 1 // x  # down there'], result
     assert places[-1].startswith('ZeroDivisionError:') and len(places) == 8, result
 
 
 def test_inspect_finds_the_source_there(pair):
-    says(pair, '''
+    pair.says('''
 import inspect
 
 def twice(x):
@@ -507,150 +483,3 @@ def test_what_the_other_python_cannot_compile_is_shown_with_its_version(tmp_path
                                       'except Failed as error:\n    print(error)\n')
     assert 'job.py", line 4' in result.text and 'y = f"{x}"' in result.text, result
     assert f'SyntaxError: invalid syntax; this is Python {old.version}' in result.text, result
-
-
-# Arguments
-
-def test_arguments_keep_their_identities_and_their_cycles(pair):
-    says(pair, '''
-import datetime, decimal
-one = [1]
-ring = [2]
-ring.append(ring)
-odd = ([],)
-odd[0].append(odd)
-
-class Point(object):
-    pass
-
-point = Point()
-point.x = one
-
-show(call(lambda a, b: a is b, one, one), call(lambda a: a[1] is a, ring), call(lambda a: a[0][0] is a, odd))
-show(call(lambda p, a: p.x is a, point, one), call(lambda d: d.year, datetime.datetime(2026, 1, 2)),
-     call(lambda d: str(d + 1), decimal.Decimal('1.5')))
-show(call(lambda *many: [len(each) for each in many], list(range(100000)), {'a': set([1])}, frozenset([2]), (1, None, True, 0.5, 10 ** 40)))
-''', 'true, true, true', 'true, 2026, "2.5"', '[100000, 1, 1, 5]')
-
-
-def test_text_and_bytes_stay_what_they_are(pair):
-    says(pair, '''# -*- coding: utf-8 -*-
-class Box(object):
-    pass
-box = Box()
-
-def kinds(*values):
-    return [isinstance(value, type(u'')) or str is not type(u'') and isinstance(value, str) for value in values]
-
-show(call(lambda *a: [each == u'\\u20ac' or each == 'x' for each in a], u'\\u20ac', u'x', 'x'))
-show(call(lambda *a: [bytes(each) == each for each in a], b'\\xff\\x00', bytes(bytearray([255]))))
-box.text, box.data = u'\\u20ac', b'\\xff'
-show(call(lambda b: [b.text == u'\\u20ac', b.data == b'\\xff'], box))
-''', '[true, true, true]', '[true, true]', '[true, true]')
-
-
-def test_a_str_of_python_2_that_is_not_ascii_comes_back_as_it_was(tmp_path):
-    two, newest = oldest_and_newest()[0], oldest_and_newest()[-1]
-    script = '''# -*- coding: utf-8 -*-
-class Box(object):
-    pass
-box = Box()
-box.x = ['\\xc3\\xa4', '\\xff']
-show(call(lambda *a: [type(each).__name__ for each in a], '\\xc3\\xa4', u'\\xe4', '\\xff'))
-show(call(lambda b: [type(each).__name__ for each in b.x], box))
-'''
-    says(Pair(two, two, tmp_path), script, '["str", "unicode", "str"]', '["str", "str"]')
-    says(Pair(two, newest, tmp_path), script, '["str", "str", "bytes"]', '["str", "bytes"]')
-
-
-# What is refused
-
-def test_an_argument_that_cannot_be_pickled_is_named_with_its_type(pair):
-    refused(pair, '''
-import threading
-lock = threading.Lock()
-for args, named in ((1, lock), {}), ((), {'size': 1, 'lock': lock}), (([1, [lock]],), {}), ((open('job.py'),), {}):
-    try:
-        call(len, *args, **named)
-    except Unsendable as error:
-        print(error)
-show(far.definitions, call(len, 'ab'))
-''', 'argument 2 of len (of type lock) cannot be sent', 'argument lock of len (of type lock)',
-            'argument 1 of len (of type list)', 'make it in the function', 'open it in the function', '{}, 2')
-
-
-GLOBALS = {
-    'threading.Lock()': ('which cannot be sent', 'make it in the function'),
-    'open("job.py")': ('which cannot be sent', 'open it in the function'),
-    '__import__("socket").socket()': ('which cannot be sent', 'open it in the function'),
-    'types.ModuleType("made")': ('the module made', 'made by the program'),
-    'Grant()': ('holds a grant', 'pass it as an argument, or connect from the function'),
-    'local_class()()': ('the class', 'define it at the top'),
-    '(x for x in [1])': ('of type generator', 'make it in the function'),
-}
-
-
-@pytest.mark.parametrize('value', GLOBALS)
-def test_a_global_that_cannot_travel_is_named_with_who_uses_it(pair, value):
-    refused(pair, f'''
-import threading, types
-from hopvine import functions
-def local_class():
-    class Local(object):
-        pass
-    return Local
-class Grant(functions.Travelling):
-    def __repr__(self):
-        return 'a grant'
-odd = {value}
-def direct():
-    return odd
-def indirect():
-    return direct()
-for function in direct, indirect:
-    try:
-        call(function)
-    except Unsendable as error:
-        print(error)
-show('refused', far.definitions)
-''', *GLOBALS[value], '"refused", {}', *['odd'] * ('class' not in value))
-
-
-def test_what_has_no_source_is_refused_with_what_to_do(pair):
-    refused(pair, '''
-exec('def made(): return 1')
-exec('made_too = lambda: 1')
-for function in made, made_too:
-    try:
-        call(function)
-    except Unsendable as error:
-        print(error)
-''', 'the function made cannot be sent: it has no source', 'the function <lambda> cannot be sent', 'hopvine py')
-
-
-def test_a_file_that_has_changed_since_is_not_taken_for_what_runs(pair):
-    refused(pair, '''
-def works(): return 1
-with open('job.py') as file:
-    text = file.read()
-with open('job.py', 'w') as file:
-    file.write(text.replace('return 1', 'return 22'))
-try:
-    call(works)
-except Unsendable as error:
-    print(error)
-''', 'the function works cannot be sent', 'line 4, is no longer what it was made from')
-
-
-def test_an_instance_of_a_class_that_has_been_defined_anew_is_refused(pair):
-    refused(pair, '''
-class Point(object):
-    pass
-point = Point()
-class Point(object):
-    x = 1
-try:
-    call(lambda: point)
-except Unsendable as error:
-    print(error)
-''', 'the class Point of __main__ is not found there', 'make its instances after that')

@@ -3,10 +3,13 @@ goes as it is to the agent's own code. For many pairs of interpreters in little 
 
 import atexit
 import functools
+import itertools
 import os
 import pathlib
 import shutil
 import tempfile
+
+import pytest
 
 from .binary import REPO
 from .process import Process
@@ -113,6 +116,15 @@ def library():
     return folder
 
 
+# How a script of a test begins: its first line.
+START = 'from pair import call, far, show, Failed, Far\n'
+
+
+def each_pair(pythons):
+    return [pytest.param(pair, id='-'.join(python.version for python in pair))
+            for pair in itertools.product(pythons, repeat=2)]
+
+
 class Pair:
     """`pair(script)` runs it in the one, calling the other; `start` leaves it running."""
 
@@ -123,6 +135,16 @@ class Pair:
         path = self.cwd / name
         path.write_bytes(script if isinstance(script, bytes) else script.encode())
         return self.start(name, **env).finish(30)
+
+    def says(self, script, *lines):
+        """The script, behind the import of what it needs, prints these lines."""
+        result = self(START + script)
+        assert (result.rc, result.text.splitlines(), result.said) == (0, list(lines), ''), result
+
+    def refuses(self, script, *words):
+        """The script prints why something is refused, in which there is each of these."""
+        result = self(f'{START}from hopvine.functions import Unsendable\n{script}')
+        assert result.rc == 0 and all(word in result.text for word in words), result
 
     def start(self, *words, stdin=None, **env):
         return Process([self.near.path, *words], self.env(env), self.cwd, stdin)
