@@ -1,7 +1,7 @@
 """The wheel: the Python API, and the program that it starts (`make wheel`). It is run in a folder that holds both."""
 import platform
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from wheel.bdist_wheel import bdist_wheel
 
 MACHINE = platform.machine()
@@ -10,13 +10,14 @@ MACHINE = platform.machine()
 class Wheel(bdist_wheel):
     """For any Python, and for any Linux of this machine's kind: the program is static."""
 
-    def finalize_options(self):
-        bdist_wheel.finalize_options(self)
-        self.root_is_pure = False
-
     def get_tag(self):
         places = 'manylinux_2_5', 'manylinux1', 'musllinux_1_1'
         return 'py2.py3', 'none', '.'.join('%s_%s' % (place, MACHINE) for place in places)
+
+
+class Platform(Distribution):
+    def has_ext_modules(self):
+        return True
 
 
 setup(
@@ -29,5 +30,6 @@ setup(
     entry_points={'console_scripts': ['hopvine = hopvine.local:command']},
     python_requires='>=2.7,!=3.0.*,!=3.1.*,!=3.2.*,!=3.3.*,!=3.4.*,!=3.5.*',
     zip_safe=False,
+    distclass=Platform,
     cmdclass={'bdist_wheel': Wheel},
 )

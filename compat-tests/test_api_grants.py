@@ -49,7 +49,7 @@ print(os.path.basename(there['remote_path']), os.path.basename(back['local_path'
 def test_they_pass_no_higher_than_the_nearest_that_is_above_both(scripts, folder, python):
     way = Tree(scripts.hop, 'python').way_by(counter, folder / 'counted')
     scripts.told(python, HEAD + f'''
-relay = Target({way!r}, python=sys.executable)
+relay = Target({way!r}, python=PYTHON)
 a, b = here('a', via=relay), here('b', via=relay)
 print(a.call(share, b)[0])
 for each in a, b, relay:

@@ -36,9 +36,9 @@ def test_results_are_by_host_in_the_groups_order(told, python):
         result = group.call(os.getpid)
         print(list(result), list(result.keys()), [host for host, value in result.items()], len(result))
         print(len(set(result.values())), result['a'] == dict(result.successful())['a'], list(result.failures()))
-        print(result.raise_failures() is result, isinstance(result, dict))
+        print(result.raise_failures() is result, isinstance(result, dict), group.call(len, 'ab'))
     ''')
-    assert lines == ["['c', 'a', 'b'] ['c', 'a', 'b'] ['c', 'a', 'b'] 3", '3 True []', 'True True']
+    assert lines == ["['c', 'a', 'b'] ['c', 'a', 'b'] ['c', 'a', 'b'] 3", '3 True []', "True True {'c': 2, 'a': 2, 'b': 2}"]
 
 
 @ENDS

@@ -101,6 +101,22 @@ def test_what_nobody_refers_to_is_closed_without_a_wait(scripts, python):
 
 
 @ENDS
+def test_a_generator_keeps_its_tunnel_until_it_is_let_go(scripts, python):
+    assert scripts.told(python, '''
+        import gc
+        def counted(to):
+            for number in range(to):
+                yield number
+        items = here('a').call(counted, 20000)
+        gc.collect()
+        print(sum(items))
+        later = here('b').call_async(counted, 20000).get()
+        gc.collect()
+        print(sum(later))
+    ''') == ['199990000', '199990000']
+
+
+@ENDS
 def test_a_missing_interpreter_is_named_at_once(scripts, python):
     lines = scripts.told(python, '''
         began = time.time()
@@ -529,6 +545,8 @@ def test_a_forked_child_has_a_controller_of_its_own(scripts, python):
         child = os.fork()
         if not child:
             try:
+                print(tunnel.connected)
+                tunnel.close()
                 print(tunnel.call(os.getpid) != pid)
                 sys.stdout.flush()
                 tunnel.close()
@@ -537,7 +555,7 @@ def test_a_forked_child_has_a_controller_of_its_own(scripts, python):
         os.waitpid(child, 0)
         print(tunnel.call(os.getpid) == pid)
     ''')
-    assert lines == ['True', 'True']
+    assert lines == ['False', 'True', 'True']
 
 
 @ENDS

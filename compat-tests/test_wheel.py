@@ -20,7 +20,7 @@ from hopvine import Group, Local
 def where():
     return os.getpid(), sys.version_info[0]
 
-with Group([Local('a'), Local('b')]) as group:
+with Group([Local(name, python=sys.argv[1]) for name in ('a', 'b')]) as group:
     results = group.call(where).raise_failures()
 print(len(set(results.values())), [version for pid, version in results.values()] == [sys.version_info[0]] * 2)
 print(os.path.dirname(os.path.abspath(hopvine.__file__)))
@@ -59,7 +59,7 @@ def test_a_fresh_environment_has_module_and_command(hop, wheel, tmp_path):
     python = tmp_path / 'venv/bin/python'
     subprocess.run([python, '-m', 'pip', 'install', '-q', '--no-deps', wheel], check=True)
     env = {name: value for name, value in hop.env.items() if name != 'HOPVINE'}
-    result = Process([python, hop.write('script.py', SCRIPT)], env=env, cwd=hop.cwd).finish(60)
+    result = Process([python, hop.write('script.py', SCRIPT), python], env=env, cwd=hop.cwd).finish(60)
     assert (result.rc, result.err) == (0, b''), result
     assert result.lines[0] == '2 True' and result.lines[1].startswith(str(tmp_path)), result
     command = Process([tmp_path / 'venv/bin/hopvine', 'run', '-w', 'local:', '--', 'echo well'], env=env, cwd=hop.cwd).finish(60)
@@ -70,6 +70,6 @@ def test_a_fresh_environment_has_module_and_command(hop, wheel, tmp_path):
 def test_it_serves_every_python(hop, installed, python):
     env = {**hop.env, 'PYTHONPATH': str(installed), 'PYTHONDONTWRITEBYTECODE': '1'}
     env.pop('HOPVINE', None)
-    result = Process([python.path, hop.write('script.py', SCRIPT)], env=env, cwd=hop.cwd).finish(60)
+    result = Process([python.path, hop.write('script.py', SCRIPT), python.path], env=env, cwd=hop.cwd).finish(60)
     assert (result.rc, result.err) == (0, b''), result
     assert result.lines == ['2 True', os.path.join(str(installed), 'hopvine')], result

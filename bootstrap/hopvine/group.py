@@ -45,6 +45,9 @@ class GroupResult(dict):
     def items(self):
         return [(host, self[host]) for host in self]
 
+    def __repr__(self):
+        return '{%s}' % ', '.join(['%r: %r' % pair for pair in self.items()])
+
     def successful(self):
         """Iterates over (host, value) of those that have one."""
         return iter([(host, value) for host, value in self.items() if not isinstance(value, ErrorResult)])

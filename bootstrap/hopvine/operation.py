@@ -205,6 +205,8 @@ class Yielding(Asking):
     coming = None
 
     def __init__(self, call):
+        # While anybody has the items, nobody else need have the tunnel.
+        self.tunnel = call.tunnel
         self.host, self.outputs, self.callbacks = call.host, call.outputs, []
 
     def heard(self, tag, body, end):

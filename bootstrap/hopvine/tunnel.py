@@ -114,12 +114,14 @@ class BaseTunnel(functions.Travelling, object):
     def let_go(self):
         """Forgets what carries it, and returns that, or None."""
         connection, self._connection, self.has_told = self._connection, None, False
-        return connection
+        if self._process == os.getpid():
+            return connection
 
     @property
     def connected(self):
         """Whether it is open, as far as is known here."""
-        return self._connection is not None and self._connection.state == 'open'
+        connection = self._connection
+        return connection is not None and connection.state == 'open' and self._process == os.getpid()
 
     def connect(self):
         """Connects, and waits for that; what is connected stays so. Returns the tunnel."""
