@@ -64,10 +64,10 @@ class Connection(object):
         self.is_lost = False
         self.asked, self.closing, self.child = [], False, None
         options = tunnel.options
-        refused = refusal(options)
-        if refused:
+        self.refused = refusal(options)
+        if self.refused:
             self.state = 'closed'
-            self.error = of_error({'kind': 'not_allowed', 'message': refused}, self.host)
+            self.error = of_error(self.refused, self.host)
         else:
             target = core.utf8(with_python(tunnel.path(), options))
             self.child = core.part('child')(target, lambda: post.post(self.changed))
@@ -300,13 +300,15 @@ class Carrier(object):
 
 
 def refusal(options):
-    """Why a tunnel cannot be opened from here, or None."""
+    """Why a tunnel cannot be opened from here, as of Wished; or None."""
+    text = None
     if core.keepalive > NO_LINK_SECONDS:
-        return 'a call in a process of its own opens no tunnels; have it called without'
-    if options.get('exec'):
-        return 'a command line of your own leads on from the script only'
-    if options.get('login') or options.get('become'):
-        return 'a password is given where the script opens its tunnels; here it is known already'
+        text = 'a call in a process of its own opens no tunnels; have it called without'
+    elif options.get('exec'):
+        text = 'a command line of your own leads on from the script only'
+    elif options.get('login') or options.get('become'):
+        text = 'a password is given where the script opens its tunnels; here it is known already'
+    return text and {'kind': 'not_allowed', 'message': text, 'hop': None, 'said': []}
 
 
 def with_python(target, options):
@@ -328,6 +330,8 @@ def with_python(target, options):
 def ending(connection):
     """Why something has ended about which nothing was said."""
     child = connection.child
+    if connection.refused:
+        return connection.refused
     if child is not None and child.why is not None and not connection.closing:
         return child.why
     return {'kind': 'interrupted', 'message': 'cancelled', 'hop': None, 'said': []}

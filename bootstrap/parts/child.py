@@ -43,8 +43,8 @@ class Wished:
             lead_on()
             led_parts.setdefault(self.context, ['apply'])
         else:
-            self.gone(value)
             self.leave()
+            return self.gone(value)
         self.told()
 
     def refused(self):
@@ -53,11 +53,12 @@ class Wished:
 
     def lost(self):
         self.gone({'kind': 'link_lost', 'message': 'the controller does not start children', 'hop': None, 'said': []})
-        self.told()
 
     def gone(self, why):
         if self.why is None:
             self.why, self.idle = why, not self.led
+            # First of all: whoever hears of what went on there may want to connect anew.
+            self.told()
             for stream in list(self.led.values()):
                 stream.over(why)
 
