@@ -1,6 +1,7 @@
 """Functions of programs that `hopvine py` runs, called on other machines: scripts, modules, texts, a prompt, notebooks."""
 
 import os
+import zipfile
 
 import pytest
 
@@ -178,3 +179,46 @@ show(waiting.get(), tunnel.call(used, 2))
 ''')
     result = ran(hop, python, 'job.py')
     assert (result.rc, result.text) == (0, '"late"\n"opened", 5\n'), result
+
+
+@ENDS
+def test_what_only_the_script_can_import_is_served_through_it(hop, python):
+    with zipfile.ZipFile(hop.write('more.zip', b''), 'w') as archive:
+        archive.writestr('zipped/__init__.py', 'V = 1\n')
+        archive.writestr('zipped/leaf.py', 'import zipped\nW = zipped.V + 1\n')
+        archive.writestr('zipped/data.txt', 'text')
+    hop.write('job.py', START + '''import pkgutil
+
+class Finder(object):
+    """Makes a module for each name that begins with made_."""
+
+    def find_module(self, name, path=None):
+        if name.startswith('made_'):
+            return self
+
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith('made_'):
+            from importlib.machinery import ModuleSpec
+            return ModuleSpec(name, self)
+
+    def is_package(self, name):
+        return False
+
+    def get_source(self, name):
+        return 'NAME = %r\\n' % str(name)
+
+sys.path.insert(0, os.path.abspath('more.zip'))
+sys.meta_path.insert(0, Finder())
+
+def used():
+    import made_up
+    import zipped.leaf
+    try:
+        import made.up
+    except ImportError:
+        return made_up.NAME, zipped.leaf.W, pkgutil.get_data('zipped', 'data.txt').decode('ascii')
+
+show(*Local(python=sys.executable).call(used))
+''')
+    result = ran(hop, python, 'job.py')
+    assert (result.rc, result.text, result.said) == (0, '"made_up", 2, "text"\n', ''), result
