@@ -303,7 +303,8 @@ class Items(Source):
         body = self.coming.pop()
         if body is not None:
             return self, self.coming.host, wire.load(body)[0]
-        if self._has_news():
+        # In this order: what has come before the end is there when the end is seen.
+        if self.coming.ended and not self.coming.items:
             error, self.coming.error = self.coming.error, None
             if error is not None:
                 raise error
