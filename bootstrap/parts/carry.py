@@ -41,10 +41,15 @@ class Carried(Stream):
         self.led.priority = 2
         self.unsent = self.led.unsent
         self.led.moved = lambda: self.finish(0)
-        # So that what comes at once meets it.
-        self.cancel, self.handle = int, lambda *message: None
-        transfer(self, dump(here))
-        self.led.put(pack('B', tag) + dump(there), not self.puts and END)
+        self.cancel = int
+        order = pack('B', tag) + dump(there)
+        # Before the first of what is put, and behind whoever takes what is fetched.
+        if self.puts:
+            self.led.put(order)
+            transfer(self, dump(here))
+        else:
+            transfer(self, dump(here))
+            self.led.put(order, END)
 
     def put(self, tag=0, body=EMPTY, end=0):
         """From the transfer here; the lock is held."""
