@@ -2,7 +2,7 @@
 //! beginning of a deflate stream that does not end, each part as one way in which it goes on. And tells
 //! the linker how to be brief.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
 use std::num::NonZeroU64;
 use std::process::Command;
 use std::{env, fs, path::Path};
@@ -15,6 +15,8 @@ const CORE: [&str; 6] = ["compat", "frame", "value", "stream", "call", "loop"];
 
 /// What a script's end of its link has from the agent.
 const WIRE: [&str; 4] = ["core/compat.py", "core/frame.py", "core/value.py", "parts/rich.py"];
+
+const WIRE_MODULE: &str = "wire.py";
 
 /// Every byte of the core is sent on every start; compressing it takes place once.
 const ITERATIONS: NonZeroU64 = NonZeroU64::new(200).unwrap();
@@ -52,21 +54,33 @@ fn main() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
         .collect();
     parts.sort();
+    let mut build = Crc::new();
+    build.update(&packed_core);
     let mut table = String::from("&[\n");
     for path in &parts {
         let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a part's name is plain text");
         let text = read(path);
-        write(&out.join(format!("{name}.z")), &continuation(&core, &packed_core, &text));
+        let packed = continuation(&core, &packed_core, &text);
+        build.update(&packed);
+        write(&out.join(format!("{name}.z")), &packed);
         table += &format!(
             "Part {{ name: {name:?}, packed: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{name}.z\")) }},\n"
         );
     }
-    write(&out.join("hopvine.zip"), &package(&bootstrap));
+    let files = package(&bootstrap);
+    files.iter().for_each(|(_, text)| build.update(text.as_bytes()));
+    let build = format!(
+        "{}-{:08x}",
+        env::var("CARGO_PKG_VERSION").expect("cargo sets CARGO_PKG_VERSION"),
+        build.sum()
+    );
+    write(&out.join("build"), build.as_bytes());
+    write(&out.join("hopvine.zip"), &archive(files, &build));
     write(&out.join("parts.rs"), (table + "]").as_bytes());
 }
 
 /// The Python package, with what it shares with the agent as a module of its own.
-fn package(bootstrap: &Path) -> Vec<u8> {
+fn package(bootstrap: &Path) -> Vec<(String, String)> {
     let text =
         |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let shared: String = WIRE.iter().map(|name| text(&bootstrap.join(name))).collect();
@@ -78,11 +92,19 @@ fn package(bootstrap: &Path) -> Vec<u8> {
             (path.file_name().expect("a file has a name").to_string_lossy().into_owned(), text(&path))
         })
         .collect();
-    files.push(("wire.py".to_owned(), shared + "\n\ndef part(name):\n    return globals()[name]\n"));
+    files.push((WIRE_MODULE.to_owned(), shared + "\n\ndef part(name):\n    return globals()[name]\n"));
     files.sort();
+    files
+}
+
+/// A zip file of the package, which knows what program it belongs to.
+fn archive(files: Vec<(String, String)>, build: &str) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_level(Some(9));
-    for (name, text) in files {
+    for (name, mut text) in files {
+        if name == WIRE_MODULE {
+            text += &format!("\n\nBUILD = '{build}'\n");
+        }
         archive.start_file(format!("hopvine/{name}"), options).expect("a file of the archive");
         std::io::Write::write_all(&mut archive, text.as_bytes()).expect("memory takes all that is written");
     }
