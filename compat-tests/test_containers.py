@@ -12,6 +12,7 @@ from harness.docker import BARE, EMPTY, IMAGE, Docker
 from harness.namespace import Namespace, missing, namespace_of
 from harness.places import PLACES, at_each_place, here_and_behind_python, install, way
 from harness.process import exits
+from harness.pythons import oldest_and_newest
 from harness.seat import Seat
 
 EVERY_BYTE = bytes(range(256)) * 4096
@@ -275,3 +276,20 @@ def test_an_engine_that_is_not_installed(hop):
     folder = hop.folder_with(sys.executable, 'python3')
     result = hop('call', '--json', '-w', 'podman:app', 'time:time', env={'PATH': folder})
     has_failed(result, 'spawn_failed')
+
+
+# From Python
+
+@pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+def test_a_script_goes_into_throwaways_and_into_what_runs(docker, scripts, python):
+    lines = scripts.told(python, f'''
+        from hopvine.facts import hostname, python_version
+        with Docker('first', image={IMAGE!r}) as first, Docker('second', image={IMAGE!r}, user='nobody') as second:
+            print(sorted((first + second).call(os.getuid).successful()))
+            print(first.call(python_version).split('.')[0], first.run('echo $((6 * 7))').check().stdout.decode())
+        running = Docker('app', running=True)
+        print(running.call(hostname), Local('inside', via=running).call(os.getuid))
+        running.close()
+    ''')
+    assert lines[0] == "[('first', 0), ('second', 65534)]" and lines[1] == '3 42', lines
+    assert lines[-1] == 'app 0', lines
