@@ -9,11 +9,12 @@ import sys
 import time
 
 from hopvine import backend, errors, functions
+from hopvine.given import patience
 
 wire = backend.wire
 CHANNEL, SEND = 37, 38
 ITEM, FAILURE, EXHAUSTED, ERROR = 23, 20, 25, 66
-VALUE, RECIPE = 0, 1
+VALUE, RECIPE, NO_CALL = 0, 1, 2
 clock = getattr(time, 'monotonic', time.time)
 
 
@@ -58,7 +59,9 @@ class Passage(object):
     def send(self, value):
         """Returns when the other end has allowed it to come."""
         self.check()
-        self.exchange.send(wire.pack('B', SEND) + packed(value, self.connection))
+        message = wire.pack('B', SEND) + packed(value, self.connection)
+        functions.fits(message, lambda: 'what is sent on the channel (of type %s)' % type(value).__name__)
+        self.exchange.send(message)
         backend.wait(lambda: not self.exchange.unsent or self.ended or self.closed or self.failed)
         if self.exchange.unsent:
             self.check()
@@ -81,7 +84,7 @@ class Passage(object):
         still comes."""
         if not (self.ended or self.closed or self.failed):
             self.failed = True
-            self.exchange.send(wire.pack('B', SEND), True)
+            self.exchange.send(wire.pack('BB', SEND, NO_CALL), True)
 
     def drop(self):
         """The same from a destructor, which may run in the midst of anything."""
@@ -134,6 +137,7 @@ class Source(object):
         return self._next(timeout)[2]
 
     def _next(self, timeout=None):
+        timeout = patience(timeout)
         deadline = timeout is not None and clock() + timeout
         while True:
             found = self._poll()

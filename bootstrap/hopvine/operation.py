@@ -278,6 +278,7 @@ class Command(Asking):
         if data is not None:
             data = as_bytes(data, 'input')
         message = wire.pack('B', RUN) + wire.dump({'words': words, 'shell': shell, 'stdin': bool(data)})
+        functions.fits(message, lambda: 'command')
         self.ask(tunnel.connection(), message, self.heard, '', timeout, bool(data), awaited)
         for at in range(0, len(data or ''), INPUT_BYTES):
             chunk = wire.pack('B', INPUT) + data[at:at + INPUT_BYTES]
