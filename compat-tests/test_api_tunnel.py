@@ -511,6 +511,34 @@ def test_times_that_are_none_or_no_time(scripts, python):
 
 
 @ENDS
+def test_what_a_large_call_brings_is_there_for_those_that_overtake_it(scripts, python):
+    """And is made once."""
+    assert scripts.told(python, '''
+        kept, large = [], 'y' * 200000
+        def adds(text):
+            kept.append(len(text))
+            return sorted(kept)
+        def own(text):
+            return adds(text), len(large)
+        a = here('a')
+        for function in adds, own:
+            calls = [a.call_async(function, 'x' * size) for size in (3000000, 1, 300000, 2)]
+            results = [call.get() for call in calls]
+            print(len(str(results)) > 0, a.call(function, ''))
+        class Own(object):
+            pass
+        def ignores(channel):
+            return channel.open()
+        def is_own(thing):
+            return isinstance(thing, Own)
+        channel = Channel()
+        result = a.call_async(ignores, channel)
+        channel.send(Own())
+        print(result.get(), a.call(is_own, Own()))
+    ''') == ['True [0, 1, 2, 300000, 3000000]', 'True ([0, 0, 1, 1, 2, 2, 300000, 300000, 3000000, 3000000], 200000)', 'True True']
+
+
+@ENDS
 def test_what_is_too_large_for_a_message_is_named(scripts, python):
     lines = scripts.told(python, '''
         def shows(*args, **named):

@@ -32,6 +32,8 @@ class Passage(object):
     def __init__(self, inbox, connection):
         self.inbox, self.connection, self.host = inbox, connection, connection.host
         self.token, = wire.unpack('>Q', os.urandom(8))
+        # The numbers of definitions that have gone this way.
+        self.defined = set()
         inbox.passages.append(self)
         self.exchange = connection.ask(wire.pack('>BQ', CHANNEL, self.token), self.heard)
         self.used(0)
@@ -59,7 +61,7 @@ class Passage(object):
     def send(self, value):
         """Returns when the other end has allowed it to come."""
         self.check()
-        message = wire.pack('B', SEND) + packed(value, self.connection)
+        message = wire.pack('B', SEND) + packed(value, self.connection, self.defined)
         functions.fits(message, lambda: 'what is sent on the channel (of type %s)' % type(value).__name__)
         self.exchange.send(message)
         backend.wait(lambda: not self.exchange.unsent or self.ended or self.closed or self.failed)
@@ -444,8 +446,9 @@ class Select(Source):
         return not self._sources
 
 
-def packed(value, connection):
-    """How a value goes down, and the bytes: plain where it is plain, else as an argument would go."""
+def packed(value, connection, defined):
+    """How a value goes down, and the bytes: plain where it is plain, else as an argument would go. `defined`: the numbers of
+    the definitions that are there when it is read, to which its own are added."""
     if functions.is_plain(value):
         return wire.pack('B', VALUE) + wire.dump(value)
     luggage = functions.Luggage(connection)
@@ -460,5 +463,9 @@ def packed(value, connection):
     luggage.bring(recipe.soft, recipe.names, 'what is sent')
     brought = None
     if luggage.digests:
-        brought = luggage.commit()
+        brought = luggage.commits(defined)
+        defined.update([each[0] for each in brought])
+        if luggage.entries:
+            # It is made when it is read, and perhaps never.
+            luggage.keep(brought[-1])
     return wire.pack('B', RECIPE) + wire.dump((recipe.plain(), brought))

@@ -25,6 +25,8 @@ except ImportError:
 CALL = 1
 # A message, with what stands before it on its way.
 MESSAGE_BYTES = 64 * 1024 * 1024 - 4096
+# What is larger goes in several pieces, and others may overtake it.
+PROMPT_BYTES = 32768
 # Arguments of up to so many parts are looked through for whether they are plain; pickle is quicker for more.
 PARTS = 10000
 PLAIN = (type(None), bool, float, core.Text, core.Bytes) + core.Int
@@ -53,9 +55,21 @@ class Travelling:
         raise NotImplementedError
 
 
-def call(function, args, kwargs, connection, travelled=None):
+class Definitions(dict):
+    """What of the program has been sent to a context: {(space, name): (digest, number)}. `underway`: by their numbers,
+    those that have perhaps not come when the next call does, which takes them along as well."""
+
+    def __init__(self):
+        self.underway = {}
+
+    def clear(self):
+        dict.clear(self)
+        self.underway.clear()
+
+
+def call(function, args, kwargs, connection, travelled=None, arrived=None):
     """Returns (the module whose imports are to travel along, the Call message). `travelled`: a list to which is added what
-    is to be called should it fail."""
+    is to be called should it fail; `arrived`: what is to be called once there is an answer."""
     name = by_name(function)
     if name and is_plain((args, kwargs)):
         if isinstance(function, BUILTIN):
@@ -82,7 +96,7 @@ def call(function, args, kwargs, connection, travelled=None):
     luggage.bring(recipe.soft, recipe.names, title(function))
     words = [None, recipe.plain()]
     if luggage.digests:
-        words.append(luggage.commit())
+        words.append(luggage.commits())
     made = message('hopvine_core:apply', words, {})
     try:
         fits(made, lambda: largest(function, args, kwargs, luggage))
@@ -90,6 +104,8 @@ def call(function, args, kwargs, connection, travelled=None):
         # Nothing of it has gone.
         connection.definitions.clear()
         raise
+    if luggage.entries and len(made) > PROMPT_BYTES and arrived is not None:
+        arrived.append(luggage.keep(words[2][-1]))
     return luggage.imports, made
 
 
@@ -270,6 +286,24 @@ class Luggage:
             self.after.add(number)
         else:
             self.entries.append(key + (kind, payload))
+
+    def commits(self, known=()):
+        """Returns what is to be defined: what is underway and not `known` to have come before, and then what is new."""
+        underway = self.connection.definitions.underway
+        new = self.commit()
+        found, wanted = {}, list(new[1])
+        while wanted:
+            number = wanted.pop()
+            if number in underway and number not in known and number not in found:
+                found[number] = underway[number]
+                wanted.extend(found[number][1])
+        return [found[number] for number in sorted(found)] + [new]
+
+    def keep(self, commit):
+        """From now on it is underway, until what is returned is called."""
+        underway = self.connection.definitions.underway
+        underway[commit[0]] = commit
+        return lambda: underway.pop(commit[0], None)
 
     def commit(self):
         """Returns (number, the numbers of earlier ones that are needed, {space: (its package, Python's major)}, entries)."""

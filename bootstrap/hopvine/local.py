@@ -16,7 +16,7 @@ try:
 except ImportError:
     import thread
 
-from hopvine import wire
+from hopvine import functions, wire
 from hopvine.errors import HopvineError, of_error, shown
 from hopvine.link import Link
 
@@ -43,7 +43,7 @@ class Connection(object):
         self.number = next(self.numbers)
         self.state, self.error, self.python = 'connecting', None, None
         # What of `__main__` has been sent there, and which tunnels code there may name.
-        self.definitions, self.granted = {}, set()
+        self.definitions, self.granted = functions.Definitions(), set()
         send_roots(self.link)
         order = dict(tunnel.options, tunnel=self.number, target=tunnel.path())
         self.stream = self.link.open(self.heard, busy=False)

@@ -232,7 +232,7 @@ def received(body):
         part('apply')
         recipe, brought = value
         if brought:
-            define(*brought)
+            define_all(brought)
         value = made(*recipe)
     return value
 
