@@ -23,6 +23,8 @@ core = type(sys)('hopvine_core')
 sys.modules['hopvine_core'] = core
 core.started = sys.modules['__main__']
 names = core.__dict__
+# No frame comes here.
+names['receive'] = None
 for path in sys.argv[1:]:
     exec(compile(open(path).read() + '\\n', path, 'exec'), names)
 

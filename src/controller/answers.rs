@@ -104,34 +104,33 @@ impl Controller {
         }
     }
 
-    /// Goes to whatever runs there, as a terminal would mix them.
+    /// As a terminal would mix them.
     fn late_output(&mut self, source: Source, stream: Stream, bytes: Vec<u8>, now: Instant) {
-        if let Some(operation) = self.beside(source, now) {
-            let said = Said::Output(stream, bytes);
-            self.reports.push_back(Report::Said { operation, source, said });
-        }
+        self.late(source, Said::Output(stream, bytes), now);
     }
 
     fn late_record(&mut self, source: Source, record: &Value, now: Instant) {
         match Record::of(record) {
-            Some(record) => {
-                if let Some(operation) = self.beside(source, now) {
-                    let said = Said::Record(record);
-                    self.reports.push_back(Report::Said { operation, source, said });
-                }
-            }
+            Some(record) => self.late(source, Said::Record(record), now),
             None => self.streams.reset(source.key, ResetReason::UnknownMessage),
         }
     }
 
-    /// The operation that is shown with what belongs to none; nobody is, and it is dropped.
-    fn beside(&mut self, source: Source, now: Instant) -> Option<OperationId> {
+    /// What belongs to no operation is a script's to show, else is shown with one that runs there; where none does, it is dropped.
+    fn late(&mut self, source: Source, said: Said, now: Instant) {
         self.streams.hold(source.key);
-        let operation = self.operations_of(source.key.peer).first().copied();
-        if operation.is_none() {
-            self.streams.grant(source.key, source.owed_bytes, now);
+        if self.settings.script {
+            return self.asides.push_back((source, said));
         }
-        operation
+        match self.operations_of(source.key.peer).first().copied() {
+            Some(operation) => self.reports.push_back(Report::Said { operation, source, said }),
+            None => self.streams.grant(source.key, source.owed_bytes, now),
+        }
+    }
+
+    /// What a context has said that belongs to no operation, where a script is above; to be given back to [`Self::consumed`].
+    pub fn poll_aside(&mut self) -> Option<(Source, Said)> {
+        self.asides.pop_front()
     }
 }
 

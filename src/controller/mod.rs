@@ -43,7 +43,7 @@ use children::Wishes;
 use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
-use operation::{OperationId, Report, Request, Source};
+use operation::{OperationId, Report, Request, Said, Source};
 use secrets::{OpenQuestion, Secret, Secrets};
 use sharing::Lanes;
 pub use sharing::Submitted;
@@ -162,6 +162,8 @@ pub struct Controller {
     wants: VecDeque<(StreamKey, String)>,
     /// What contexts want of tunnels that they may have been granted.
     joins: VecDeque<(StreamKey, Value)>,
+    /// What contexts have said that belongs to nothing.
+    asides: VecDeque<(Source, Said)>,
     /// What the last call brought along.
     pack: Option<Pack>,
     /// For the user, the first of them now.
@@ -241,6 +243,7 @@ impl Controller {
             supplies: Vec::new(),
             wants: VecDeque::new(),
             joins: VecDeque::new(),
+            asides: VecDeque::new(),
             pack: None,
             questions: VecDeque::new(),
             commands: VecDeque::new(),

@@ -57,7 +57,7 @@ impl Guest {
     }
 
     pub fn send(&mut self, frame: Frame) {
-        self.session.send(frame);
+        self.events.extend(self.session.send(frame).map(GuestEvent::Frame));
     }
 
     pub fn poll_event(&mut self) -> Option<GuestEvent> {

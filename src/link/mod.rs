@@ -190,7 +190,7 @@ impl Link {
     }
 
     pub fn send(&mut self, frame: Frame) {
-        self.session.send(frame);
+        self.events.extend(self.session.send(frame).map(LinkEvent::Frame));
     }
 
     pub fn poll_event(&mut self) -> Option<LinkEvent> {

@@ -66,7 +66,7 @@ impl Uplink {
     }
 
     pub fn send(&mut self, frame: Frame) {
-        self.session.send(frame);
+        self.events.extend(self.session.send(frame).map(UplinkEvent::Frame));
     }
 
     /// Answers the parent's hello: the marker, then ours.

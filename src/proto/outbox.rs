@@ -20,11 +20,17 @@ struct Class {
 }
 
 impl Outbox {
-    /// Queues a frame. A reset takes the place of all that its stream still had to say.
-    pub fn push(&mut self, frame: Frame) {
+    /// Queues a frame. A reset takes the place of all that its stream still had to say. Where the other end has never heard of
+    /// the stream, nothing is said, and what it would have answered is returned.
+    #[must_use]
+    pub fn push(&mut self, frame: Frame) -> Option<Frame> {
         let flow = (frame.from, frame.to, frame.stream);
         if frame.kind == Kind::Reset {
-            self.bytes -= self.classes.iter_mut().map(|class| class.forget(flow)).sum::<usize>();
+            let gone: Vec<Frame> = self.classes.iter_mut().flat_map(|class| class.forget(flow)).collect();
+            self.bytes -= gone.iter().map(|frame| frame.body.len()).sum::<usize>();
+            if gone.iter().any(|frame| frame.kind == Kind::Open) {
+                return Some(Frame { to: frame.from, from: frame.to, ..frame });
+            }
         }
         self.bytes += frame.body.len();
         let class = &mut self.classes[frame.priority as usize];
@@ -33,6 +39,7 @@ impl Outbox {
             class.turns.push_back(flow);
         }
         queue.push_back(frame);
+        None
     }
 
     /// Takes the frame whose turn it is.
@@ -65,11 +72,11 @@ impl Class {
         frame
     }
 
-    /// Returns the size of what is forgotten.
-    fn forget(&mut self, flow: Flow) -> usize {
-        let Some(gone) = self.flows.remove(&flow) else { return 0 };
+    /// Returns what is forgotten.
+    fn forget(&mut self, flow: Flow) -> VecDeque<Frame> {
+        let Some(gone) = self.flows.remove(&flow) else { return VecDeque::new() };
         self.turns.retain(|turn| *turn != flow);
-        gone.iter().map(|frame| frame.body.len()).sum()
+        gone
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
     fn streams_of_one_priority_take_turns_and_keep_their_own_order() {
         let mut outbox = Outbox::default();
         for (stream, body) in [(2, 1), (2, 2), (2, 3), (4, 1), (6, 1), (6, 2)] {
-            outbox.push(frame(Kind::Data, Priority::Interactive, stream, body));
+            assert!(outbox.push(frame(Kind::Data, Priority::Interactive, stream, body)).is_none());
         }
         assert_eq!(drain(&mut outbox), [(2, 1), (4, 1), (6, 1), (2, 2), (6, 2), (2, 3)]);
         assert!(outbox.is_empty());
@@ -98,18 +105,33 @@ mod tests {
     #[test]
     fn control_overtakes_interactive_and_that_overtakes_bulk() {
         let mut outbox = Outbox::default();
-        outbox.push(frame(Kind::Data, Priority::Bulk, 2, 1));
-        outbox.push(frame(Kind::Data, Priority::Interactive, 4, 1));
-        outbox.push(frame(Kind::Credit, Priority::Control, 6, 1));
+        for (kind, priority, stream) in [
+            (Kind::Data, Priority::Bulk, 2),
+            (Kind::Data, Priority::Interactive, 4),
+            (Kind::Credit, Priority::Control, 6),
+        ] {
+            assert!(outbox.push(frame(kind, priority, stream, 1)).is_none());
+        }
         assert_eq!(drain(&mut outbox), [(6, 1), (4, 1), (2, 1)]);
     }
 
     #[test]
     fn a_reset_replaces_what_its_stream_had_queued() {
         let mut outbox = Outbox::default();
-        outbox.push(frame(Kind::Open, Priority::Interactive, 2, 1));
-        outbox.push(frame(Kind::Data, Priority::Interactive, 4, 1));
-        outbox.push(frame(Kind::Reset, Priority::Control, 2, 9));
+        let data = |stream| frame(Kind::Data, Priority::Interactive, stream, 1);
+        assert!(outbox.push(data(2)).is_none() && outbox.push(data(4)).is_none());
+        assert!(outbox.push(frame(Kind::Reset, Priority::Control, 2, 9)).is_none());
         assert_eq!(drain(&mut outbox), [(2, 9), (4, 1)]);
+    }
+
+    #[test]
+    fn what_has_never_been_heard_of_is_settled_without_a_word() {
+        let mut outbox = Outbox::default();
+        for kind in [Kind::Open, Kind::Data] {
+            assert!(outbox.push(frame(kind, Priority::Interactive, 2, 1)).is_none());
+        }
+        let answer = outbox.push(frame(Kind::Reset, Priority::Control, 2, 9)).expect("an answer");
+        assert_eq!((answer.kind, answer.from, answer.to), (Kind::Reset, ContextId(1), ContextId(0)));
+        assert!(outbox.is_empty() && outbox.bytes() == 0);
     }
 }

@@ -110,11 +110,11 @@ impl Session {
         }
     }
 
-    /// Queues a frame for the other end or for what is behind it.
-    pub fn send(&mut self, frame: Frame) {
-        if self.state != State::Closed {
-            self.outbox.push(frame);
-        }
+    /// Queues a frame for the other end or for what is behind it; returns what that would answer to a reset of what it has
+    /// never heard of.
+    #[must_use]
+    pub fn send(&mut self, frame: Frame) -> Option<Frame> {
+        if self.state == State::Closed { None } else { self.outbox.push(frame) }
     }
 
     /// Says goodbye after all that is queued.
@@ -242,7 +242,8 @@ impl Session {
     }
 
     fn control(&mut self, kind: Kind, body: Vec<u8>) {
-        self.outbox.push(Frame::control(kind, self.me, self.peer, StreamId::LINK, body));
+        let unheard = self.outbox.push(Frame::control(kind, self.me, self.peer, StreamId::LINK, body));
+        debug_assert!(unheard.is_none(), "nothing resets the link itself");
     }
 
     fn end(&mut self, reason: Closed) {
@@ -328,7 +329,7 @@ mod tests {
     fn frames_sent_with_the_hello_arrive_behind_it_in_any_chunking() {
         for chunk in [1, 2, 21, 22, 23, 1000] {
             let mut pair = Pair::new(chunk);
-            pair.parent.send(data(2, b"early"));
+            assert!(pair.parent.send(data(2, b"early")).is_none());
             pair.drive();
             assert!(matches!(pair.child.poll_event(), Some(Event::Greeted(_))));
             assert_eq!(pair.child.poll_event(), Some(Event::Frame(data(2, b"early"))));
@@ -366,7 +367,7 @@ mod tests {
     fn goodbye_comes_after_all_that_was_queued() {
         let mut pair = Pair::open(1000);
         pair.parent.close();
-        pair.parent.send(data(2, b"last"));
+        assert!(pair.parent.send(data(2, b"last")).is_none());
         pair.drive();
         assert_eq!(pair.child.poll_event(), Some(Event::Frame(data(2, b"last"))));
         assert_eq!(pair.child.poll_event(), Some(Event::Closed(Closed::Bye)));
@@ -377,7 +378,8 @@ mod tests {
         let mut pair = Pair::open(1000);
         pair.parent.handle_input(b"You have mail.\n", pair.now);
         assert_eq!(pair.parent.poll_event(), Some(Event::Noise(b"You have mail.\n".to_vec())));
-        pair.child.send(Frame { to: ContextId(0), from: ContextId(1), ..data(2, b"x") });
+        let up = Frame { to: ContextId(0), from: ContextId(1), ..data(2, b"x") };
+        assert!(pair.child.send(up).is_none());
         pair.drive();
         assert!(matches!(pair.parent.poll_event(), Some(Event::Frame(_))));
     }

@@ -1,10 +1,11 @@
 //! What a guest asks of its tunnels: one stream for each, on which comes what the agent says.
 
 use super::telling::error_message;
-use super::{MAX_UNSENT_BYTES, Session};
-use crate::controller::operation::{Answer, OperationId, Report, Request, Said, Source};
+use super::{GUEST, MAX_UNSENT_BYTES, Session};
+use crate::controller::operation::{Answer, Feed, OperationId, Report, Request, Run, Said, Source, Words};
 use crate::error::HostErrorKind;
-use crate::proto::message::{FromAgent, MessageError, ToAgent};
+use crate::proto::frame::Priority;
+use crate::proto::message::{FromAgent, MessageError, ToAgent, ToGuest};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::sys::clock;
@@ -118,9 +119,31 @@ impl Session {
         }
     }
 
+    /// What was said in a context beside all calls, by a stream of its own.
+    pub(super) fn tell_aside(&mut self, source: Source, said: Said) {
+        self.desk.aside.push(source);
+        let (Some(number), Some(message)) = (self.desk.tunnels.of(source.key.peer), message(said)) else {
+            return;
+        };
+        let mut builder = Builder::default();
+        let fields = vec![builder.add(Node::Int(number.into())), builder.add(Node::Bytes(message.encode()))];
+        let root = builder.add(Node::Tuple(fields));
+        let told = ToGuest::Aside(builder.finish(root)).encode();
+        match self.desk.asides {
+            Some(key) => self.streams.send(key, told, false),
+            None => self.desk.asides = Some(self.streams.open(GUEST, Priority::Bulk, told, false)),
+        }
+    }
+
     /// Those who have been read from, or written to, may go on.
     pub(super) fn give_credit(&mut self) {
         let now = clock::now();
+        let unsent = self.desk.asides.map_or(0, |key| self.streams.unsent_bytes(key));
+        if unsent < MAX_UNSENT_BYTES {
+            for source in std::mem::take(&mut self.desk.aside) {
+                self.controller.consumed(source, now);
+            }
+        }
         let (asked, controller, streams) = (&mut self.desk.asked, &mut self.controller, &mut self.streams);
         self.desk.in_debt.retain(|operation| {
             let Some(asked) = asked.get_mut(operation) else { return false };
@@ -150,8 +173,8 @@ fn request(message: ToAgent, imports: String, end: bool) -> Result<Request, Mess
     })
 }
 
-fn run(order: &Value, end: bool) -> Option<crate::controller::operation::Run> {
-    use crate::controller::operation::{Feed, Run, Words};
+/// A command, from a dict as an agent gets it.
+fn run(order: &Value, end: bool) -> Option<Run> {
     let Node::List(words) = order.node(order.get("words")?) else { return None };
     let words: Vec<Vec<u8>> = words.iter().map(|word| order.bytes(*word)).collect::<Option<_>>()?;
     let flag = |name| order.get(name).is_some_and(|id| order.is_true(id));

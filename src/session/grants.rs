@@ -2,7 +2,7 @@
 //! nearest context above both; nothing else can be asked of them there.
 
 use super::Session;
-use super::moving::{Asker, Moving};
+use super::moving::{Asker, Moving, transfer};
 use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Feed, Fetch, Put, Request};
 use crate::proto::stream::StreamKey;
@@ -37,7 +37,7 @@ impl Session {
         let Some(path) = bytes("from") else {
             return self.refuse_join(key, "a file without a path");
         };
-        let transfer = super::moving::transfer(order);
+        let transfer = transfer(order);
         let (source, member) = if puts { (key.peer, context) } else { (context, key.peer) };
         let now = clock::now();
         let from = self.controller.apart(source, member, "from", now);

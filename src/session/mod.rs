@@ -7,7 +7,7 @@ mod moving;
 mod telling;
 mod tunnels;
 
-use crate::controller::operation::{OperationId, Report};
+use crate::controller::operation::{OperationId, Report, Source};
 use crate::controller::secrets::Secrets;
 use crate::controller::{Controller, Settings};
 use crate::link::guest::{Guest, GuestEvent};
@@ -55,6 +55,9 @@ struct Desk {
     grants: HashMap<(ContextId, u32), u32>,
     /// What the guest's interpreter has been asked for, and for whom.
     wants: HashMap<StreamKey, (StreamKey, String)>,
+    /// Where what belongs to no call is told, and what of it the guest has not taken.
+    asides: Option<StreamKey>,
+    aside: Vec<Source>,
     /// Whether details are told too.
     verbose: bool,
 }
@@ -193,14 +196,20 @@ impl Session {
             Err(error) => return Ok(Err(error)),
         };
         match message {
-            ToController::Setup(setup) => self.set_up(&setup),
+            ToController::Setup(setup) => {
+                self.set_up(&setup);
+                self.streams.answer_nothing(key);
+            }
             ToController::Tunnel(asked) => self.open(key, &asked)?,
             ToController::Ask { tunnel, timeout_ms, imports, message } => {
                 return Ok(self.ask(key, tunnel, timeout_ms, imports, &message, end));
             }
             ToController::Put(order) => self.put(key, &order),
             ToController::Fetch(order) => self.fetch(key, &order),
-            ToController::Grant(order) => self.grant(&order),
+            ToController::Grant(order) => {
+                self.grant(&order);
+                self.streams.answer_nothing(key);
+            }
             ToController::Found(_) => return Ok(Err(MessageError::BadRecord)),
         }
         Ok(Ok(()))
@@ -254,6 +263,10 @@ impl Session {
             let key =
                 self.streams.open(GUEST, Priority::Interactive, ToGuest::Need(name.clone()).encode(), false);
             self.desk.wants.insert(key, (asker, name));
+        }
+        while let Some((source, said)) = self.controller.poll_aside() {
+            worked = true;
+            self.tell_aside(source, said);
         }
         while let Some((asker, order)) = self.controller.poll_join() {
             worked = true;

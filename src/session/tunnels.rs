@@ -5,7 +5,7 @@ use super::telling::error_message;
 use crate::controller::RANDOM_BYTES;
 use crate::controller::operation::{OperationId, Report};
 use crate::controller::secrets::{Secret, User};
-use crate::error::{HostError, HostErrorKind};
+use crate::error::{HostError, HostErrorKind, Loss};
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
@@ -16,6 +16,9 @@ use crate::sys::{clock, random};
 use std::collections::HashMap;
 use std::io;
 use std::time::Duration;
+
+/// Longer than anybody waits, and short enough for every clock.
+const MAX_CONNECT_TIMEOUT: Duration = Duration::from_secs(365 * 86_400);
 
 #[derive(Debug)]
 pub(super) struct Tunnel {
@@ -37,6 +40,12 @@ pub(super) struct Tunnels {
 impl Tunnels {
     pub(super) fn get(&self, number: u32) -> Option<&Tunnel> {
         self.by_number.get(&number).filter(|tunnel| !tunnel.closed)
+    }
+
+    /// A tunnel that leads to a context.
+    pub(super) fn of(&self, context: ContextId) -> Option<u32> {
+        let leads = self.by_number.iter().filter(|(_, tunnel)| tunnel.context == context && !tunnel.closed);
+        leads.map(|(number, _)| *number).min()
     }
 
     fn remove(&mut self, number: u32) -> Option<Tunnel> {
@@ -118,7 +127,8 @@ impl Session {
                 u64::try_from(*seconds).map_err(|error| format!("connect_timeout: {error}"))?,
             ),
             _ => base.connect_timeout,
-        };
+        }
+        .min(MAX_CONNECT_TIMEOUT);
         if let Some(limit) = asked.get("depth_limit").and_then(|id| asked.number(id)) {
             settings.depth_limit = limit;
         }
@@ -149,6 +159,7 @@ impl Session {
             }
             Err(error) => {
                 let Some(tunnel) = self.desk.tunnels.remove(number) else { return };
+                self.desk.grants.retain(|_, to| *to != number);
                 if tunnel.closed {
                     self.streams.confirm(tunnel.stream);
                 } else {
@@ -178,7 +189,7 @@ impl Session {
     pub(super) fn context_of(&self, number: u32) -> Result<(ContextId, String), HostError> {
         let gone = || HostError {
             hop: None,
-            kind: HostErrorKind::LinkLost { why: crate::error::Loss::Ended { exit: None } },
+            kind: HostErrorKind::LinkLost { why: Loss::Ended { exit: None } },
             said: Vec::new(),
         };
         self.desk.tunnels.get(number).map(|tunnel| (tunnel.context, tunnel.name.clone())).ok_or_else(gone)

@@ -42,9 +42,10 @@ fn become_interpreter(typed: &cli::Py, mut link: UnixStream) -> io::Result<ExitC
     let named = [typed.interpreter.as_os_str()];
     let candidates =
         if typed.interpreter.is_empty() { INTERPRETERS.map(OsStr::new).to_vec() } else { named.to_vec() };
-    let mut words: Vec<OsString> =
-        ["-c".into(), STUB.trim_end().into(), guest::number(&link).into(), guest::number(&package).into()]
-            .to_vec();
+    // Whoever forks needs a controller of its own, of the same build.
+    let itself = std::env::current_exe()?;
+    let mut words: Vec<OsString> = vec!["-c".into(), STUB.trim_end().into()];
+    words.extend([guest::number(&link).into(), guest::number(&package).into(), itself.into_os_string()]);
     words.extend(typed.words.iter().cloned());
     let mut why = io::Error::from(io::ErrorKind::NotFound);
     for program in &candidates {

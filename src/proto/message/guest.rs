@@ -33,6 +33,8 @@ pub enum ToGuest {
     Moved(Value),
     /// To be told: a tuple of its weight, a target and a text.
     Note(Value),
+    /// What has been said in a context beside all calls: a tuple of a tunnel and what an agent says, a message.
+    Aside(Value),
     /// A module, or `data:`, a package, `:` and a path: what does your interpreter know of it?
     Need(String),
 }
@@ -70,6 +72,7 @@ impl ToGuest {
             Self::Error(value) => (66, value),
             Self::Moved(value) => (70, value),
             Self::Note(value) => (72, value),
+            Self::Aside(value) => (75, value),
             Self::Need(name) => return [&[22], name.as_bytes()].concat(),
         };
         let mut out = vec![tag];
