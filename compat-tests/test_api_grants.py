@@ -60,6 +60,44 @@ for each in a, b, relay:
 
 
 @ENDS
+def test_it_goes_no_further(scripts, folder, python):
+    lines = scripts.told(python, HEAD + '''
+def passes(other, name):
+    from hopvine import Local
+    below = Local('below', python=sys.executable)
+    try:
+        return below.call(len, [other])
+    except TypeError:
+        return type(sys.exc_info()[1]).__name__, str(sys.exc_info()[1])
+    finally:
+        below.close()
+print(*here('a').call(passes, here('b'), 1))
+''', folder)
+    assert lines[0].startswith('Unsendable b: a tunnel that was given as an argument goes no further'), lines
+
+
+@ENDS
+def test_it_is_given_once(scripts, folder, python):
+    assert scripts.told(python, HEAD + '''
+from hopvine import local
+told = []
+known = local.inform
+def inform(link, tag, order):
+    told.append(tag)
+    known(link, tag, order)
+local.inform = inform
+a, b, c = here('a'), here('b'), here('c')
+for number in range(3):
+    a.call(share, b)
+print(told.count(local.GRANT))
+a.close()
+a.call(share, b)
+c.call(share, b)
+print(told.count(local.GRANT))
+''', folder) == ['1', '3']
+
+
+@ENDS
 def test_what_fails_is_told_where_it_was_asked(scripts, folder, python):
     lines = scripts.told(python, HEAD + '''
 def fails(other, source, target):

@@ -107,6 +107,16 @@ def test_a_host_that_cannot_be_reached_stays_out_until_connect(told, python):
 
 
 @ENDS
+def test_large_arguments_of_many_wait_for_each_other(told, python):
+    """A link has no more than 64 MiB of unfinished messages."""
+    assert told(python, '''
+        group = Group([here('h%d' % number) for number in range(5)])
+        group.connect()
+        print(group.call(len, b'x' * 20000000).raise_failures().values())
+    ''') == [str([20000000] * 5)]
+
+
+@ENDS
 def test_many_failures_are_counted(told, python):
     lines = told(python, '''
         def fails():

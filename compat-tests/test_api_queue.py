@@ -82,6 +82,37 @@ def test_callbacks_add_more_also_for_hosts_not_seen_before(told, python):
 
 
 @ENDS
+def test_a_callback_may_run_the_queue(told, python):
+    """Then nothing is left when that returns, and what ran meanwhile goes on."""
+    assert told(python, '''
+        class Refused(SubprocessTunnel):
+            host = 'bad'
+            def cmd_args(self):
+                return ['sh', '-c', 'exit 7']
+        bad, seen = Refused(), []
+        def further(value):
+            if value < 3:
+                results = [queue.call(a, len, 'x' * (value + 1)).with_callback(further), queue.call(b, len, 'ab')]
+                queue.run()
+                seen.append((value, [result.value for result in results]))
+        def again(value):
+            result = queue.call(a, len, 'abcde')
+            queue.run()
+            seen.append(result.value)
+        queue.call(a, len, '').with_callback(further)
+        last = queue.call(b, len, 'abcd'), queue.call(a, len, 'abcdef')
+        queue.run()
+        print(seen, [result.value for result in last])
+        del seen[:]
+        queue.call(bad, len, 'a').with_callback(again)
+        queue.call(bad, len, 'b').with_callback(again)
+        queue.call(bad, len, 'c').with_callback(again)
+        queue.run()
+        print(seen)
+    ''') == ['[(2, [3, 2]), (1, [2, 2]), (0, [1, 2])] [4, 6]', '[5, 5, 5]']
+
+
+@ENDS
 def test_a_callback_that_raises_is_told_and_stops_nothing(scripts, python):
     result = scripts(python, START + '''
 def broken(value):
@@ -176,6 +207,25 @@ print(later.value)
     live.until(b'interrupted')
     assert time.monotonic() - sent < 1
     assert live.finish().lines == ["['interrupted', 'interrupted']", '3']
+
+
+@ENDS
+def test_all_keywords_are_the_functions(told, python):
+    assert told(python, '''
+        def shows(*args, **named):
+            return args, sorted(named.items())
+        named = dict(self=1, target=2, function=3)
+        result = queue.call(a, shows, 7, **named)
+        queue.run()
+        print(result.value == ((7,), sorted(named.items())))
+        for call in a.call, lambda *args, **named: a.call_async(*args, **named).get(), lambda *args, **named: both.call(*args, **named)['b']:
+            print(call(shows, 7, **named) == result.value)
+        for call in a.call, a.call_async, both.call, queue.call:
+            try:
+                call()
+            except TypeError:
+                print(sys.exc_info()[1])
+    ''') == ['True'] * 4 + ['function: it is missing, and goes by its place'] * 3 + ['target: it is missing, and goes by its place']
 
 
 @ENDS

@@ -493,6 +493,107 @@ def test_tunnels_are_equal_by_name(scripts, python):
     ''') == ["True True 2 Group([Local('a'), Local('b')]) Group([]) Group([Local('a')]) Group([Local('a'), Local('b')]) False"]
 
 
+@ENDS
+def test_times_that_are_none_or_no_time(scripts, python):
+    lines = scripts.told(python, '''
+        a, none, odd = here('a'), float('inf'), float('nan')
+        print(a.call(len, 'abc', timeout=none), a.run('exit 3', timeout=none).status, a.call(len, 'abc', timeout=10 ** 400))
+        for asked in (lambda: a.call(len, '', timeout=odd), lambda: a.run('', timeout=odd), lambda: here('b', connect_timeout=odd),
+                      lambda: here('b', connect_timeout=none), lambda: here('b', connect_timeout=11 * 365 * 86400)):
+            try:
+                asked()
+            except ValueError:
+                print(sys.exc_info()[1])
+    ''')
+    assert lines[:3] == ['3 3 3'] + ['timeout: a number of seconds above 0, and not nan'] * 2, lines
+    assert lines[3] == 'connect_timeout: a number of seconds above 0, and not nan', lines
+    assert [line.split(',')[0] for line in lines[4:]] == ['connect_timeout: a number of seconds up to 315360000'] * 2, lines
+
+
+@ENDS
+def test_what_a_large_call_brings_is_there_for_those_that_overtake_it(scripts, python):
+    """And is made once."""
+    assert scripts.told(python, '''
+        kept, large = [], 'y' * 200000
+        def adds(text):
+            kept.append(len(text))
+            return sorted(kept)
+        def own(text):
+            return adds(text), len(large)
+        a = here('a')
+        for function in adds, own:
+            calls = [a.call_async(function, 'x' * size) for size in (3000000, 1, 300000, 2)]
+            results = [call.get() for call in calls]
+            print(len(str(results)) > 0, a.call(function, ''))
+        class Own(object):
+            pass
+        def ignores(channel):
+            return channel.open()
+        def is_own(thing):
+            return isinstance(thing, Own)
+        channel = Channel()
+        result = a.call_async(ignores, channel)
+        channel.send(Own())
+        print(result.get(), a.call(is_own, Own()))
+    ''') == ['True [0, 1, 2, 300000, 3000000]', 'True ([0, 0, 1, 1, 2, 2, 300000, 300000, 3000000, 3000000], 200000)', 'True True']
+
+
+@ENDS
+def test_what_is_too_large_for_a_message_is_named(scripts, python):
+    lines = scripts.told(python, '''
+        def shows(*args, **named):
+            pass
+        def uses():
+            return len(big)
+        a, big = here('a'), b'x' * 68 * 1024 * 1024
+        for asked in (lambda: a.call(len, big), lambda: a.call(shows, 1, k=big), lambda: a.call(uses), lambda: a.run(['true', big])):
+            try:
+                asked()
+            except Unsendable:
+                print(sys.exc_info()[1])
+        big = b'small'
+        print(a.call(uses))
+    ''')
+    for line, what in zip(lines, ['argument 1 of len (of type ', 'argument k of shows (of type ', 'big of __main__, which uses uses', 'command']):
+        assert line.startswith(what) and 'cannot be sent: the message is 71303' in line and 'and may be 67104768; put()' in line, lines
+    assert lines[4:] == ['5'], lines
+
+
+@ENDS
+def test_no_text_from_there_is_a_command_to_a_terminal(scripts, python):
+    lines = scripts.told(python, r'''
+        def fails():
+            raise ValueError(u'a\tb\x1b]0;title\x07\x9b1m\r\nlast')
+        from hopvine.errors import HostError
+        errors = [HostError(u'\x9b1m\u20ac', said=[u'\x1bc']), Unsendable(u'\x1b\u20ac')]
+        try:
+            here('a').call(fails)
+        except RemoteException:
+            errors.append(sys.exc_info()[1])
+        for error in errors:
+            text = str(error)
+            if not isinstance(text, type(u'')):
+                text = text.decode('utf-8')
+            print([char for char in text if ord(char) < 32 and char not in u'\t\n' or 126 < ord(char) < 160], u'\u20ac' in text)
+        print('\x1b' in errors[2].message, '\x1b' in errors[2].traceback, '\\x1b]0;title' in str(errors[2]))
+    ''')
+    assert lines == ['[] True', '[] True', '[] False', 'True True True'], lines
+
+
+@ENDS
+def test_modules_of_the_users_own_are_not_taken_for_pythons(scripts, python):
+    """What Python 2 has and Python 3 has not."""
+    if python.version[0] == '2':
+        pytest.skip('there they are modules of its own')
+    for name in ('thread', 'cPickle', 'StringIO', 'Queue'):
+        scripts.hop.write(name + '.py', 'raise SystemExit("%s was imported")' % name)
+    assert scripts.told(python, '''
+        def own():
+            return os.getpid()
+        print(here('a').call(own) != os.getpid())
+    ''') == ['True']
+
+
 # The controller
 
 @ENDS

@@ -127,6 +127,33 @@ with here('a') as tunnel:
 
 
 @ENDS
+def test_what_was_sent_before_it_was_closed_comes_also_where_the_call_has_not_begun(told, fifo, python):
+    gate = fifo('gate')
+    assert told(python, '''
+def waits(gate):
+    open(gate).readline()
+def takes(channel):
+    return channel.open(), list(channel)
+with here('a') as tunnel:
+    before = tunnel.call_async(waits, sys.argv[1])
+    channel = Channel()
+    result = tunnel.call_async(takes, channel)
+    for number in range(3):
+        channel.send(number)
+    channel.close()
+    with open(sys.argv[1], 'w') as gate:
+        gate.write('go\\n')
+    print(before.get(), result.get())
+    for number in range(20):
+        channel = Channel()
+        result = tunnel.call_async(takes, channel)
+        channel.send(number)
+        channel.close()
+        assert result.get()[1] == [number], number
+''', gate) == ['None (False, [0, 1, 2])']
+
+
+@ENDS
 def test_the_other_end_is_closed_when_nobody_has_it(told, python):
     assert told(python, '''
 def returns(channel):
@@ -176,6 +203,42 @@ with here('a') as tunnel:
     channel.send(2)
     print(channel.receive())
 ''') == ['TypeError: cannot send a value of type function', "['Unsendable', ' a value of type lock cannot be sent']", '2']
+
+
+@ENDS
+def test_what_is_too_large_for_a_message_is_refused_before_anything_goes(told, python):
+    """It is no reason to close the channel."""
+    lines = told(python, '''
+with here('a') as tunnel:
+    channel = Channel()
+    result = tunnel.call_async(echo, channel)
+    print(raised(channel.send, b'x' * 68 * 1024 * 1024))
+    channel.send(1)
+    print(channel.receive())
+''')
+    assert lines[0].startswith('Unsendable: what is sent on the channel (of type ') and '67104768' in lines[0], lines
+    assert lines[1] == '(1,)', lines
+
+
+@ENDS
+def test_a_time_that_is_none(told, python):
+    """Here and there."""
+    lines = told(python, '''
+def waits(channel, seconds):
+    return channel.receive(seconds)
+with here('a') as tunnel:
+    for seconds in float('inf'), float('nan'):
+        channel = Channel()
+        result = tunnel.call_async(waits, channel, seconds)
+        if seconds > 1:
+            channel.send('here')
+        print(raised(result.get, seconds) if seconds > 1 else raised(result.get).split('\\n')[0])
+        print(raised(channel.receive, seconds))
+    print(raised(result.get, float('nan')))
+''')
+    assert lines == ['here', 'ChannelClosed: the channel is closed',
+                     'RemoteException: a: ValueError: timeout: a number of seconds, and not nan',
+                     'ValueError: timeout: a number of seconds, and not nan'] + ['ValueError: timeout: a number of seconds, and not nan'], lines
 
 
 @ENDS

@@ -97,6 +97,43 @@ def test_a_function_that_fails_there_shows_the_lines_of_the_script(hop, python):
     assert result.rc == 1 and 'job.py", line 8, in fails\n' in result.said and 'return 1 // x  # there' in result.said, result
 
 
+@EACH
+def test_a_forked_child_and_who_has_lost_its_controller_start_another(hop, python):
+    """No PATH leads to the program."""
+    hop.write('job.py', START + '''
+import multiprocessing
+from hopvine import local
+
+def works(name):
+    with Local(name, python=sys.executable) as tunnel:
+        show(name, tunnel.call(os.getpid) != os.getpid())
+    sys.stdout.flush()
+
+works('at first')
+child = os.fork()
+if not child:
+    works('forked')
+    os._exit(0)
+os.waitpid(child, 0)
+child = getattr(multiprocessing, 'get_context', lambda kind: multiprocessing)('fork').Process(target=works, args=('processed',))
+child.start()
+child.join()
+local.link().close(5)
+works('again')
+''')
+    result = ran(hop, python, 'job.py')
+    expected = ''.join(f'"{name}", true\n' for name in ('at first', 'forked', 'processed', 'again'))
+    assert (result.rc, result.text, result.said) == (0, expected, ''), result
+
+
+@EACH
+def test_what_a_script_starts_inherits_nothing_of_ours(hop, python):
+    hop.write('job.py', START + 'import subprocess\nLocal(python=sys.executable).connect()\n'
+              'subprocess.Popen(["ls", "-l", "/proc/self/fd"], close_fds=False).wait()\n')
+    result = ran(hop, python, 'job.py')
+    assert result.rc == 0 and '/proc/' in result.text and 'hopvine' not in result.text and 'socket' not in result.text, result
+
+
 @ENDS
 def test_what_cannot_travel_is_refused_before_anything_is_started(hop, python):
     hop.write('job.py', START + 'tunnel = Local(python=sys.executable)\nother = Local("other")\nout = open("job.py")\n'

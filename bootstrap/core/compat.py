@@ -6,9 +6,9 @@ namespace, so each uses the names of those before it.
 import errno, fcntl, os, select, struct, sys, zlib
 
 try:
-    import thread
-except ImportError:
     import _thread as thread
+except ImportError:
+    import thread
 
 pack = struct.pack
 unpack = struct.unpack

@@ -9,11 +9,12 @@ import sys
 import time
 
 from hopvine import backend, errors, functions
+from hopvine.given import patience
 
 wire = backend.wire
 CHANNEL, SEND = 37, 38
 ITEM, FAILURE, EXHAUSTED, ERROR = 23, 20, 25, 66
-VALUE, RECIPE = 0, 1
+VALUE, RECIPE, NO_CALL = 0, 1, 2
 clock = getattr(time, 'monotonic', time.time)
 
 
@@ -31,6 +32,8 @@ class Passage(object):
     def __init__(self, inbox, connection):
         self.inbox, self.connection, self.host = inbox, connection, connection.host
         self.token, = wire.unpack('>Q', os.urandom(8))
+        # The numbers of definitions that have gone this way.
+        self.defined = set()
         inbox.passages.append(self)
         self.exchange = connection.ask(wire.pack('>BQ', CHANNEL, self.token), self.heard)
         self.used(0)
@@ -58,7 +61,9 @@ class Passage(object):
     def send(self, value):
         """Returns when the other end has allowed it to come."""
         self.check()
-        self.exchange.send(wire.pack('B', SEND) + packed(value, self.connection))
+        message = wire.pack('B', SEND) + packed(value, self.connection, self.defined)
+        functions.fits(message, lambda: 'what is sent on the channel (of type %s)' % type(value).__name__)
+        self.exchange.send(message)
         backend.wait(lambda: not self.exchange.unsent or self.ended or self.closed or self.failed)
         if self.exchange.unsent:
             self.check()
@@ -81,7 +86,7 @@ class Passage(object):
         still comes."""
         if not (self.ended or self.closed or self.failed):
             self.failed = True
-            self.exchange.send(wire.pack('B', SEND), True)
+            self.exchange.send(wire.pack('BB', SEND, NO_CALL), True)
 
     def drop(self):
         """The same from a destructor, which may run in the midst of anything."""
@@ -134,6 +139,7 @@ class Source(object):
         return self._next(timeout)[2]
 
     def _next(self, timeout=None):
+        timeout = patience(timeout)
         deadline = timeout is not None and clock() + timeout
         while True:
             found = self._poll()
@@ -440,8 +446,9 @@ class Select(Source):
         return not self._sources
 
 
-def packed(value, connection):
-    """How a value goes down, and the bytes: plain where it is plain, else as an argument would go."""
+def packed(value, connection, defined):
+    """How a value goes down, and the bytes: plain where it is plain, else as an argument would go. `defined`: the numbers of
+    the definitions that are there when it is read, to which its own are added."""
     if functions.is_plain(value):
         return wire.pack('B', VALUE) + wire.dump(value)
     luggage = functions.Luggage(connection)
@@ -456,5 +463,9 @@ def packed(value, connection):
     luggage.bring(recipe.soft, recipe.names, 'what is sent')
     brought = None
     if luggage.digests:
-        brought = luggage.commit()
+        brought = luggage.commits(defined)
+        defined.update([each[0] for each in brought])
+        if luggage.entries:
+            # It is made when it is read, and perhaps never.
+            luggage.keep(brought[-1])
     return wire.pack('B', RECIPE) + wire.dump((recipe.plain(), brought))

@@ -1,15 +1,30 @@
 """What goes wrong, as exceptions: on a host, on the way to it, in remote code, in what was asked."""
 
 
-def _shown(text):
-    """As str() must have it: Python 2 wants bytes where text is not plain."""
-    if isinstance(text, str):
+_Text = type(''.encode('ascii').decode('ascii'))
+# All but newline and tab: to a terminal they would be commands.
+_CONTROLS = dict([(code, '\\x%02x'.encode('ascii').decode('ascii') % code)
+                  for code in range(160) if code < 32 and code not in (9, 10) or code > 126])
+
+
+def shown(text):
+    """As str() must have it: without control characters, as it may be from anywhere. Python 2 wants bytes where it is not
+    plain."""
+    if not isinstance(text, _Text):
+        text = text.decode('utf-8', 'replace')
+    text = text.translate(_CONTROLS)
+    if _Text is str:
         return text
     return text.encode('utf-8', 'replace')
 
 
 class HopvineError(Exception):
     """The base of all that is raised here."""
+
+    def __str__(self):
+        if len(self.args) == 1 and isinstance(self.args[0], (str, _Text)):
+            return shown(self.args[0])
+        return Exception.__str__(self)
 
 
 class NotCompleted(HopvineError):
@@ -31,7 +46,7 @@ class HostError(HopvineError):
         text = self.message
         if self.host and not text.startswith(self.host):
             text = '%s: %s' % (self.host, text)
-        return _shown('\n'.join([text] + ['    ' + line for line in self.said]))
+        return shown('\n'.join([text] + ['    ' + line for line in self.said]))
 
 
 class Cancelled(HostError):
@@ -98,7 +113,7 @@ class RemoteException(HopvineError):
             text = '%s: %s' % (self.host, text)
         if self.traceback:
             text += '\n' + '\n'.join(['    ' + line for line in self.traceback.rstrip().split('\n')])
-        return _shown(text)
+        return shown(text)
 
     def __repr__(self):
         return 'RemoteException(%r)' % (self.args[0],)

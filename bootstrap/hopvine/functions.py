@@ -11,9 +11,10 @@ from hopvine.names import PYTHON_2, BUILTIN, CLASS, METHOD, by_name, elsewhere, 
 core = sys.modules.get('hopvine_core')
 if core is None:
     from hopvine import wire as core
-try:
+if PYTHON_2:
     from cPickle import Pickler
-except ImportError:
+else:
+    # Who has a module cPickle of his own is not meant.
     from pickle import Pickler
 
 try:
@@ -22,6 +23,10 @@ except ImportError:
     from StringIO import StringIO as BytesIO
 
 CALL = 1
+# A message, with what stands before it on its way.
+MESSAGE_BYTES = 64 * 1024 * 1024 - 4096
+# What is larger goes in several pieces, and others may overtake it.
+PROMPT_BYTES = 32768
 # Arguments of up to so many parts are looked through for whether they are plain; pickle is quicker for more.
 PARTS = 10000
 PLAIN = (type(None), bool, float, core.Text, core.Bytes) + core.Int
@@ -50,15 +55,30 @@ class Travelling:
         raise NotImplementedError
 
 
-def call(function, args, kwargs, connection, travelled=None):
+class Definitions(dict):
+    """What of the program has been sent to a context: {(space, name): (digest, number)}. `underway`: by their numbers,
+    those that have perhaps not come when the next call does, which takes them along as well."""
+
+    def __init__(self):
+        self.underway = {}
+
+    def clear(self):
+        dict.clear(self)
+        self.underway.clear()
+
+
+def call(function, args, kwargs, connection, travelled=None, arrived=None):
     """Returns (the module whose imports are to travel along, the Call message). `travelled`: a list to which is added what
-    is to be called should it fail."""
+    is to be called should it fail; `arrived`: what is to be called once there is an answer."""
     name = by_name(function)
     if name and is_plain((args, kwargs)):
         if isinstance(function, BUILTIN):
             # It returns no generator, so there is nothing to announce.
-            return name[0], message('%s:%s' % name, args, kwargs)
-        return name[0], message('hopvine_core:apply', ('%s:%s' % name, (args, kwargs)), {})
+            made = message('%s:%s' % name, args, kwargs)
+        else:
+            made = message('hopvine_core:apply', ('%s:%s' % name, (args, kwargs)), {})
+        fits(made, lambda: largest(function, args, kwargs, Luggage(connection)))
+        return name[0], made
     luggage = Luggage(connection)
     luggage.travelled = travelled
     recipe = Recipe(luggage)
@@ -76,8 +96,17 @@ def call(function, args, kwargs, connection, travelled=None):
     luggage.bring(recipe.soft, recipe.names, title(function))
     words = [None, recipe.plain()]
     if luggage.digests:
-        words.append(luggage.commit())
-    return luggage.imports, message('hopvine_core:apply', words, {})
+        words.append(luggage.commits())
+    made = message('hopvine_core:apply', words, {})
+    try:
+        fits(made, lambda: largest(function, args, kwargs, luggage))
+    except Unsendable:
+        # Nothing of it has gone.
+        connection.definitions.clear()
+        raise
+    if luggage.entries and len(made) > PROMPT_BYTES and arrived is not None:
+        arrived.append(luggage.keep(words[2][-1]))
+    return luggage.imports, made
 
 
 def message(name, args, kwargs):
@@ -85,12 +114,37 @@ def message(name, args, kwargs):
     return core.pack('>BQ', CALL, len(name)) + name + core.dump((tuple(args), kwargs))
 
 
+def fits(message, what):
+    """Refuses what is larger than a message may be; `what()` names it."""
+    if len(message) > MESSAGE_BYTES:
+        raise refused('%s cannot be sent: the message is %d bytes, and may be %d; put() takes files of any size' % (
+            what(), len(message), MESSAGE_BYTES))
+
+
+def largest(function, args, kwargs, luggage):
+    """Names what takes the most room in a call."""
+    sizes = []
+    for place, value in places_of(args, kwargs):
+        recipe = Recipe(luggage, trial=True)
+        recipe.add(value)
+        sizes.append((recipe.file.tell(), '%s of %s (of type %s)' % (place, title(function), type(value).__name__)))
+    for space, name, kind, payload in luggage.entries:
+        if kind == 'recipe':
+            sizes.append((len(payload[1]), '%s of %s, which %s uses,' % (name, space, title(function))))
+    for size, what in sorted(sizes)[-1:]:
+        return what
+    return title(function)
+
+
+def places_of(args, kwargs):
+    places = [('argument %d' % (at + 1), args[at]) for at in range(len(args))]
+    return places + [('argument %s' % name, kwargs[name]) for name in sorted(kwargs)]
+
+
 def culprit(function, whole, luggage):
     """Names the argument that cannot be pickled; None where none is to blame alone."""
     args, kwargs = whole[2:]
-    places = [('argument %d' % (at + 1), args[at]) for at in range(len(args))]
-    places += [('argument %s' % name, kwargs[name]) for name in sorted(kwargs)]
-    for place, value in places:
+    for place, value in places_of(args, kwargs):
         try:
             Recipe(luggage, trial=True).add(value)
         except Exception:
@@ -232,6 +286,24 @@ class Luggage:
             self.after.add(number)
         else:
             self.entries.append(key + (kind, payload))
+
+    def commits(self, known=()):
+        """Returns what is to be defined: what is underway and not `known` to have come before, and then what is new."""
+        underway = self.connection.definitions.underway
+        new = self.commit()
+        found, wanted = {}, list(new[1])
+        while wanted:
+            number = wanted.pop()
+            if number in underway and number not in known and number not in found:
+                found[number] = underway[number]
+                wanted.extend(found[number][1])
+        return [found[number] for number in sorted(found)] + [new]
+
+    def keep(self, commit):
+        """From now on it is underway, until what is returned is called."""
+        underway = self.connection.definitions.underway
+        underway[commit[0]] = commit
+        return lambda: underway.pop(commit[0], None)
 
     def commit(self):
         """Returns (number, the numbers of earlier ones that are needed, {space: (its package, Python's major)}, entries)."""

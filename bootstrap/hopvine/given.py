@@ -6,6 +6,8 @@ from hopvine.backend import wire
 TRANSPORTS = ('ssh', 'local', 'exec', 'sudo', 'su', 'doas', 'docker', 'podman', 'kubectl', 'lxc', 'lxd', 'incus', 'nsenter',
               'machinectl', 'jail')
 LITERAL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+'
+LONGEST_CONNECT_SECONDS = 10 * 365 * 86400
+INFINITY = 1e999
 # What ssh, or a ProxyCommand's shell, would take for something else.
 NOT_FOR_SSH = '\'"`$;&<>|(){}*?!#~'
 
@@ -52,15 +54,43 @@ def seconds(value, parameter):
         raise TypeError('%s: a number of seconds, and not %s' % (parameter, type(value).__name__))
     if not value > 0:
         raise ValueError('%s: a number of seconds above 0, and not %r' % (parameter, value))
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return INFINITY
+
+
+def connect_time(value):
+    value = seconds(value, 'connect_timeout')
+    if value > LONGEST_CONNECT_SECONDS:
+        raise ValueError('connect_timeout: a number of seconds up to %d, which are ten years, and not %r' % (
+            LONGEST_CONNECT_SECONDS, value))
+    return value
 
 
 def time_limit(named):
-    """Takes `timeout` out of the arguments of a call."""
+    """Takes `timeout` out of the arguments of a call; None where there is none."""
     timeout = named.pop('timeout', None)
-    if timeout is None:
+    if timeout is not None:
+        timeout = seconds(timeout, 'timeout')
+        if timeout < INFINITY:
+            return timeout
+
+
+def patience(timeout):
+    """How long to wait for what is on its way: None for ever, 0 or less not at all."""
+    if timeout is None or timeout == INFINITY:
         return None
-    return seconds(timeout, 'timeout')
+    if timeout != timeout:
+        raise ValueError('timeout: a number of seconds, and not %r' % timeout)
+    return timeout
+
+
+def leading(args, *names):
+    """The first arguments of a method, and then the rest: so all keywords are left for the function that it calls."""
+    if len(args) < len(names):
+        raise TypeError('%s: it is missing, and goes by its place' % names[len(args)])
+    return args[:len(names)] + (args[len(names):],)
 
 
 def quoted(text):

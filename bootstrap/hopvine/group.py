@@ -1,9 +1,10 @@
 """Groups: the same on many hosts at once, with the results by host."""
 from hopvine import operation
 from hopvine.errors import ConnectionFailed, RemoteException, told_of
-from hopvine.given import text_of, time_limit
+from hopvine.given import leading, text_of, time_limit
 from hopvine.operation import Call, Closing, Command, Connecting
-from hopvine.tunnel import BaseTunnel, SSHTunnel
+# The last is for whoever looks for it here, as in Chopsticks.
+from hopvine.tunnel import BaseTunnel, SSHTunnel, SubprocessTunnel
 
 # So many failures are told in full where all of them are raised as one.
 SHOWN_FAILURES = 3
@@ -90,8 +91,9 @@ class Group(object):
 
     # What can be asked of all
 
-    def call(self, function, *args, **named):
-        """Calls a function on all; `timeout` as of Tunnel.call."""
+    def call(*args, **named):
+        """Calls a function on all: call(function, *args, **named); `timeout` as of Tunnel.call."""
+        self, function, args = leading(args, 'self', 'function')
         timeout = time_limit(named)
         operation.await_calls(args, named, 1)
         try:

@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from .operation import Result
-from .tunnel import BaseTunnel, Moved
+from .tunnel import BaseTunnel, Moved, SubprocessTunnel as SubprocessTunnel
 
 T = TypeVar('T')
 Path = str | bytes | PathLike[str] | PathLike[bytes]
@@ -25,7 +25,7 @@ class Group:
     tunnels: list[BaseTunnel]
     unreachable: dict[str, ErrorResult]
     def __init__(self, hosts: Iterable[str | BaseTunnel]) -> None: ...
-    def call(self, function: Callable[..., T], *args: Any, timeout: float | None = ..., **named: Any) -> GroupResult[T]: ...
+    def call(self, function: Callable[..., T], /, *args: Any, timeout: float | None = ..., **named: Any) -> GroupResult[T]: ...
     def run(self, command: str | bytes | list[str | bytes], input: str | bytes | None = ...,
             timeout: float | None = ...) -> GroupResult[Result]: ...
     def put(self, local_path: Path, remote_path: Path | None = ..., mode: int | None = ..., keep: bool = ...,

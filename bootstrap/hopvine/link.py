@@ -18,16 +18,24 @@ INTERACTIVE, MORE, END = 1, 4, 8
 MAGIC, WINDOW, PIECE_BYTES = 0xfeb1, 65536, 65535
 # As much as is put together for one write.
 BATCH_BYTES = 262144
+# Of all messages together that have been begun and not yet sent to their end.
+UNFINISHED_BYTES = 64 * 1024 * 1024
 EMPTY = struct.pack('')
 HEADER, TAIL, HEAD = struct.Struct('>HHIBBIII'), struct.Struct('>BBIII'), struct.Struct('>HHI')
 ME, CONTROLLER = 1, 0
+# Why the controller ends a stream early, where it was not asked to (docs/PROTOCOL.md, "Frames").
+REASONS = {
+    2: 'the controller does not understand what was asked', 3: 'too much goes on at once: 4,096 streams are the most',
+    4: 'what was sent is too much: unfinished messages together may be 64 MiB',
+}
 # What is posted about a stream, beside messages.
 USED, EARLY, STOP, GO = 'used', 'early', 'stop', 'go'
 stepped = getattr(itertools, 'imap', map)
 
 
 class Stream(object):
-    """A conversation with the controller. `sink(tag, body, end)` is told each message by whoever reads."""
+    """A conversation with the controller. `sink(tag, body, end)` is told each message by whoever reads; at an early end
+    tag is None, and body None where that was wanted, else why it came."""
 
     def __init__(self, link, number, sink):
         self.link, self.number, self.sink = link, number, sink
@@ -88,6 +96,8 @@ class Link(Turns):
         # All streams by their numbers; those on which something may come though nobody waits.
         self.streams, self.busy = {}, {}
         self.posts, self.ready, self.frames = [], [], []
+        # How much of messages is begun; streams that wait for room for theirs.
+        self.begun, self.held = 0, []
         # What is being written, and how much of it has been, step by step.
         self.going = EMPTY, []
         self.buffer = bytearray()
@@ -157,7 +167,9 @@ class Link(Turns):
                 self.give(stream, what, value)
             elif what is STOP:
                 if stream.opening is OPEN:
-                    self.piece(stream)
+                    self.piece(stream, True)
+                if stream.unsent and stream.unsent[0][1]:
+                    self.finished(len(stream.unsent[0][0]))
                 del stream.unsent[:]
                 stream.said_all, stream.posted = True, stream.spent
                 if stream.number in self.streams:
@@ -176,8 +188,8 @@ class Link(Turns):
         while self.ready and size < BATCH_BYTES:
             size += self.piece(self.ready.pop(0))
 
-    def piece(self, stream):
-        """The next frame of a stream; returns its size."""
+    def piece(self, stream, last=False):
+        """The next frame of a stream; returns its size. `last`: what it belongs to is not to be finished."""
         if not stream.unsent:
             return 0
         message = stream.unsent[0]
@@ -187,6 +199,12 @@ class Link(Turns):
             return 0
         body = data
         if size < len(data):
+            if not at:
+                if self.begun and self.begun + len(data) > UNFINISHED_BYTES and not last:
+                    if stream not in self.held:
+                        self.held.append(stream)
+                    return 0
+                self.begun += len(data)
             body = data[at:at + size]
         stream.spent += size
         message[1] += size
@@ -196,6 +214,8 @@ class Link(Turns):
             if end:
                 flags = INTERACTIVE | END
             stream.unsent.pop(0)
+            if at:
+                self.finished(len(data))
         self.frames.append(framed(stream.opening, flags, stream.number, body))
         self.frames.append(body)
         stream.opening = DATA
@@ -204,6 +224,12 @@ class Link(Turns):
         elif stream.unsent:
             self.ready.append(stream)
         return size
+
+    def finished(self, size):
+        """A message of several pieces has gone, or will not: there is room for others."""
+        self.begun -= size
+        self.ready.extend(self.held)
+        del self.held[:]
 
     def give(self, stream, what, size):
         """Credit; what was given before a message was whole is not given again when that has been used."""
@@ -301,8 +327,11 @@ class Link(Turns):
         elif kind == RESET and stream:
             stream.over()
             stream.said_all = stream.heard_all = True
+            # Where something was still to go, it is not.
+            stream.stop()
             if stream.sink:
-                stream.sink(None, None, True)
+                reason, = struct.unpack('B', body[:1] or struct.pack('B', 1))
+                stream.sink(None, REASONS.get(reason), True)
         elif kind == BYE:
             self.end(None)
 

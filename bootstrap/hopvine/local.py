@@ -12,12 +12,12 @@ import struct
 import sys
 
 try:
-    import thread
-except ImportError:
     import _thread as thread
+except ImportError:
+    import thread
 
-from hopvine import wire
-from hopvine.errors import HopvineError, of_error
+from hopvine import functions, wire
+from hopvine.errors import HopvineError, of_error, shown
 from hopvine.link import Link
 
 VERSION = 1
@@ -42,8 +42,8 @@ class Connection(object):
         self.link, self.host = link(), tunnel.host
         self.number = next(self.numbers)
         self.state, self.error, self.python = 'connecting', None, None
-        # What of `__main__` has been sent there.
-        self.definitions = {}
+        # What of `__main__` has been sent there, and which tunnels code there may name.
+        self.definitions, self.granted = functions.Definitions(), set()
         send_roots(self.link)
         order = dict(tunnel.options, tunnel=self.number, target=tunnel.path())
         self.stream = self.link.open(self.heard, busy=False)
@@ -57,8 +57,10 @@ class Connection(object):
             self.stream.finish()
         elif tag is None:
             self.state = 'closed'
-            if body:
+            if body and self.link.error is not None:
                 self.error = lost(self.link)
+            elif body:
+                self.error = of_error(ending(self, body), self.host)
 
     def ask(self, message, sink, imports='', timeout=None, more=False, awaited=False):
         """Asks the context something; each answer is told `sink(tag, body, end)`. `more`: the message is not the last
@@ -81,7 +83,9 @@ class Connection(object):
         other = tunnel.connection()
         if other.link is not self.link:
             raise HopvineError('%s: it belongs to another process' % tunnel.host)
-        inform(self.link, GRANT, {'tunnel': self.number, 'to': other.number, 'token': other.number})
+        if other.number not in self.granted:
+            self.granted.add(other.number)
+            inform(self.link, GRANT, {'tunnel': self.number, 'to': other.number, 'token': other.number})
         return other.number
 
     def close(self):
@@ -188,7 +192,7 @@ def milliseconds(timeout):
     """As a message has it: 0 is none, and no time-out is that."""
     if timeout is None:
         return 0
-    return min(max(int(timeout * 1000), 1), (1 << 32) - 1)
+    return int(min(max(timeout * 1000, 1), (1 << 32) - 1))
 
 
 def lost(link):
@@ -198,8 +202,10 @@ def lost(link):
 def ending(connection, why):
     """What a controller would have told of the end of a stream about which it said nothing."""
     kind, text = 'interrupted', 'cancelled'
-    if why:
+    if connection.link.error is not None:
         kind, text = 'controller', ENDED % (connection.link.error, connection.link.program)
+    elif why:
+        kind, text = 'usage', why
     return {'kind': kind, 'message': text, 'hop': None, 'said': [], 'host': connection.host}
 
 
@@ -207,11 +213,16 @@ def ending(connection, why):
 
 _link = None
 _registered = False
+_adopted = None
 _starting = thread.allocate_lock()
 
 
-def adopt(fd):
-    """The controller is there already: `fd` is our end of its socket."""
+def adopt(fd, package, program):
+    """The controller is there already: `fd` is our end of its socket. `package`: the descriptor of what this package is
+    in; `program`: the path of what has started us, for further controllers."""
+    global _adopted
+    _adopted = program
+    fcntl.fcntl(package, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     _begin(fd, 'hopvine py')
 
 
@@ -277,7 +288,7 @@ def _cut_loose():
 
 
 def binary():
-    """The program: named by HOPVINE, brought by the wheel, or in PATH."""
+    """The program: named by HOPVINE, what has started this script, brought by the wheel, or in PATH."""
     named = os.environ.get('HOPVINE')
     if named:
         if not os.access(named, os.X_OK):
@@ -285,8 +296,7 @@ def binary():
         return os.path.abspath(named)
     here = os.path.dirname(os.path.abspath(__file__))
     folders = [os.path.join(here, 'bin')] + os.environ.get('PATH', os.defpath).split(os.pathsep)
-    for folder in folders:
-        path = os.path.join(folder, 'hopvine')
+    for path in [_adopted or ''] + [os.path.join(folder, 'hopvine') for folder in folders]:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     raise HopvineError('the program hopvine is not there: neither beside this package nor in PATH; '
@@ -351,7 +361,7 @@ def _opened(stream, tag, body):
     if tag == NOTE:
         weight, target, text = wire.load(body)[0]
         stream.over()
-        sys.stderr.write('%s: %s\n' % (target, text))
+        sys.stderr.write(shown('%s: %s' % (target, text)) + '\n')
     elif tag == NEED:
         from hopvine import serving
         stream.sink = lambda tag, body, end: None

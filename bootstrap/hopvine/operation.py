@@ -144,11 +144,13 @@ class Call(Asking):
         self.definitions = connection.definitions
         # What is to be called should it fail.
         self.travelled = []
+        # What is to be called when it is known to have come.
+        self.arrived = []
         asked = False
         # A call goes out before those that count on what it brings.
         in_order.acquire()
         try:
-            imports, message = functions.call(function, args, named, connection, self.travelled)
+            imports, message = functions.call(function, args, named, connection, self.travelled, self.arrived)
             self.ask(connection, message, self.heard, imports, timeout, awaited=awaited)
             asked = True
         finally:
@@ -192,6 +194,8 @@ class Call(Asking):
         if isinstance(error, errors.HostError):
             # What it was to bring has perhaps not come.
             self.definitions.clear()
+        for tell in taken(self.arrived):
+            tell()
         if self.yielding is None:
             self.outputs.end()
         if error is not None:
@@ -278,6 +282,7 @@ class Command(Asking):
         if data is not None:
             data = as_bytes(data, 'input')
         message = wire.pack('B', RUN) + wire.dump({'words': words, 'shell': shell, 'stdin': bool(data)})
+        functions.fits(message, lambda: 'command')
         self.ask(tunnel.connection(), message, self.heard, '', timeout, bool(data), awaited)
         for at in range(0, len(data or ''), INPUT_BYTES):
             chunk = wire.pack('B', INPUT) + data[at:at + INPUT_BYTES]

@@ -7,7 +7,7 @@ from hopvine.backend import wire
 # A line without an end is shown in pieces.
 MAX_LINE_BYTES = 65536
 # All but the tab; what is left of colours and the like would be a command to a terminal.
-CONTROLS = re.compile('[\0-\x08\x0a-\x1f\x7f]')
+CONTROLS = re.compile('[\0-\x08\x0a-\x1f\x7f-\x9f]')
 NEWLINE = wire.utf8('\n')
 
 

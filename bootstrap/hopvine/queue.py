@@ -4,7 +4,7 @@ import traceback
 
 from hopvine import operation
 from hopvine.errors import ConnectionFailed, NotCompleted
-from hopvine.given import time_limit
+from hopvine.given import leading, patience, time_limit
 from hopvine.group import ErrorResult, Group, GroupResult, result_of
 from hopvine.operation import Call, Command, Connecting, taken
 from hopvine.tunnel import BaseTunnel
@@ -35,6 +35,7 @@ class AsyncResult(object):
 
     def get(self, timeout=None):
         """Waits for the value, for so many seconds; raises what went wrong."""
+        timeout = patience(timeout)
         if not operation.backend.wait(lambda: self.completed, timeout):
             raise NotCompleted('it has not been done within %s s' % timeout)
         if isinstance(self._value, ErrorResult):
@@ -110,11 +111,14 @@ class Queue(object):
     def __init__(self):
         # The hosts in the order in which they came; what waits for each, and what runs there.
         self.hosts, self.waiting, self.running = [], {}, {}
+        # What has failed before it was started, to be told.
+        self.failed = []
         # Those that could not be reached, with the error: not tried again until connect().
         self.unreachable = {}
 
-    def call(self, target, function, *args, **named):
-        """A function; `timeout` as of Tunnel.call."""
+    def call(*args, **named):
+        """A function: call(target, function, *args, **named); `timeout` as of Tunnel.call."""
+        self, target, function, args = leading(args, 'self', 'target', 'function')
         timeout = time_limit(named)
         operation.await_calls(args, named, 1)
         result = self._add(target, each(lambda tunnel: Call(tunnel, function, args, named, timeout, True)))
@@ -143,7 +147,10 @@ class Queue(object):
         return self._add(target, each(Connecting), True)
 
     def run(self):
-        """Runs all, also what callbacks add; returns when nothing is left. What interrupts it cancels what runs."""
+        """Runs all, also what callbacks add; returns when nothing is left. What interrupts it cancels what runs.
+
+        A callback may call it too; then nothing is left when that returns.
+        """
         try:
             while True:
                 while self._start():
@@ -171,14 +178,14 @@ class Queue(object):
 
     def _start(self):
         """Starts the next of each host where nothing runs; returns whether there was any."""
-        begin, out = [], []
+        begin = []
         for host in self.hosts:
             if host not in self.running and self.waiting[host]:
                 task, tunnel = self.waiting[host].pop(0)
                 if task.anew:
                     self.unreachable.pop(host, None)
                 if host in self.unreachable:
-                    out.append((task, host))
+                    self.failed.append((task, host))
                 elif begin and begin[-1][0] is task:
                     begin[-1][1].append(tunnel)
                 else:
@@ -186,14 +193,18 @@ class Queue(object):
         for task, tunnels in begin:
             for begun in task.begin(tunnels):
                 self.running[begun.host] = task, begun
-        for task, host in out:
+        # Callbacks may run all that is left, here and below.
+        told = list(self.failed)
+        while self.failed:
+            task, host = self.failed.pop(0)
             task.take(host, self.unreachable[host])
-        return begin or out
+        return begin or told
 
     def _settle(self):
         """Takes what is done."""
-        for host, (task, begun) in list(self.running.items()):
-            if begun.is_done():
+        for host, entry in list(self.running.items()):
+            task, begun = entry
+            if self.running.get(host) is entry and begun.is_done():
                 del self.running[host]
                 value = result_of(begun)
                 if isinstance(begun.error, ConnectionFailed):

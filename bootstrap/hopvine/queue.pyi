@@ -17,10 +17,10 @@ class AsyncResult(Generic[T]):
 
 class Queue:
     @overload
-    def call(self, target: BaseTunnel, function: Callable[..., T], *args: Any, timeout: float | None = ...,
+    def call(self, target: BaseTunnel, function: Callable[..., T], /, *args: Any, timeout: float | None = ...,
              **named: Any) -> AsyncResult[T]: ...
     @overload
-    def call(self, target: Group, function: Callable[..., T], *args: Any, timeout: float | None = ...,
+    def call(self, target: Group, function: Callable[..., T], /, *args: Any, timeout: float | None = ...,
              **named: Any) -> AsyncResult[GroupResult[T]]: ...
     @overload
     def command(self, target: BaseTunnel, command: str | bytes | list[str | bytes], input: str | bytes | None = ...,

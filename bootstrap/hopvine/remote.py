@@ -7,6 +7,7 @@ until it is shown, and one for all else.
 import sys
 
 from hopvine.errors import Unsendable, of_error
+from hopvine.functions import Definitions
 
 core = sys.modules['hopvine_core']
 CALL, RUN, PUT, FETCH, CHANNEL = 1, 2, 18, 19, 37
@@ -59,7 +60,7 @@ class Connection(object):
     def __init__(self, tunnel):
         self.host = tunnel.host
         self.state, self.error, self.python = 'connecting', None, None
-        self.definitions = {}
+        self.definitions = Definitions()
         # It was open and has gone, and nobody was told.
         self.is_lost = False
         self.asked, self.closing, self.child = [], False, None

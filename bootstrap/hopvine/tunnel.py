@@ -6,12 +6,12 @@ import os
 import sys
 
 try:
-    import thread
-except ImportError:
     import _thread as thread
+except ImportError:
+    import thread
 
 from hopvine import functions, operation
-from hopvine.given import (port_of, quoted, seconds, secret, split_hops, ssh_name, text_of, time_limit, with_options,
+from hopvine.given import (connect_time, leading, port_of, quoted, secret, split_hops, ssh_name, text_of, time_limit, with_options,
                            without_options, word)
 from hopvine.operation import Call, Closing, Command, Connecting
 
@@ -48,7 +48,7 @@ class BaseTunnel(functions.Travelling, object):
         if python is not None:
             self.python = text_of(python, 'python')
         if connect_timeout is not None:
-            self.connect_timeout = seconds(connect_timeout, 'connect_timeout')
+            self.connect_timeout = connect_time(connect_timeout)
         self.host, self.via = text_of(host, 'name'), via
         if hop is not None:
             self.hop = hop
@@ -148,26 +148,26 @@ class BaseTunnel(functions.Travelling, object):
 
     # What can be asked
 
-    def call(self, function, *args, **named):
-        """Calls a function there; returns what it returns, or raises RemoteException.
+    def call(*args, **named):
+        """Calls a function there: call(function, *args, **named). Returns what it returns, or raises RemoteException.
 
         `timeout`: seconds after which it is stopped there, and TimedOut raised. A `timeout` of the function's own goes by
         functools.partial.
         """
+        self, function, args = leading(args, 'self', 'function')
         timeout = time_limit(named)
         return Call(self, function, args, named, timeout, True).result()
 
-    def call_async(self, function, *args, **named):
+    def call_async(*args, **named):
         """The same without waiting: returns an AsyncResult."""
+        self, function, args = leading(args, 'self', 'function')
         from hopvine.queue import AsyncResult
         timeout = time_limit(named)
         return AsyncResult.of(Call(self, function, args, named, timeout))
 
     def run(self, command, input=None, timeout=None):
         """Runs a command: a text for a shell, or a list of words. Returns its Result: `status stdout stderr check()`."""
-        if timeout is not None:
-            timeout = seconds(timeout, 'timeout')
-        return Command(self, command, input, timeout, True).result()
+        return Command(self, command, input, time_limit({'timeout': timeout}), True).result()
 
     def put(self, local_path, remote_path=None, mode=None, keep=False, recursive=False, compress=False):
         """Copies a file there; without `remote_path` to a temporary one. `mode`: its permission bits, else 0644.

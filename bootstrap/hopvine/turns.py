@@ -12,9 +12,9 @@ import sys
 import time
 
 try:
-    import thread
-except ImportError:
     import _thread as thread
+except ImportError:
+    import thread
 
 ident = thread.get_ident
 clock = getattr(time, 'monotonic', time.time)

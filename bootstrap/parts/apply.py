@@ -16,8 +16,7 @@ def apply(name, given, brought=None):
         owner = imported(module)
         args, named = given
     else:
-        if brought:
-            define(*brought)
+        define_all(brought or ())
         owner, path, args, named = made(*given)
         path, named = native_names(path, named)
     result = reached(owner, path)(*args, **named)
@@ -41,6 +40,13 @@ def reached(owner, path):
 def native_names(path, named):
     """Names in a pickle of Python 3 are no str to Python 2."""
     return str(path), dict([(str(name), named[name]) for name in named])
+
+
+def define_all(commits):
+    """Each of them once; some come with every call that may have overtaken the first."""
+    for commit in commits:
+        if commit[0] not in brought_by:
+            define(*commit)
 
 
 def define(number, after, packages, entries):

@@ -5,11 +5,15 @@ It imports nothing: before Python 3.3 an import in the loop's thread would wait 
 """
 CHANNEL, SEND = 37, 38
 ITEM, EXHAUSTED = 23, 25
+# What goes down in the place of a message when the call that was to have the channel has failed.
+NO_CALL = pack('B', 2)
 # By token: those that no call has taken yet.
 channels = {}
 # The ends of pipes, to wake each thread that waits; pipes that nobody waits at.
 sleepers, pipes = [], []
 clock = getattr(time, 'monotonic', time.time)
+# No select() takes any time that a user may name.
+LONGEST_WAIT_SECONDS = 86400.
 
 
 def changed():
@@ -39,6 +43,8 @@ def await_change(ready, timeout=None):
                 left = deadline - clock()
                 if left <= 0:
                     return False
+                if left > LONGEST_WAIT_SECONDS:
+                    left = LONGEST_WAIT_SECONDS
             if readable([got], left):
                 os.read(got, 4096)
         return True
@@ -72,14 +78,14 @@ class Passage:
 
     def take(self, tag, body, end):
         owed, self.stream.owed = self.stream.owed, 0
-        if tag == SEND and body and not self.closed:
+        if tag == SEND and body not in (EMPTY, NO_CALL) and not self.closed:
             self.items.append((body, owed))
         else:
             self.used(owed)
         if end:
             self.ended = 1
-            if self.token in channels:
-                # Its call has not begun, and perhaps never will.
+            if body == NO_CALL and self.token in channels:
+                # Nobody has it, and nobody will; else what was sent before the end is there for the call to come.
                 self.close()
         changed()
 
@@ -162,6 +168,8 @@ class Channel(object):
 
     def _taken(self, timeout=None):
         """The next value as a tuple, which is empty behind the last."""
+        if timeout != timeout:
+            raise ValueError('timeout: a number of seconds, and not nan')
         while 1:
             body = self._passage.next()
             if body:
@@ -224,7 +232,7 @@ def received(body):
         part('apply')
         recipe, brought = value
         if brought:
-            define(*brought)
+            define_all(brought)
         value = made(*recipe)
     return value
 

@@ -37,6 +37,11 @@ class Granted(object):
         raise AttributeError('%s: %s() is not for a tunnel that was given as an argument: files can be put and fetched; '
                              'call it from where it was opened' % (self.host, name))
 
+    def __reduce__(self):
+        error = getattr(sys.modules.get('hopvine.errors'), 'Unsendable', TypeError)
+        raise error('%s: a tunnel that was given as an argument goes no further than the function that was given it; '
+                    'have the script call with it, or move the files from here' % self.host)
+
     def __repr__(self):
         return 'Granted(%r)' % (self.host,)
 

@@ -62,7 +62,7 @@ class Far(object):
     """One interpreter, with what it has been sent so far."""
 
     def __init__(self, python=words[0]):
-        self.definitions = {}
+        self.definitions = functions.Definitions()
         self.process = subprocess.Popen([python, '-S', '-E'] + words[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def call(self, function, *args, **kwargs):
