@@ -142,13 +142,17 @@ def test_calls_beside_one_that_runs_in_the_background(scripts, fifo, python):
 
 STAYS = '''
 tunnel = here('a')
-def stays():
-    sys.stderr.write('up\\n')
+def stays(path=None):
+    bell = sys.stderr
+    if path:
+        bell = open(path, 'w')
+    bell.write('up\\n')
+    bell.flush()
     time.sleep(1000)
 def command():
     tunnel.run('echo up >%s; exec sleep 1000' % sys.argv[1])
 def result():
-    waiting.append(tunnel.call_async(stays))
+    waiting.append(tunnel.call_async(stays, sys.argv[1]))
     waiting[0].get()
 waiting = []
 try:
@@ -169,10 +173,11 @@ print(tunnel.call(len, 'abc'))
 def test_an_interrupt_ends_a_wait_at_once(scripts, fifo, python, wait):
     up = fifo('up')
     live = scripts.start(python, STAYS.format(wait=wait), up)
-    if wait == 'command()':
-        up.read_lines(1)
-    else:
+    if wait == 'tunnel.call(stays)':
         live.until(b'up', 'err')
+    else:
+        # Nothing is shown meanwhile: a result whose output an interrupt meets is not whole any more.
+        up.read_lines(1)
     sent = time.monotonic()
     live.signal(signal.SIGINT)
     live.until(b'interrupted\n')

@@ -480,9 +480,9 @@ with here('a') as tunnel:
     channel = Channel()
     result = tunnel.call_async(echo, channel)
     for wait in channel.receive, Select([channel]).get, lambda: list(channel):
-        print('waits')
-        sys.stdout.flush()
         try:
+            print('waits')
+            sys.stdout.flush()
             wait()
         except KeyboardInterrupt:
             print('interrupted')

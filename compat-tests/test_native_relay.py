@@ -4,11 +4,13 @@ What is common to both kinds of relays is tested beside them, in test_tree.py an
 """
 
 import glob
+import io
 import os
 import re
 import shlex
 import shutil
 import sys
+import zipfile
 
 import pytest
 
@@ -240,11 +242,12 @@ def test_python_relays_where_that_is_asked_for(hop, installed):
 
 
 def another_build(hop):
-    """As real as can be: this program, with one bit of what makes a build changed."""
-    piece = hop('bootstrap', 'show', '--first-flight').out[1000:1200]
+    """As real as can be: this program, with one bit of what it calls itself changed."""
+    with zipfile.ZipFile(io.BytesIO(hop('api', '--package').out)) as package:
+        build = re.search(b"BUILD = '(.*)'", package.read('hopvine/wire.py'))[1]
     data = bytearray(BINARY.read_bytes())
-    assert data.count(piece) == 1
-    data[data.index(piece)] ^= 1
+    assert data.count(build) == 1
+    data[data.index(build) + len(build) - 1] ^= 1
     return bytes(data)
 
 

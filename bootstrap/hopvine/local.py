@@ -23,7 +23,7 @@ from hopvine.link import Link
 VERSION = 1
 CHANNEL = 37
 TUNNEL, OPENED, ERROR, ASK, PUT, FETCH, MOVED, FOUND, NOTE, SETUP, NEED = 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 22
-GRANT = 74
+GRANT, ASIDE = 74, 75
 # How long a controller may take to end all that it has started.
 PATIENCE_SECONDS = 5
 # Started by a shell that ends at once, so that it is no child of the script's: neither os.wait() nor a handler
@@ -44,6 +44,7 @@ class Connection(object):
         self.state, self.error, self.python = 'connecting', None, None
         # What of `__main__` has been sent there, and which tunnels code there may name.
         self.definitions, self.granted = functions.Definitions(), set()
+        self.link.tunnels[self.number] = tunnel.host, tunnel.output
         send_roots(self.link)
         order = dict(tunnel.options, tunnel=self.number, target=tunnel.path())
         self.stream = self.link.open(self.heard, busy=False)
@@ -55,8 +56,10 @@ class Connection(object):
         elif tag == ERROR:
             self.state, self.error = 'closed', of_error(wire.load(body)[0], self.host)
             self.stream.finish()
+            self.link.tunnels.pop(self.number, None)
         elif tag is None:
             self.state = 'closed'
+            self.link.tunnels.pop(self.number, None)
             if body and self.link.error is not None:
                 self.error = lost(self.link)
             elif body:
@@ -259,7 +262,7 @@ def _begin(fd, program):
         if hasattr(os, 'register_at_fork'):
             os.register_at_fork(after_in_child=_forget)
     _link = Link(fd, struct.pack('>HII', VERSION, os.getpid(), sys.hexversion), _check, _opened)
-    _link.program, _link.roots = program, []
+    _link.program, _link.roots, _link.tunnels = program, [], {}
 
 
 def _start(program, theirs):
@@ -366,6 +369,11 @@ def _opened(stream, tag, body):
         from hopvine import serving
         stream.sink = lambda tag, body, end: None
         stream.send(told(FOUND, serving.answer(wire.native(body))), True)
+    elif tag == ASIDE:
+        from hopvine.asides import Asides
+        asides = Asides(stream, _link.tunnels)
+        stream.sink = asides.heard
+        asides.heard(tag, body, False)
     else:
         stream.stop()
 

@@ -316,10 +316,8 @@ def with_python(target, options):
     """The target with the interpreter that is to run there, in its last hop."""
     hop = target.split('/')[-1]
     python = options.get('python')
-    if python is None and not [each for each in target.split('/') if each[:6] != 'local:']:
-        # On the same machine, as the same user.
-        python = sys.executable
-    elif python is None and options.get('major') == 2:
+    # On the same machine, as the same user, the controller has it run what runs here.
+    if python is None and options.get('major') == 2 and [each for each in target.split('/') if each[:6] != 'local:']:
         python = 'python2'
     if not python or 'python=' in hop:
         return target

@@ -284,7 +284,10 @@ class Local(BaseTunnel):
         BaseTunnel.__init__(self, name, 'local:' + quoted(word(name, 'name')), via, python, connect_timeout)
 
     def nearest_python(self):
-        if self.via is None and sys.executable and not [char for char in UNQUOTED if char in sys.executable]:
+        if 'hopvine_core' in sys.modules or self.via is not None:
+            # What is remote already leads on to what runs there.
+            return None
+        if sys.executable and not [char for char in UNQUOTED if char in sys.executable]:
             return sys.executable
 
 

@@ -7,7 +7,7 @@ use super::operation::Imports;
 use super::tree::RANDOM_BYTES;
 use super::ways::Runtime;
 use crate::error::HostError;
-use crate::hosts::target::{Hop, Target};
+use crate::hosts::target::{Hop, Target, Way};
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::stream::StreamKey;
@@ -51,7 +51,12 @@ impl Controller {
         let Some(asking) = self.contexts.get(&by) else {
             return Err(("link_lost", "it has gone".to_owned()));
         };
-        let wished = Target::parse(typed).map_err(|error| ("usage", error.to_string()))?;
+        let mut wished = Target::parse(typed).map_err(|error| ("usage", error.to_string()))?;
+        // What is on the same machine, as the same user, runs on what was named for who asks.
+        let python = asking.target.hops.last().and_then(|hop| hop.python.clone());
+        for hop in wished.hops.iter_mut().take_while(|hop| matches!(hop.way, Way::Local { .. })) {
+            hop.python = hop.python.take().or_else(|| python.clone());
+        }
         let (asking_secrets, asking_patience) = (asking.secrets.clone(), asking.patience);
         let (level, path) = (asking.level + 1, [asking.target.hops.clone(), wished.hops].concat());
         if level > self.settings.depth_limit {
