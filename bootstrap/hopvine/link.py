@@ -327,8 +327,9 @@ class Link(Turns):
         elif kind == RESET and stream:
             stream.over()
             stream.said_all = stream.heard_all = True
-            # Where something was still to go, it is not.
-            stream.stop()
+            if stream.waiting_bytes:
+                # It goes nowhere, and is in the way of others.
+                stream.stop()
             if stream.sink:
                 reason, = struct.unpack('B', body[:1] or struct.pack('B', 1))
                 stream.sink(None, REASONS.get(reason), True)

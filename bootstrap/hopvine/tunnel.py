@@ -5,15 +5,17 @@ A tunnel connects with its first use. Each class is one hop of a path as after -
 import os
 import sys
 
-try:
-    import _thread as thread
-except ImportError:
-    import thread
-
 from hopvine import functions, operation
-from hopvine.given import (connect_time, leading, port_of, quoted, secret, split_hops, ssh_name, text_of, time_limit, with_options,
-                           without_options, word)
+from hopvine.given import (connect_time, leading, port_of, quoted, secret, split_hops, ssh_name, text_of, time_limit,
+                           with_options, without_options, word)
+from hopvine.names import PYTHON_2
 from hopvine.operation import Call, Closing, Command, Connecting
+
+# Each by the name that is there: remote code would be asked for the other.
+if PYTHON_2:
+    import thread
+else:
+    import _thread as thread
 
 # What no command line of ours can hold in the name of an interpreter.
 UNQUOTED = '\'"`$\\!'
