@@ -144,4 +144,4 @@ b.close()
 print(a.call(uses))
 ''', folder)
     assert lines[:5] == ['False refused: it has not been given such a tunnel'] * 5, lines
-    assert 'it was given is closed' in lines[5] and not (folder / 'stolen').exists(), lines
+    assert 'not been given such a tunnel' in lines[5] and not (folder / 'stolen').exists(), lines

@@ -1,6 +1,7 @@
 """The wheel: the module and its program, as `pip install` brings them to any Python."""
 
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -40,7 +41,7 @@ def wheel(tmp_path_factory):
 def make(folder):
     made = subprocess.run(['make', '--no-print-directory', 'wheel-of', f'WHEEL_OF={BINARY}', f'WHEEL_TO={folder}'], cwd=REPO,
                           capture_output=True, text=True)
-    if made.returncode and 'pip' in made.stderr:
+    if re.search('No matching distribution|NewConnectionError|Temporary failure', made.stderr):
         pytest.skip('pip cannot install setuptools and wheel here')
     assert made.returncode == 0, made.stderr
     return next(folder.glob('hopvine-*.whl'))
