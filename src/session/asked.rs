@@ -13,7 +13,7 @@ use crate::sys::stdio::Stream;
 use std::time::Duration;
 
 /// What a command there has not read yet is not added to beyond this.
-const MAX_UNREAD_BYTES: usize = 256 * 1024;
+const MAX_UNREAD_BYTES: usize = 128 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Asked {
