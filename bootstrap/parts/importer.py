@@ -202,7 +202,11 @@ def load_site():
                 site.main()
             site_loads[0] = 'done'
             # Not taken out of sys.meta_path: Python 2 goes through that by the length that it had.
-            Misses.find_module = Misses.find_spec = lambda *args: None
+            if legacy:
+                Misses.find_module = lambda *args: None
+            else:
+                # What another thread looks for may have been missed before.
+                Misses.find_module = Misses.find_spec = lambda self, name, path=None, target=None: importer(name, path)
     finally:
         site_lock.release()
 
