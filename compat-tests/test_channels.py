@@ -1,6 +1,7 @@
 """Channels, receivers, selects and remote generators, in scripts: values that come while remote code runs, in both directions,
 at the pace of whoever reads, and a word to everybody who waits when there is an end."""
 
+import os
 import pathlib
 import signal
 
@@ -321,7 +322,7 @@ with here('a') as tunnel, here('b') as other:
     # Both windows, and what waits to be sent.
     assert stalled * 16384 < 300000, stalled
     controllers = [pid for pid in map(int, filter(str.isdigit, (each.name for each in pathlib.Path('/proc').iterdir())))
-                   if words_of(pid) == [str(hop.path), 'api']]
+                   if words_of(pid, hop.cwd) == [str(hop.path), 'api']]
     before = max(map(peak_bytes, controllers))
     live.feed(b'\n')
     result = live.finish()
@@ -332,8 +333,11 @@ with here('a') as tunnel, here('b') as other:
     assert controllers and before < 40 * MiB, controllers
 
 
-def words_of(pid):
+def words_of(pid, cwd):
+    """Of a process that was started there: other tests have controllers too."""
     try:
+        if os.readlink(f'/proc/{pid}/cwd') != str(cwd):
+            return []
         return pathlib.Path(f'/proc/{pid}/cmdline').read_text().split('\0')[:-1]
     except OSError:
         return []
