@@ -6,7 +6,7 @@ use clap::Args;
 pub(super) const HELP: &str = "\
 A message is what a generator yields, or what a function whose first parameter is called `channel` sends on it:
   def tail(channel, path):  while channel.open(): ... channel.send(line)
-`send` waits while nobody reads; `open` is true until it is closed, interrupted, or read by nobody. One line for each
+`send` waits while nobody reads; `open` is true until it is closed, or read by nobody. One line for each
 message, {\"target\",\"value\"}, and one at the end of each host, that of --json, which alone has `ok`:
 {\"target\",\"ok\",\"items\",\"value\",\"stdout\",\"stderr\",\"error\",\"seconds\"}.
 
