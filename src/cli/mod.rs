@@ -1,11 +1,15 @@
 //! What was typed, as types: no environment, no I/O. The help texts are the reference.
 
 mod options;
+mod programs;
+mod sessions;
 mod watch;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{Agent, Color, Fleet, Guest, Reach, Relaying, Rerun, Secret, Share, Shown, Way, Work};
+pub use programs::{Api, Py};
+pub use sessions::{Down, Fakessh, Ps, Session, Through, Up};
 use std::ffi::OsString;
 use std::path::PathBuf;
 pub use watch::Watch;
@@ -53,6 +57,24 @@ pub enum Command {
     Queue(Queue),
     /// Run a Python script that has `import hopvine`: tunnels, groups, queues, channels
     Py(Py),
+    /// Run a program that calls ssh, rsync or git say, with its ssh going through open tunnels
+    #[command(after_help = sessions::FAKESSH_HELP)]
+    Fakessh(Fakessh),
+    /// As ssh(1), with its arguments: `hopvine ssh --help` is what ssh says
+    #[command(disable_help_flag = true)]
+    Ssh {
+        /// What ssh takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Keep hosts open in the background, for all commands that follow
+    #[command(after_help = sessions::UP_HELP)]
+    Up(Up),
+    /// Close what is kept open, or only some hosts
+    Down(Down),
+    /// What is kept open: the tree of contexts, what runs there, what waits
+    #[command(after_help = sessions::PS_HELP)]
+    Ps(Ps),
     /// What is there: system, kernel, user, addresses, Python
     #[command(after_help = FACTS_HELP)]
     Facts(Facts),
@@ -68,6 +90,12 @@ pub enum Command {
     /// What a Python process that has imported hopvine starts
     #[command(hide = true)]
     Api(Api),
+    /// What `up` leaves behind
+    #[command(hide = true)]
+    Session(Session),
+    /// What leads through a session
+    #[command(hide = true)]
+    Through(Through),
     /// What goes over the wire to start an agent
     #[command(subcommand)]
     Bootstrap(Bootstrap),
@@ -104,11 +132,6 @@ Results are lines of JSON, one for each host of each line: {\"line\",\"id\",\"ta
 \"error\",\"seconds\"}; before it a generator's, with \"item\". -t is the time for each line on a host. Exit status: 0 all
 well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.";
 
-const PY_HELP: &str = "\
-The script runs in the Python of this machine, as itself would: same arguments, input, output and exit status.
-hopvine py deploy.py web1 web2        hopvine py -m tool.deploy        echo 'import hopvine; ...' | hopvine py -
-docs/GUIDE.md has the module; `import hopvine` works in any Python where the wheel is installed.";
-
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
 docs/GUIDE.md has the keys. --json prints them as the `value` of the host's object.";
@@ -140,29 +163,6 @@ pub struct Run {
     /// The command; words are joined by blanks and run by the remote user's shell
     #[arg(required = true, last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = PY_HELP)]
-pub struct Py {
-    #[command(flatten)]
-    pub guest: Guest,
-    /// The Python of this machine that runs the script; otherwise python3, else python
-    #[arg(long, value_name = "PYTHON", default_value = "")]
-    pub interpreter: OsString,
-    /// SCRIPT.py, or - for standard input, or -m MODULE, or -c CODE, and its arguments; none is a prompt
-    #[arg(value_name = "SCRIPT", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
-}
-
-/// What serves a Python process that is not our child.
-#[derive(Debug, Args)]
-pub struct Api {
-    #[command(flatten)]
-    pub guest: Guest,
-    /// Write the Python package as a zip file to standard output
-    #[arg(long)]
-    pub package: bool,
 }
 
 #[derive(Debug, Args)]

@@ -148,6 +148,12 @@ pub struct Way {
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
+    /// Keep the hosts open in the background for so long after their last use: 60s, 10m; `hopvine up` has more
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub persist: Option<Duration>,
+    /// Do not use what `hopvine up` and --persist keep open
+    #[arg(long, conflicts_with = "persist")]
+    pub no_session: bool,
     /// Tell what is done, for each hop
     #[arg(short = 'v', long)]
     pub verbose: bool,

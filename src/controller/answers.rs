@@ -28,6 +28,7 @@ impl Controller {
                     }
                 }
                 StreamEvent::Settled { key } => self.settled(key),
+                StreamEvent::Reset { key, .. } if self.has_answered(key, now) => {}
                 StreamEvent::Reset { key, .. } if self.made_native_by(key).is_some() => {
                     self.handle_native(key.peer, &[], true);
                 }

@@ -4,6 +4,7 @@
 mod answers;
 mod attempt;
 mod beside;
+mod carrier;
 mod children;
 mod commands;
 mod context;
@@ -12,12 +13,14 @@ pub mod feed;
 pub mod fleet;
 mod keeping;
 mod native;
+mod notes;
 mod openings;
 pub mod operation;
 pub mod queue;
 pub mod secrets;
 mod sharing;
 mod supply;
+mod survey;
 mod tree;
 mod ways;
 
@@ -39,10 +42,12 @@ use crate::proto::value::Value;
 use crate::route::LinkId;
 use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
+pub use carrier::{Carrier, steps};
 use children::Wishes;
 use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};
+pub use notes::{Note, Weight};
 use operation::{OperationId, Report, Request, Said, Source};
 use secrets::{OpenQuestion, Secret, Secrets};
 use sharing::Lanes;
@@ -50,10 +55,10 @@ pub use sharing::Submitted;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 use supply::Pack;
+pub use survey::Seen;
+use survey::Trips;
 pub use tree::RANDOM_BYTES;
 pub use ways::{Runtime, Wording, interpreter, plan, plan_with, start_failure};
-
-const MAX_WARNINGS: u32 = 20;
 
 /// What holds for all contexts.
 #[derive(Clone, Debug)]
@@ -80,6 +85,8 @@ pub struct Settings {
     /// Whether a script is above, whose interpreter knows more modules.
     pub script: bool,
     pub inventory: Inventory,
+    /// A session that holds some ways open already.
+    pub carrier: Option<Carrier>,
 }
 
 /// As where nothing is typed; agents in Python, and nothing to serve.
@@ -100,6 +107,7 @@ impl Default for Settings {
             library: Library::default(),
             script: false,
             inventory: Inventory::default(),
+            carrier: None,
         }
     }
 }
@@ -166,26 +174,12 @@ pub struct Controller {
     asides: VecDeque<(Source, Said)>,
     /// What the last call brought along.
     pack: Option<Pack>,
+    trips: Trips,
     /// For the user, the first of them now.
     questions: VecDeque<OpenQuestion>,
     commands: VecDeque<Command>,
     reports: VecDeque<Report>,
     notes: Vec<Note>,
-}
-
-/// Something to tell beside the results.
-#[derive(Clone, Debug)]
-pub struct Note {
-    pub weight: Weight,
-    pub target: String,
-    pub text: String,
-}
-
-/// Whether everybody is told, or only those who asked for more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    Detail,
-    Warning,
 }
 
 /// What happens at a deadline.
@@ -245,6 +239,7 @@ impl Controller {
             joins: VecDeque::new(),
             asides: VecDeque::new(),
             pack: None,
+            trips: Trips::default(),
             questions: VecDeque::new(),
             commands: VecDeque::new(),
             reports: VecDeque::new(),
@@ -353,11 +348,6 @@ impl Controller {
         self.contexts
             .get(&context)
             .is_some_and(|context| context.state == State::Closing || context.goes_last)
-    }
-
-    /// Takes what has been noted since the last call.
-    pub fn take_notes(&mut self) -> Vec<Note> {
-        std::mem::take(&mut self.notes)
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -469,31 +459,5 @@ impl Controller {
                 self.commands.push_back(Command::Send(frame));
             }
         }
-    }
-
-    fn noise(&mut self, id: ContextId, noise: &[u8]) {
-        let target = self.target_name(id);
-        self.note(&target, || format!("skipped what is not ours: {:?}", String::from_utf8_lossy(noise)));
-    }
-
-    fn target_name(&self, id: ContextId) -> String {
-        self.contexts.get(&id).map(|context| context.target.name.clone()).unwrap_or_default()
-    }
-
-    fn note(&mut self, target: &str, text: impl FnOnce() -> String) {
-        self.notes.push(Note { weight: Weight::Detail, target: target.to_owned(), text: text() });
-    }
-
-    /// A context can cause so many warnings, and no more.
-    fn warn(&mut self, id: ContextId, text: impl FnOnce() -> String) {
-        let Some(context) = self.contexts.get_mut(&id) else { return };
-        context.warned += 1;
-        let target = context.target.name.clone();
-        let (weight, text) = match context.warned {
-            ..MAX_WARNINGS => (Weight::Warning, text()),
-            MAX_WARNINGS => (Weight::Warning, format!("{}; more of that kind is not told", text())),
-            _ => return,
-        };
-        self.notes.push(Note { weight, target, text });
     }
 }

@@ -51,6 +51,8 @@ pub enum User {
     Away,
     /// At a terminal, and has said that there are questions.
     Present,
+    /// At a terminal, and answers all of them, as with ssh itself.
+    Alone,
 }
 
 /// What waits for the user's answer.
@@ -130,6 +132,7 @@ impl Controller {
             context.heard.by_terminal(question, &text)
         };
         let refusal = match (meaning, secret) {
+            (_, None) if secrets.user == User::Alone => return self.ask_user(id, &text),
             (Meaning::HostKey, _) => HostErrorKind::HostKeyUnknown,
             (Meaning::Other, Some(_)) if is_login && secrets.user == User::Present => {
                 return self.ask_user(id, &text);

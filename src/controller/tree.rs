@@ -2,6 +2,7 @@
 //! by messages to it, and what a relay holds already is not sent to it again.
 
 use super::context::{Context, Place, State};
+use super::secrets::{Secrets, User};
 use super::ways::{Runtime, plan};
 use super::{Command, Controller, Due, Settings};
 use crate::error::{HostError, HostErrorKind, Loss};
@@ -71,7 +72,10 @@ impl Controller {
         self.settings.check_hops(target)?;
         self.told = Some(now);
         let mut at = ContextId::CONTROLLER;
-        for (depth, random) in random.iter().enumerate().take(target.hops.len()) {
+        // What a session holds is one step.
+        let carried = self.settings.carrier.as_ref().map_or(0, |carrier| carrier.longest(&target.hops));
+        let steps = random.iter().enumerate().take(target.hops.len()).skip(carried.saturating_sub(1));
+        for (depth, random) in steps {
             let hops = &target.hops[..=depth];
             let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
             let runtime = if depth + 1 == target.hops.len() { last } else { self.settings.relay };
@@ -107,9 +111,14 @@ impl Controller {
         let name = if whole { target.name.clone() } else { Target::of(hops).name };
         let target = Target { name, hops: hops.to_vec() };
         let (nonce, token) = split(random);
-        let ssh =
-            if self.settings.secrets.login.is_some() { Questions::Password } else { Questions::Refused };
-        let plan = plan(&target, &self.settings, &Asking { token: &token, ssh }, runtime)?;
+        let Secrets { login, user, .. } = &self.settings.secrets;
+        let answered = login.is_some() || *user == User::Alone;
+        let ssh = if answered { Questions::Password } else { Questions::Refused };
+        let carrier = self.settings.carrier.as_ref().filter(|_| parent == ContextId::CONTROLLER);
+        let plan = match carrier.and_then(|carrier| carrier.plan(&target, &self.settings, runtime)) {
+            Some(plan) => plan?,
+            None => plan(&target, &self.settings, &Asking { token: &token, ssh }, runtime)?,
+        };
         self.next_context += 1;
         let id = ContextId(self.next_context);
         self.note(&target.name, || {

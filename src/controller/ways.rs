@@ -115,6 +115,11 @@ pub fn plan(
 ) -> Result<Plan, HostError> {
     let no_hop = || HostError { hop: None, kind: HostErrorKind::Unreachable, said: Vec::new() };
     let hop = target.hops.last().ok_or_else(no_hop)?;
+    plan_with(hop, settings, asking, agent(hop, settings, runtime)?)
+}
+
+/// What starts an agent, or whatever is to serve, at the end of a hop.
+pub(super) fn agent(hop: &Hop, settings: &Settings, runtime: Runtime) -> Result<Wording, HostError> {
     let odd = |odd: char| cannot_run(hop, format!("{odd:?} in the interpreter's path"));
     let interpreter = interpreter(hop, settings);
     let script = match runtime {
@@ -124,7 +129,7 @@ pub fn plan(
         Runtime::Sent => payload::relay_script(&interpreter).map_err(odd)?,
         Runtime::Native => payload::native_script(),
     };
-    plan_with(hop, settings, asking, Wording::by_sh(script))
+    Ok(Wording::by_sh(script))
 }
 
 /// How something else is run over the same way.

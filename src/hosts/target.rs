@@ -2,9 +2,11 @@
 
 mod grammar;
 mod way;
+mod written;
 
 use std::fmt;
 pub use way::{Afterwards, Become, Container, Engine, Image, Inside, Method, Pod, Ssh, Surroundings, Way};
+pub use written::written;
 
 /// What a name holds as `%XX` only: it has a meaning in expressions.
 const SEVERAL: &str = "[],^!&";
@@ -73,6 +75,11 @@ pub enum Wrong {
     /// An option that makes no sense without another one.
     Without(&'static str, &'static str),
     Percent,
+    /// The last hop leads to somebody else.
+    Entered {
+        user: String,
+        last: String,
+    },
 }
 
 impl fmt::Display for TargetError {
@@ -104,6 +111,9 @@ impl fmt::Display for TargetError {
             Wrong::Process(id) => write!(f, "{id:?} is no process id"),
             Wrong::Together(one, other) => write!(f, "{one} and {other} exclude each other"),
             Wrong::Without(one, other) => write!(f, "{one} is for a container that {other}= makes"),
+            Wrong::Entered { user, last } => {
+                write!(f, "it ends with {last}, and cannot be entered as {user:?}; leave the user out")
+            }
             Wrong::Percent => write!(f, "a % must be followed by two hexadecimal digits"),
         }
     }
@@ -115,6 +125,39 @@ impl Target {
         let name = hops.iter().map(|hop| hop.to_string().trim_end_matches(':').to_owned());
         let name = name.collect::<Vec<_>>().join("/");
         Self { name: name.strip_prefix("ssh:").unwrap_or(&name).to_owned(), hops: hops.to_vec() }
+    }
+
+    /// The same, entered as another user, by another port, with more options of ssh's: those of the last hop.
+    ///
+    /// # Errors
+    ///
+    /// Where the last hop is no ssh and cannot be entered so.
+    pub fn entered_as(
+        mut self,
+        user: Option<&str>,
+        port: Option<u16>,
+        options: &[String],
+    ) -> Result<Self, TargetError> {
+        let wrong = |wrong| TargetError { target: self.name.clone(), wrong };
+        match self.hops.last_mut().map(|hop| &mut hop.way) {
+            Some(Way::Ssh(ssh)) => {
+                ssh.user = user.map(str::to_owned).or(ssh.user.take());
+                ssh.port = port.or(ssh.port);
+                // ssh takes the first value that it sees.
+                ssh.options.splice(0..0, options.iter().cloned());
+            }
+            Some(Way::Become(other)) if user.is_none_or(|user| user == other.user) => {}
+            Some(Way::Inside(Inside { engine: Engine::Docker(room) | Engine::Podman(room), .. })) => {
+                room.user = user.map(str::to_owned).or(room.user.take());
+            }
+            Some(_) if user.is_none() => {}
+            Some(way) => {
+                let last = way.to_string();
+                return Err(wrong(Wrong::Entered { user: user.unwrap_or_default().to_owned(), last }));
+            }
+            None => {}
+        }
+        Ok(self)
     }
 
     /// Reads one target, after ranges have been expanded.

@@ -1,10 +1,11 @@
 //! What streams and links say: one enum for each direction, and the flat records of both hellos.
 //!
-//! A message is a tag byte and a body. This is the only file that knows bincode: big-endian,
+//! A message is a tag byte and a body. Beside `session`, this is the only file that knows bincode: big-endian,
 //! fixed-width integers, lengths of 64 bits, at most 64 KiB, nothing left over.
 
 mod down;
 mod guest;
+pub mod session;
 mod up;
 
 use super::ids::ContextId;

@@ -83,6 +83,18 @@ pub struct Streams {
     events: VecDeque<StreamEvent>,
 }
 
+/// What is between this context and a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Those that are open.
+    pub streams: u32,
+    /// What waits for the peer's credit.
+    pub queued_bytes: u64,
+    /// Of all messages so far.
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+}
+
 #[derive(Debug)]
 struct Stream {
     send: SendHalf,
@@ -98,6 +110,8 @@ struct Budget {
     windows: Pool,
     partial_bytes: usize,
     streams: usize,
+    sent_bytes: u64,
+    received_bytes: u64,
 }
 
 impl Default for Budget {
@@ -106,6 +120,8 @@ impl Default for Budget {
             windows: Pool::new(MAX_GROWTH_BYTES),
             partial_bytes: MAX_MESSAGE_BYTES,
             streams: MAX_STREAMS_OF_PEER,
+            sent_bytes: 0,
+            received_bytes: 0,
         }
     }
 }
@@ -234,6 +250,20 @@ impl Streams {
         self.frames.retain(|frame| frame.to != peer);
     }
 
+    /// What is between us and a peer now, and has been.
+    pub fn traffic(&self, peer: ContextId) -> Traffic {
+        let keys = self.keys_of(peer);
+        let queued: usize = keys.iter().map(|key| self.unsent_bytes(*key)).sum();
+        let (sent_bytes, received_bytes) =
+            self.peers.get(&peer).map_or((0, 0), |budget| (budget.sent_bytes, budget.received_bytes));
+        Traffic {
+            streams: u32::try_from(keys.len()).unwrap_or(u32::MAX),
+            queued_bytes: queued as u64,
+            sent_bytes,
+            received_bytes,
+        }
+    }
+
     fn keys_of(&self, peer: ContextId) -> Vec<StreamKey> {
         let [first, last] = StreamKey::all_of(peer);
         self.table.range(first..=last).map(|(key, _)| *key).collect()
@@ -291,7 +321,9 @@ impl Streams {
         };
         // A message of many frames is bulk, whatever its stream is for.
         let (end, adapts) = (frame.end, frame.more || stream.priority == Priority::Bulk);
-        let room = &mut self.peers.entry(key.peer).or_default().partial_bytes;
+        let budget = self.peers.entry(key.peer).or_default();
+        budget.received_bytes += frame.body.len() as u64;
+        let room = &mut budget.partial_bytes;
         let Some(Received { message, used_bytes, owed_bytes }) = stream.receive.take(frame, room) else {
             return self.break_off(key, ResetReason::TooMuch);
         };
@@ -316,6 +348,7 @@ impl Streams {
         let Some(stream) = self.table.get_mut(&key) else { return };
         while let Some(Piece { kind, more, end, body }) = stream.send.next_piece() {
             let (priority, to, from) = (stream.priority, key.peer, self.me);
+            self.peers.entry(key.peer).or_default().sent_bytes += body.len() as u64;
             self.frames.push_back(Frame {
                 kind,
                 priority,

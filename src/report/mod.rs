@@ -1,6 +1,7 @@
 //! The only printing. Results go to standard output, everything else to standard error; neither
 //! ever blocks the loop, and what a slow reader has not taken yet is bounded by its sources' credit.
 
+mod census;
 mod difference;
 mod early;
 mod finding;
@@ -37,6 +38,7 @@ use std::io;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
+pub use census::{Census, census, fault, opened};
 pub use early::{bytes, complain, help, names, usage};
 pub use finding::{Finding, Verdict};
 pub use folded::Fold;

@@ -1,133 +1,175 @@
-//! A controller for a program that has tunnels of its own: a script's interpreter at the other end of a socket
-//! (docs/PROTOCOL.md, "Guests"). It ends when its guest has gone, with all that it has started.
+//! A controller that is kept warm in the background, and whoever asks it, by sockets of one user (docs/PROTOCOL.md,
+//! "Sessions"). What a client asks for ends with the client; what is open stays, for as long as it was wanted.
 
-mod asked;
-mod grants;
-mod moving;
-mod telling;
-mod tunnels;
+pub mod caller;
+mod client;
+mod held;
+mod job;
+mod rule;
+mod tree;
 
-use crate::controller::operation::{OperationId, Report, Source};
-use crate::controller::secrets::Secrets;
-use crate::controller::{Controller, Settings};
-use crate::link::guest::{Guest, GuestEvent};
+use crate::controller::operation::Report;
+use crate::controller::{Controller, Settings, Weight};
 use crate::mux::{Event, Mux};
-use crate::payload::{self, Interpreter};
-use crate::proto::frame::Priority;
-use crate::proto::ids::ContextId;
-use crate::proto::message::{MessageError, NONCE_BYTES, ToController, ToGuest, greeting};
-use crate::proto::stream::{StreamEvent, StreamKey, Streams};
-use crate::proto::value::{Node, Value};
+use crate::proto::message::session::{FromSession, Rule};
 use crate::sys::clock;
 use crate::sys::poll::Interest;
-use crate::sys::random;
+use crate::sys::rendezvous;
 use crate::sys::signals::Signal;
-use asked::Asked;
-use moving::Moving;
-use std::collections::{BTreeSet, HashMap};
+use client::{Client, ClientId};
+use held::Ways;
+use job::Jobs;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tunnels::Tunnels;
 
-/// The guest's number on its link, and ours for its socket among what is watched.
-const GUEST: ContextId = ContextId(1);
-const GUEST_KEY: usize = 0;
+/// The user's session, in the folder of [`rendezvous::folder`].
+const SOCKET: &str = "session";
+const LOCK: &str = "session.lock";
 /// What contexts get for an orderly end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 /// Each child takes some milliseconds to be started.
 const STARTS_AT_ONCE: usize = 16;
-/// What waits for the guest's credit is not added to beyond this.
-const MAX_UNSENT_BYTES: usize = 64 * 1024;
+/// Nobody needs more of them at once.
+const MAX_CLIENTS: usize = 4096;
+const READABLE: Interest = Interest { readable: true, writable: false };
 
-/// What the streams of a guest are about.
-#[derive(Debug, Default)]
-struct Desk {
-    tunnels: Tunnels,
-    asked: HashMap<OperationId, Asked>,
-    by_stream: HashMap<StreamKey, OperationId>,
-    /// Of what is asked: whose output, or input, waits for credit.
-    in_debt: BTreeSet<OperationId>,
-    moving: Vec<Moving>,
-    /// By a context and a token: which tunnel what runs there has been given.
-    grants: HashMap<(ContextId, u32), u32>,
-    /// What the guest's interpreter has been asked for, and for whom.
-    wants: HashMap<StreamKey, (StreamKey, String)>,
-    /// Where what belongs to no call is told, and what of it the guest has not taken.
-    asides: Option<StreamKey>,
-    aside: Vec<Source>,
-    /// Whether details are told too.
-    verbose: bool,
+/// Where the user's session listens.
+///
+/// # Errors
+///
+/// Where there is no folder for sockets.
+pub fn socket() -> io::Result<PathBuf> {
+    Ok(rendezvous::folder()?.join(SOCKET))
 }
 
-/// What holds for a tunnel that says nothing else.
-#[derive(Clone, Debug)]
-struct Base {
-    secrets: Secrets,
-    connect_timeout: Duration,
+/// What a session is for.
+#[derive(Debug)]
+pub enum Purpose {
+    /// Whoever of this user comes, until nothing is to be kept.
+    Everybody { listener: UnixListener, path: PathBuf },
+    /// One client, until that has gone.
+    One(UnixStream),
+}
+
+/// What is watched beside links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watched {
+    Listener(usize),
+    Client(ClientId),
+    /// A descriptor of something that runs.
+    Job,
+}
+
+#[derive(Debug)]
+struct Listening {
+    socket: UnixListener,
+    /// `None`: everything may be asked.
+    rule: Option<Rule>,
+    /// With whom it ends.
+    owner: Option<ClientId>,
+}
+
+/// The numbers under which the mux watches what is ours.
+#[derive(Debug, Default)]
+struct Numbers {
+    next: usize,
+    watched: HashMap<usize, Watched>,
+}
+
+impl Numbers {
+    fn take(&mut self, watched: Watched) -> usize {
+        self.next += 1;
+        self.watched.insert(self.next, watched);
+        self.next
+    }
 }
 
 #[derive(Debug)]
 struct Session {
     mux: Mux,
     controller: Controller,
-    /// What holds where a tunnel has nothing of its own.
-    base: Base,
-    guest: Guest,
-    streams: Streams,
-    watched: Interest,
-    desk: Desk,
+    /// What holds where a client says nothing else.
+    base: Settings,
+    /// The socket's file, where it has one.
+    path: Option<PathBuf>,
+    listeners: BTreeMap<usize, Listening>,
+    clients: BTreeMap<ClientId, Client>,
+    numbers: Numbers,
+    next: usize,
+    ways: Ways,
+    jobs: Jobs,
+    /// The question that is shown, and by whom.
+    asking: Option<(crate::proto::ids::ContextId, ClientId)>,
+    started: Instant,
+    /// A client has been here.
+    visited: bool,
     starts: usize,
     /// When it ends, whatever still runs.
     ending: Option<Instant>,
 }
 
-/// Serves the guest at the other end of `socket` until it has gone.
+/// Serves clients until nothing is left to do for them.
 ///
 /// # Errors
 ///
 /// When this machine fails us: no poller, no random numbers.
-pub fn serve(socket: OwnedFd, settings: Settings, mut mux: Mux, verbose: bool) -> io::Result<()> {
-    let nonce: [u8; NONCE_BYTES] = random::bytes()?;
-    let hello =
-        greeting(GUEST, &[ContextId::CONTROLLER], nonce, u32::MAX, settings.log_level, payload::build());
-    let guest = Guest::new(socket, ContextId::CONTROLLER, &hello, clock::now());
-    let watched = guest.interest();
-    mux.heed(guest.socket(), GUEST_KEY, watched)?;
-    let session = Session {
+pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
+    let now = clock::now();
+    let mut session = Session {
         mux,
-        base: Base { secrets: settings.secrets.clone(), connect_timeout: settings.connect_timeout },
-        controller: Controller::new(Settings { script: true, ..settings }),
-        guest,
-        streams: Streams::new(ContextId::CONTROLLER),
-        watched,
-        desk: Desk { verbose, ..Desk::default() },
+        base: settings.clone(),
+        controller: Controller::new(settings),
+        path: None,
+        listeners: BTreeMap::new(),
+        clients: BTreeMap::new(),
+        numbers: Numbers::default(),
+        next: 0,
+        ways: Ways::default(),
+        jobs: Jobs::default(),
+        asking: None,
+        started: now,
+        visited: false,
         starts: STARTS_AT_ONCE,
         ending: None,
     };
-    session.run()
+    match purpose {
+        Purpose::Everybody { listener, path } => {
+            session.path = Some(path);
+            session.listen(listener, None, None)?;
+        }
+        Purpose::One(stream) => session.welcome(stream, None)?,
+    }
+    let served = session.run();
+    session.leave_place();
+    served
 }
 
 impl Session {
-    fn run(mut self) -> io::Result<()> {
+    fn run(&mut self) -> io::Result<()> {
         loop {
             // 1. Do what the controller wants, and tell what it has to tell.
             self.starts = STARTS_AT_ONCE;
             while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
-            // 2. Feed what can read, and write.
-            let more = self.feed()?;
+            // 2. Copy what can be copied.
+            self.ask();
+            self.copy();
             while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
             self.flush()?;
-            if self.ending.is_some_and(|at| self.mux.is_empty() || clock::now() >= at) {
+            self.let_idle_go(clock::now());
+            if self.ending.is_none() && self.is_done() {
+                self.end();
+            }
+            if self.ending.is_some_and(|at| self.is_over() || clock::now() >= at) {
                 return Ok(());
             }
             // 3. Wait for what happens next, and handle all of it.
-            let more =
-                (more || self.controller.has_command() || self.controller.has_report()).then(clock::now);
-            let due = [self.controller.poll_timeout(), self.ending, more].into_iter().flatten().min();
-            let event = self.mux.next_event(due)?;
+            let more = self.jobs.more || self.controller.has_command() || self.controller.has_report();
+            let more = more.then(clock::now);
+            let own = [self.controller.poll_timeout(), self.ending, self.ways.poll_timeout(), more];
+            let event = self.mux.next_event(own.into_iter().flatten().min())?;
             self.handle(event)?;
             while let Some(event) = self.mux.queued_event() {
                 self.handle(event)?;
@@ -139,10 +181,12 @@ impl Session {
         match event {
             Event::Link(link, event) => self.controller.handle_link(link, event, clock::now()),
             Event::Timeout => self.controller.handle_timeout(clock::now()),
-            Event::Own(_) => {
-                self.guest.handle_readable(clock::now());
-                self.listen()?;
-            }
+            Event::Own(number) => match self.numbers.watched.get(&number).copied() {
+                Some(Watched::Listener(at)) => self.accept(at)?,
+                Some(Watched::Client(client)) => self.hear(client)?,
+                // All jobs are looked at in each turn.
+                Some(Watched::Job) | None => {}
+            },
             Event::Signal(Signal::Interrupt | Signal::Terminate | Signal::Hangup) => self.end(),
             Event::Signal(Signal::Child | Signal::Continue)
             | Event::Writable(_)
@@ -153,173 +197,120 @@ impl Session {
         Ok(())
     }
 
-    /// Agents run on the guest's own major version where nothing else is said.
-    fn prefer(&mut self, python: u32) {
-        let settings = self.controller.settings_mut();
-        if settings.interpreter == Interpreter::Probe && python >> 24 == 2 {
-            settings.interpreter = Interpreter::Older;
-        }
-    }
-
-    /// Takes what the guest has said.
-    fn listen(&mut self) -> io::Result<()> {
-        while let Some(event) = self.guest.poll_event() {
-            match event {
-                GuestEvent::Ready(hello) => self.prefer(hello.python),
-                GuestEvent::Frame(frame) if frame.from == GUEST => {
-                    self.streams.handle_frame(frame, clock::now());
-                }
-                GuestEvent::Frame(_) | GuestEvent::Ended => self.end(),
-            }
-        }
-        while let Some(event) = self.streams.poll_event() {
-            match event {
-                StreamEvent::Message { key, message, opens: true, end, .. } => {
-                    if let Err(error) = self.begin(key, &message, end)? {
-                        self.refuse(key, &error.to_string());
-                    }
-                }
-                StreamEvent::Message { key, message, end, owed_bytes, .. } => {
-                    self.go_on(key, &message, end, owed_bytes);
-                }
-                StreamEvent::Reset { key, .. } => self.cancelled(key),
-                StreamEvent::Settled { .. } => {}
-            }
-        }
+    fn listen(
+        &mut self,
+        socket: UnixListener,
+        rule: Option<Rule>,
+        owner: Option<ClientId>,
+    ) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        self.next += 1;
+        let number = self.numbers.take(Watched::Listener(self.next));
+        self.mux.heed(&socket, number, READABLE)?;
+        self.listeners.insert(self.next, Listening { socket, rule, owner });
         Ok(())
     }
 
-    /// The first message of a stream.
-    fn begin(&mut self, key: StreamKey, message: &[u8], end: bool) -> io::Result<Result<(), MessageError>> {
-        let message = match ToController::decode(message) {
-            Ok(message) => message,
-            Err(error) => return Ok(Err(error)),
-        };
-        match message {
-            ToController::Setup(setup) => {
-                self.set_up(&setup);
-                self.streams.answer_nothing(key);
-            }
-            ToController::Tunnel(asked) => self.open(key, &asked)?,
-            ToController::Ask { tunnel, timeout_ms, imports, message } => {
-                return Ok(self.ask(key, tunnel, timeout_ms, imports, &message, end));
-            }
-            ToController::Put(order) => self.put(key, &order),
-            ToController::Fetch(order) => self.fetch(key, &order),
-            ToController::Grant(order) => {
-                self.grant(&order);
-                self.streams.answer_nothing(key);
-            }
-            ToController::Found(_) => return Ok(Err(MessageError::BadRecord)),
+    fn accept(&mut self, at: usize) -> io::Result<()> {
+        let Some(listening) = self.listeners.get(&at) else { return Ok(()) };
+        // Whoever has gone again, or may not come, is no failure of ours.
+        let Ok((stream, _)) = listening.socket.accept() else { return Ok(()) };
+        if rendezvous::check(&stream).is_err() || self.clients.len() >= MAX_CLIENTS || self.ending.is_some() {
+            return Ok(());
         }
-        Ok(Ok(()))
+        let rule = listening.rule.clone();
+        self.welcome(stream, rule)
     }
 
-    /// One that is not the first.
-    fn go_on(&mut self, key: StreamKey, message: &[u8], end: bool, owed_bytes: usize) {
-        if let Some(operation) = self.desk.by_stream.get(&key).copied() {
-            self.pass_down(operation, message, end, owed_bytes);
-        } else if let Some((asker, name)) = self.desk.wants.remove(&key) {
-            if let Ok(ToController::Found(found)) = ToController::decode(message) {
-                self.controller.provide(asker, &name, &found);
-            }
-            self.streams.send(key, Vec::new(), true);
-        } else if end {
-            self.close(key);
-        }
+    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        self.visited = true;
+        self.next += 1;
+        let id = ClientId(self.next);
+        let number = self.numbers.take(Watched::Client(id));
+        self.mux.heed(&stream, number, READABLE)?;
+        self.clients.insert(id, Client::new(stream, rule, number));
+        Ok(())
     }
 
-    /// The guest wants nothing more of a stream.
-    fn cancelled(&mut self, key: StreamKey) {
-        if let Some(operation) = self.desk.by_stream.get(&key).copied() {
-            self.cancel(key, operation);
-        } else if !self.stop_moving(key) {
-            self.close(key);
-        }
-    }
-
-    /// Whose modules travel.
-    fn set_up(&mut self, setup: &Value) {
-        let Some(Node::List(roots)) = setup.get("roots").map(|id| setup.node(id)) else { return };
-        for path in roots.clone().into_iter().filter_map(|root| setup.bytes(root)) {
-            let path = PathBuf::from(std::ffi::OsString::from_vec(path));
-            if let Err(error) = self.controller.add_root(&path) {
-                self.note("detail", "", &format!("{} is no root of modules: {error}", path.display()));
-            }
-        }
-    }
-
-    /// Tells the guest what there is to tell; returns whether that was anything.
+    /// Tells clients what there is to tell; returns whether that was anything.
     fn tell(&mut self) -> bool {
         let mut worked = false;
-        while !self.is_paused()
-            && let Some(report) = self.controller.poll_report()
-        {
+        while let Some(report) = self.controller.poll_report() {
             worked = true;
             self.report(report);
         }
-        while let Some((asker, name)) = self.controller.poll_want() {
+        // What no client has asked for is read all the same.
+        while let Some((source, _)) = self.controller.poll_aside() {
             worked = true;
-            let key =
-                self.streams.open(GUEST, Priority::Interactive, ToGuest::Need(name.clone()).encode(), false);
-            self.desk.wants.insert(key, (asker, name));
-        }
-        while let Some((source, said)) = self.controller.poll_aside() {
-            worked = true;
-            self.tell_aside(source, said);
-        }
-        while let Some((asker, order)) = self.controller.poll_join() {
-            worked = true;
-            self.join(asker, &order);
+            self.controller.consumed(source, clock::now());
         }
         for note in self.controller.take_notes() {
-            self.tell_note(&note);
+            let warning = note.weight == Weight::Warning;
+            let told = FromSession::Note { target: note.target, text: note.text, warning };
+            self.clients.values_mut().filter(|client| client.waits()).for_each(|client| client.tell(&told));
         }
         worked
     }
 
     fn report(&mut self, report: Report) {
-        let operation = report.operation();
-        if self.desk.asked.contains_key(&operation) {
-            self.pass_up(operation, report);
-        } else if !self.has_moved(&report) {
-            self.tunnel_has(operation, report);
+        if !self.job_has(&report) {
+            self.way_has(report);
         }
     }
 
-    /// Sends what others wait for; returns whether there is more to send at once.
-    fn feed(&mut self) -> io::Result<bool> {
-        self.give_credit();
-        self.feed_moving()
+    /// Whether there is nobody, and nothing to keep.
+    fn is_done(&self) -> bool {
+        self.visited && self.clients.is_empty() && (self.path.is_none() || self.ways.is_empty())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        while let Some(frame) = self.streams.poll_frame() {
-            self.guest.send(frame);
-        }
-        self.guest.flush();
-        while let Some(event) = self.guest.poll_event() {
-            if matches!(event, GuestEvent::Ended) {
-                self.end();
-            }
-        }
-        let wanted = self.guest.interest();
-        if wanted != self.watched {
-            self.mux.ignore(self.guest.socket());
-            self.mux.heed(self.guest.socket(), GUEST_KEY, wanted)?;
-            self.watched = wanted;
-        }
-        Ok(())
+    fn is_over(&self) -> bool {
+        self.mux.is_empty() && self.clients.values().all(Client::has_told)
     }
 
-    /// Nobody asks any more.
     fn end(&mut self) {
-        if self.ending.is_none() {
-            self.ending = Some(clock::now() + LAST_WAIT);
-            let operations: Vec<_> = self.desk.asked.keys().copied().collect();
-            operations.into_iter().for_each(|operation| self.controller.cancel(operation, clock::now()));
-            self.desk.moving.iter_mut().for_each(|moving| moving.stop(&mut self.controller));
-            self.controller.close_all();
+        if self.ending.is_some() {
+            return;
         }
+        self.ending = Some(clock::now() + LAST_WAIT);
+        // Nobody finds it any more.
+        self.leave_place();
+        for (_, listening) in std::mem::take(&mut self.listeners) {
+            self.mux.ignore(&listening.socket);
+        }
+        self.cancel_all();
+        self.controller.close_all();
     }
+
+    /// Takes the socket's file away, if it is still ours.
+    fn leave_place(&mut self) {
+        let Some(path) = self.path.take() else { return };
+        std::fs::remove_file(path).ok();
+    }
+}
+
+/// Makes the user's session's socket, where no session listens. Whoever else wants to waits meanwhile.
+///
+/// # Errors
+///
+/// As bind(2), and where there is no folder for it.
+pub fn found(path: &Path) -> io::Result<Founding> {
+    let lock = rendezvous::lock(&path.with_file_name(LOCK))?;
+    match rendezvous::connect(path) {
+        Ok(stream) => return Ok(Founding::There(stream)),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = rendezvous::listen(path)?;
+    drop(lock);
+    Ok(Founding::New(listener))
+}
+
+/// What [`found`] finds.
+#[derive(Debug)]
+pub enum Founding {
+    /// One that listens already.
+    There(UnixStream),
+    New(UnixListener),
 }

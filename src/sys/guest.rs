@@ -10,9 +10,9 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// One of both, and its end of the socket, which blocks.
 #[derive(Debug)]
@@ -55,6 +55,64 @@ pub fn step_back() -> io::Result<()> {
     dup2_stdin(&nothing)?;
     dup2_stdout(&nothing)?;
     Ok(())
+}
+
+/// Leaves the terminal and all standard streams: nobody waits for this process any more.
+///
+/// # Errors
+///
+/// When the system has no more descriptors.
+pub fn leave_all() -> io::Result<()> {
+    step_back()?;
+    let nothing = File::options().write(true).open("/dev/null")?;
+    Ok(nix::unistd::dup2_stderr(&nothing)?)
+}
+
+/// Goes on in the background, for who has done with this process; true in the one that ends. To be called while there is
+/// one thread.
+///
+/// # Errors
+///
+/// When the system has no more processes.
+pub fn stay_behind() -> io::Result<bool> {
+    // SAFETY: this process has no other thread.
+    match unsafe { fork() }? {
+        ForkResult::Parent { .. } => Ok(true),
+        ForkResult::Child => {
+            setsid()?;
+            Ok(false)
+        }
+    }
+}
+
+/// Closes all descriptors but the standard ones and `kept`: those of whoever has started this process are no business of
+/// one that stays.
+///
+/// # Errors
+///
+/// When they cannot be listed.
+pub fn close_others(kept: &impl AsRawFd) -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2 && *fd != kept.as_raw_fd()) {
+        // SAFETY: nothing in this process uses it; that of the listing has been closed already.
+        unsafe { nix::libc::close(fd) };
+    }
+    Ok(())
+}
+
+/// Starts this program once more, with a socket as its standard input; returns when it has gone on by itself.
+///
+/// # Errors
+///
+/// When it cannot be started.
+pub fn start_beside(words: &[&OsStr], socket: UnixListener) -> io::Result<()> {
+    let mut command = Command::new(super::identity::PROGRAM);
+    command.arg0("hopvine").args(words).stdin(OwnedFd::from(socket)).stdout(Stdio::null());
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(status.to_string())) }
 }
 
 /// Our end of a link to whoever has started us with it as standard input.

@@ -64,6 +64,19 @@ pub fn start(program: &OsStr, words: &[Vec<u8>], reads: bool) -> io::Result<Star
     Ok(Started { child: Child::of(pid), input, output, errors })
 }
 
+/// From wait(2)'s status to a shell's: a signal is 128 and its number.
+pub fn shell_status(status: u32) -> i32 {
+    let signal = (status & 0x7f) as i32;
+    if signal == 0 { (status >> 8 & 0xff) as i32 } else { 128 + signal }
+}
+
+/// Asks a process to end, if it is still there.
+pub fn terminate(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).ok();
+    }
+}
+
 /// wait(2)'s status of an end.
 pub fn status_of(exit: Exit) -> u32 {
     match exit {

@@ -17,6 +17,7 @@ mod queue;
 mod rehearsal;
 mod relay;
 mod secrets;
+mod sessions;
 mod shell;
 mod turns;
 
@@ -50,6 +51,12 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Py(py) => py::run(&py),
         Command::Api(api) => py::serve(&api),
+        Command::Fakessh(_) | Command::Ssh { .. } => Ok(ExitCode::Usage),
+        Command::Up(up) => sessions::up(&up),
+        Command::Down(down) => sessions::down(&down),
+        Command::Ps(ps) => sessions::ps(&ps),
+        Command::Session(session) => sessions::serve(&session),
+        Command::Through(through) => sessions::through(&through),
         Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
     }

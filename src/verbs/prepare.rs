@@ -5,7 +5,7 @@ mod files;
 mod operations;
 
 use super::names::{self, Names};
-use super::{history, secrets};
+use super::{history, secrets, sessions};
 use crate::cli;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
@@ -190,7 +190,11 @@ fn prepare_for(
     let chosen = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(&chosen)? } else { chosen };
     let Chosen { targets, typed: expressions } = chosen;
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
-    let settings = settings(&typed.reach.way, &all, &names, !typed.work.dry_run && !typed.list_hosts)?;
+    let contact = !typed.work.dry_run && !typed.list_hosts;
+    let mut settings = settings(&typed.reach.way, &all, &names, contact)?;
+    if contact {
+        settings = sessions::carried(settings, &typed.reach.way, &all);
+    }
     let log_level = typed.work.log_level.unwrap_or(0);
     let library = library.with_package(Serving::Beside);
     let settings = Settings { timeout: typed.work.timeout, log_level, library, ..settings };
@@ -214,7 +218,7 @@ pub(super) fn guest(typed: &cli::Guest) -> Result<Settings, UsageError> {
     let names = Names::new(typed.way.inventory.as_deref())?;
     let library =
         Library::new(typed.path.clone()).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let settings = settings(&typed.way, &[], &names, true)?;
+    let settings = sessions::carried(settings(&typed.way, &[], &names, true)?, &typed.way, &[]);
     Ok(Settings {
         log_level: typed.log_level.unwrap_or(0),
         library: library.with_package(Serving::Always),

@@ -8,7 +8,7 @@ use crate::mux::Mux;
 use crate::proto::ids::ContextId;
 use crate::sys::guardian::Guardian;
 use crate::sys::guest::{self, Side};
-use crate::{modules, report, session};
+use crate::{guests, modules, report};
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
@@ -97,6 +97,6 @@ pub(super) fn serve(typed: &cli::Api) -> io::Result<ExitCode> {
 fn with(guardian: Guardian, link: OwnedFd, settings: Settings, verbose: bool) -> io::Result<ExitCode> {
     let mut mux = Mux::new(ContextId::CONTROLLER)?;
     mux.be_guarded(guardian);
-    session::serve(link, settings, mux, verbose)?;
+    guests::serve(link, settings, mux, verbose)?;
     Ok(ExitCode::Success)
 }

@@ -13,6 +13,7 @@ use crate::hosts::target::{Hop, Target};
 use crate::modules::{Found, Library, Serving};
 use crate::transfers::Plan;
 use crate::verbs::names::Names;
+use crate::verbs::sessions;
 use line::Fields;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,10 @@ impl Operations {
         if piped && secret.is_given() && !ask_login && !ask_become {
             return Err(UsageError::SecretUnsaid);
         }
-        let settings = settings(&typed.reach.way, &self.targets, &self.names, !typed.work.dry_run)?;
+        let mut settings = settings(&typed.reach.way, &self.targets, &self.names, !typed.work.dry_run)?;
+        if !typed.work.dry_run {
+            settings = sessions::carried(settings, &typed.reach.way, &self.targets);
+        }
         let log_level = typed.work.log_level.unwrap_or(0);
         Ok(Settings { timeout: typed.work.timeout, log_level, library: self.library.clone(), ..settings })
     }

@@ -1,0 +1,298 @@
+//! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
+//! does, and waits.
+
+use crate::proto::message::session::{Exec, Fault, FromSession, ToSession};
+use crate::session::caller::Caller;
+use crate::sys::fd::{self, Read};
+use crate::sys::handed::{self, Offer};
+use crate::sys::poll::{Interest, Poller};
+use crate::sys::{guest, tty, window};
+use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+const READ_BYTES: usize = 32 * 1024;
+const SESSION_KEY: usize = 0;
+const WINDOW_KEY: usize = 1;
+const ENDING_KEY: usize = 2;
+const READABLE: Interest = Interest { readable: true, writable: false };
+
+/// How the stand-in behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Goes to the background once the way is open.
+    pub background: bool,
+    /// What begins an escape at the beginning of a line, where the terminal is raw.
+    pub escape: Option<u8>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// As wait(2) has it.
+    Exit(u32),
+    Failed(Fault),
+    /// The session has gone.
+    Lost,
+    /// The user wanted so, or a signal.
+    Left,
+}
+
+/// Has a session run something with our standard streams; `note` shows what it notes meanwhile.
+///
+/// # Errors
+///
+/// When this machine fails us: no descriptors, no threads.
+pub fn attend(
+    mut caller: Caller,
+    exec: Exec,
+    manner: Manner,
+    note: &dyn Fn(&str, &str, bool),
+) -> io::Result<Ended> {
+    let raw = exec.terminal.is_some() && window::size().is_some();
+    let (reads, terminal) = (exec.reads, exec.terminal.is_some());
+    let mut desk = Desk::new(reads)?;
+    caller.say(&ToSession::Exec(Box::new(exec)), &desk.numbers())?;
+    desk.handed_over();
+    let mut poller = Poller::new()?;
+    let (changes, endings) = (window::changes()?, window::endings()?);
+    poller.add(caller.as_fd(), SESSION_KEY, READABLE)?;
+    poller.add(changes.as_fd(), WINDOW_KEY, READABLE)?;
+    poller.add(endings.as_fd(), ENDING_KEY, READABLE)?;
+    let left = Arc::new(AtomicBool::new(false));
+    let (mut ready, mut screen) = (Vec::new(), None);
+    loop {
+        ready.clear();
+        poller.wait(None, &mut ready)?;
+        for key in ready.iter().map(|ready| ready.key).collect::<Vec<_>>() {
+            if key == ENDING_KEY {
+                return Ok(Ended::Left);
+            }
+            if key == WINDOW_KEY {
+                drain(&changes);
+                if let Some((rows, columns)) = window::size().filter(|_| terminal) {
+                    caller.say(&ToSession::Resize { rows, columns }, &[])?;
+                }
+                continue;
+            }
+            let Some(messages) = caller.hear_some()? else {
+                return Ok(if left.load(Ordering::SeqCst) { Ended::Left } else { Ended::Lost });
+            };
+            for message in messages {
+                match message {
+                    FromSession::Started => {
+                        if manner.background && guest::stay_behind()? {
+                            return Ok(Ended::Exit(0));
+                        }
+                        if raw {
+                            screen = Some(window::Raw::enter()?);
+                        }
+                        let escape = manner.escape.filter(|_| raw);
+                        desk.begin(escape, caller.handle()?, &left)?;
+                    }
+                    FromSession::Ask { target, text } => {
+                        let question = format!("{target}: {text} ");
+                        let answer = tty::ask(&question).ok();
+                        caller.say(&ToSession::Answer(answer), &[])?;
+                    }
+                    FromSession::Note { target, text, warning } => note(&target, &text, warning),
+                    FromSession::Exit(status) => {
+                        desk.finish();
+                        drop(screen.take());
+                        return Ok(Ended::Exit(status));
+                    }
+                    FromSession::Failed(fault) => {
+                        desk.finish();
+                        drop(screen.take());
+                        return Ok(Ended::Failed(fault));
+                    }
+                    FromSession::Hello { .. }
+                    | FromSession::Opened { .. }
+                    | FromSession::Asked
+                    | FromSession::Held(_)
+                    | FromSession::Tree { .. }
+                    | FromSession::Done => {}
+                }
+            }
+        }
+    }
+}
+
+fn drain(mut stream: &UnixStream) {
+    let mut buffer = [0; 64];
+    while matches!(stream.read(&mut buffer), Ok(1..)) {}
+}
+
+/// Our standard streams: what the session gets for each, and what of ours stays and is copied.
+struct Desk {
+    given: Vec<OwnedFd>,
+    /// Of streams that had to stay: our ends of what the session has instead.
+    kept: [Option<UnixStream>; 3],
+    copies: Vec<JoinHandle<()>>,
+}
+
+impl Desk {
+    fn new(reads: bool) -> io::Result<Self> {
+        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
+        let mut desk = Self { given: Vec::new(), kept: [None, None, None], copies: Vec::new() };
+        for (at, stream) in streams.into_iter().enumerate() {
+            if at == 0 && !reads {
+                desk.given.push(std::fs::File::open("/dev/null")?.into());
+                continue;
+            }
+            match handed::offer(stream) {
+                Offer::AsIs(fd) => desk.given.push(fd),
+                Offer::Kept => {
+                    let (ours, theirs) = UnixStream::pair()?;
+                    desk.given.push(theirs.into());
+                    desk.kept[at] = Some(ours);
+                }
+            }
+        }
+        Ok(desk)
+    }
+
+    fn numbers(&self) -> Vec<i32> {
+        self.given.iter().map(AsRawFd::as_raw_fd).collect()
+    }
+
+    /// From now on, the end of what was handed over is the session's alone to tell.
+    fn handed_over(&mut self) {
+        self.given.clear();
+        handed::let_go_of_ours([self.kept[0].is_none(), self.kept[1].is_none()]);
+    }
+
+    /// Copies what had to stay.
+    fn begin(&mut self, escape: Option<u8>, call: UnixStream, left: &Arc<AtomicBool>) -> io::Result<()> {
+        let [input, output, errors] = std::mem::take(&mut self.kept);
+        if let Some(to) = input {
+            let left = Arc::clone(left);
+            // It is never waited for: only the terminal's user ends it.
+            std::thread::Builder::new().spawn(move || copy_input(to, escape, &call, &left))?;
+        }
+        if let Some(from) = output {
+            self.copies.push(std::thread::Builder::new().spawn(move || {
+                copy_output(from, io::stdout().as_fd());
+            })?);
+        }
+        if let Some(from) = errors {
+            self.copies.push(std::thread::Builder::new().spawn(move || {
+                copy_output(from, io::stderr().as_fd());
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Waits until all has been shown.
+    fn finish(&mut self) {
+        for copy in self.copies.drain(..) {
+            copy.join().ok();
+        }
+    }
+}
+
+/// What is typed, until its end; `~.` at the beginning of a line ends the call.
+fn copy_input(mut to: UnixStream, escape: Option<u8>, call: &UnixStream, left: &AtomicBool) {
+    let mut typed = Typed { escape, state: State::LineStart };
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match fd::read(io::stdin().as_fd(), &mut buffer) {
+            Read::Data(count) => {
+                let (bytes, leaves) = typed.take(&buffer[..count]);
+                if to.write_all(&bytes).is_err() {
+                    return;
+                }
+                if leaves {
+                    left.store(true, Ordering::SeqCst);
+                    call.shutdown(Shutdown::Both).ok();
+                    return;
+                }
+            }
+            Read::WouldBlock => {
+                if crate::sys::stdio::wait_for_input().is_err() {
+                    return;
+                }
+            }
+            Read::Eof | Read::Failed(_) => {
+                to.shutdown(Shutdown::Write).ok();
+                return;
+            }
+        }
+    }
+}
+
+fn copy_output(mut from: UnixStream, to: BorrowedFd<'_>) {
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        if !fd::write_all(to, &buffer[..count]) {
+            return;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart,
+    Within,
+    Escaped,
+}
+
+/// What is typed on a raw terminal.
+#[derive(Debug)]
+struct Typed {
+    escape: Option<u8>,
+    state: State,
+}
+
+impl Typed {
+    /// What of it is to be passed on, and whether the user wants to leave.
+    fn take(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let Some(escape) = self.escape else { return (bytes.to_vec(), false) };
+        let mut out = Vec::with_capacity(bytes.len());
+        for byte in bytes.iter().copied() {
+            match self.state {
+                State::LineStart if byte == escape => {
+                    self.state = State::Escaped;
+                    continue;
+                }
+                State::Escaped if byte == b'.' => return (out, true),
+                State::Escaped if byte == escape => {}
+                State::Escaped => out.push(escape),
+                State::LineStart | State::Within => {}
+            }
+            out.push(byte);
+            self.state = if matches!(byte, b'\r' | b'\n') { State::LineStart } else { State::Within };
+        }
+        (out, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(escape: Option<u8>, pieces: &[&str]) -> (String, bool) {
+        let mut typed = Typed { escape, state: State::LineStart };
+        let (mut out, mut left) = (Vec::new(), false);
+        for piece in pieces {
+            let (bytes, leaves) = typed.take(piece.as_bytes());
+            out.extend(bytes);
+            left |= leaves;
+        }
+        (String::from_utf8_lossy(&out).into_owned(), left)
+    }
+
+    #[test]
+    fn an_escape_leaves_at_the_beginning_of_a_line_alone() {
+        assert_eq!(typed(Some(b'~'), &["ls\r~", "."]), ("ls\r".into(), true));
+        assert_eq!(typed(Some(b'~'), &["~."]), (String::new(), true));
+        assert_eq!(typed(Some(b'~'), &["cd ~.\r"]), ("cd ~.\r".into(), false));
+        assert_eq!(typed(Some(b'~'), &["~~.\r~x"]), ("~.\r~x".into(), false));
+        assert_eq!(typed(None, &["~.\r"]), ("~.\r".into(), false));
+    }
+}

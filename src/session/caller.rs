@@ -1,0 +1,144 @@
+//! The other end of a session's socket: a program that asks, and waits for what it hears.
+
+use crate::payload;
+use crate::proto::message::session::{FromSession, Parcel, ToSession};
+use crate::sys::rendezvous;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+const READ_BYTES: usize = 64 * 1024;
+
+#[derive(Debug)]
+pub struct Caller {
+    stream: UnixStream,
+    heard: Vec<u8>,
+}
+
+/// Why there is nobody to ask.
+#[derive(Debug)]
+pub enum Silence {
+    /// Another version runs, as this process.
+    Version {
+        build: String,
+        pid: u32,
+    },
+    Failed(io::Error),
+}
+
+impl From<io::Error> for Silence {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl AsFd for Caller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}
+
+impl Caller {
+    /// Greets whoever is at the other end.
+    ///
+    /// # Errors
+    ///
+    /// When that is another version, or has gone.
+    pub fn greet(stream: UnixStream) -> Result<Self, Silence> {
+        let mut caller = Self { stream, heard: Vec::new() };
+        caller.say(&ToSession::Hello { build: payload::build() }, &[])?;
+        match caller.hear()? {
+            Some(FromSession::Hello { build, .. }) if build == payload::build() => Ok(caller),
+            Some(FromSession::Hello { build, pid }) => Err(Silence::Version { build, pid }),
+            Some(_) | None => Err(Silence::Failed(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    /// Who listens there; `None` where nobody does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::greet`], and where the socket is another user's.
+    pub fn find(path: &Path) -> Result<Option<Self>, Silence> {
+        match rendezvous::connect(path) {
+            Ok(stream) => Self::greet(stream).map(Some),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says something, with descriptors that go along.
+    ///
+    /// # Errors
+    ///
+    /// When the session has gone.
+    pub fn say(&mut self, message: &ToSession, fds: &[RawFd]) -> io::Result<()> {
+        let bytes = message.pack().map_err(|error| io::Error::other(error.to_string()))?;
+        rendezvous::send(&self.stream, &bytes, fds)
+    }
+
+    /// Waits for the next message; `None` when the session has gone.
+    ///
+    /// # Errors
+    ///
+    /// When what comes is no message.
+    pub fn hear(&mut self) -> io::Result<Option<FromSession>> {
+        loop {
+            let message = FromSession::unpack(&mut self.heard);
+            if let Some(message) = message.map_err(|error| io::Error::other(error.to_string()))? {
+                return Ok(Some(message));
+            }
+            if !self.read()? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads once what has come, and returns the messages in it; `None` when the session has gone.
+    ///
+    /// # Errors
+    ///
+    /// When what comes is no message.
+    pub fn hear_some(&mut self) -> io::Result<Option<Vec<FromSession>>> {
+        if !self.read()? {
+            return Ok(None);
+        }
+        let mut messages = Vec::new();
+        while let Some(message) =
+            FromSession::unpack(&mut self.heard).map_err(|error| io::Error::other(error.to_string()))?
+        {
+            messages.push(message);
+        }
+        Ok(Some(messages))
+    }
+
+    fn read(&mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; READ_BYTES];
+        match rendezvous::receive(&self.stream, &mut buffer) {
+            Ok((0, _)) => Ok(false),
+            Ok((count, _)) => {
+                self.heard.extend(&buffer[..count]);
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A second handle, for another thread to end the call with.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more descriptors.
+    pub fn handle(&self) -> io::Result<UnixStream> {
+        self.stream.try_clone()
+    }
+}

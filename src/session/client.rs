@@ -1,0 +1,255 @@
+//! One client of a session: what it says, bit by bit, and what it is told.
+
+use super::{Numbers, READABLE, Session};
+use crate::controller::operation::OperationId;
+use crate::mux::Mux;
+use crate::payload;
+use crate::proto::message::session::{FromSession, Parcel, Rule, ToSession};
+use crate::sys::clock;
+use crate::sys::fd::{self, Write};
+use crate::sys::poll::Interest;
+use crate::sys::rendezvous;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+
+const READ_BYTES: usize = 64 * 1024;
+/// A client that does not read is let go.
+const MAX_UNTOLD_BYTES: usize = 16 << 20;
+/// Descriptors that no message has asked for.
+const MAX_WAITING_FDS: usize = 16;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClientId(pub(super) usize);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    stream: UnixStream,
+    /// `None`: it may ask for everything.
+    pub(super) rule: Option<Rule>,
+    number: usize,
+    heard: Vec<u8>,
+    fds: VecDeque<OwnedFd>,
+    untold: Vec<u8>,
+    watched: Interest,
+    greeted: bool,
+    gone: bool,
+    /// What it has asked to be run.
+    pub(super) job: Option<OperationId>,
+    /// Ways that it waits for.
+    pub(super) opening: BTreeSet<String>,
+    /// Whether questions can be shown to its user.
+    pub(super) asks: bool,
+    /// The way that it uses until it goes, and whether it knows that this runs.
+    pub(super) uses: Option<String>,
+    started: bool,
+}
+
+impl Client {
+    pub(super) fn new(stream: UnixStream, rule: Option<Rule>, number: usize) -> Self {
+        Self {
+            stream,
+            rule,
+            number,
+            heard: Vec::new(),
+            fds: VecDeque::new(),
+            untold: Vec::new(),
+            watched: READABLE,
+            greeted: false,
+            gone: false,
+            job: None,
+            opening: BTreeSet::new(),
+            asks: false,
+            uses: None,
+            started: false,
+        }
+    }
+
+    pub(super) fn tell(&mut self, message: &FromSession) {
+        match message.pack() {
+            Ok(bytes) if self.untold.len() + bytes.len() <= MAX_UNTOLD_BYTES => self.untold.extend(bytes),
+            Ok(_) | Err(_) => self.gone = true,
+        }
+    }
+
+    pub(super) fn has_told(&self) -> bool {
+        self.gone || self.untold.is_empty()
+    }
+
+    /// Whether it waits for a way to be opened.
+    pub(super) fn waits(&self) -> bool {
+        !self.opening.is_empty() || self.uses.is_some() && !self.started
+    }
+
+    /// Its way runs.
+    pub(super) fn starts(&mut self, runs: bool) {
+        if runs && !std::mem::replace(&mut self.started, true) {
+            self.tell(&FromSession::Started);
+        }
+    }
+
+    /// It does what no client of ours does.
+    pub(super) fn give_up(&mut self) {
+        self.gone = true;
+    }
+
+    pub(super) fn take_fd(&mut self) -> Option<OwnedFd> {
+        self.fds.pop_front()
+    }
+
+    /// Reads once; whole messages are for [`Self::next`].
+    fn read(&mut self) {
+        let mut buffer = vec![0; READ_BYTES];
+        match rendezvous::receive(&self.stream, &mut buffer) {
+            Ok((0, _)) => self.gone = true,
+            Ok((count, fds)) => {
+                self.heard.extend(&buffer[..count]);
+                self.fds.extend(fds);
+                self.gone |= self.fds.len() > MAX_WAITING_FDS;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.gone = true,
+        }
+    }
+
+    /// A greeting comes first; whoever speaks otherwise is not one of ours.
+    fn next(&mut self) -> Option<ToSession> {
+        if self.gone {
+            return None;
+        }
+        match ToSession::unpack(&mut self.heard) {
+            Ok(Some(ToSession::Hello { build })) if !self.greeted => {
+                self.greeted = true;
+                self.tell(&FromSession::Hello { build: payload::build(), pid: std::process::id() });
+                if build != payload::build() {
+                    // It cannot understand more.
+                    self.heard.clear();
+                    return None;
+                }
+                self.next()
+            }
+            Ok(Some(message)) if self.greeted => Some(message),
+            Ok(None) => None,
+            Ok(Some(_)) | Err(_) => {
+                self.gone = true;
+                None
+            }
+        }
+    }
+
+    fn flush(&mut self, mux: &mut Mux) -> io::Result<()> {
+        while !self.gone && !self.untold.is_empty() {
+            match fd::write(self.stream.as_fd(), &self.untold) {
+                Write::Done(count) => drop(self.untold.drain(..count)),
+                Write::WouldBlock => break,
+                Write::Closed | Write::Failed(_) => self.gone = true,
+            }
+        }
+        let wanted = Interest { readable: true, writable: !self.untold.is_empty() };
+        if wanted != self.watched {
+            mux.ignore(&self.stream);
+            mux.heed(&self.stream, self.number, wanted)?;
+            self.watched = wanted;
+        }
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Takes what a client has said.
+    pub(super) fn hear(&mut self, id: ClientId) -> io::Result<()> {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.read();
+        }
+        while let Some(message) = self.clients.get_mut(&id).and_then(Client::next) {
+            self.do_for(id, message)?;
+        }
+        Ok(())
+    }
+
+    fn do_for(&mut self, id: ClientId, message: ToSession) -> io::Result<()> {
+        let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
+        // A socket that is for one thing is for nothing else.
+        let allowed = client.rule.is_none()
+            || matches!(message, ToSession::Exec(_) | ToSession::Resize { .. } | ToSession::Answer(_));
+        match message {
+            _ if !allowed => client.gone = true,
+            ToSession::Hello { .. } => client.gone = true,
+            ToSession::Open { paths, terms } => self.open(id, &paths, &terms)?,
+            ToSession::Exec(exec) => self.exec(id, *exec)?,
+            ToSession::Resize { rows, columns } => self.resize(id, rows, columns),
+            ToSession::Answer(answer) => self.answered(id, answer),
+            ToSession::Held => {
+                let held = FromSession::Held(self.ways.open(&self.controller));
+                client.tell(&held);
+            }
+            ToSession::Tree => {
+                self.controller.sound_out(clock::now());
+                let tree = self.tree();
+                self.tell_client(id, &tree);
+            }
+            ToSession::Close(paths) => self.close(id, &paths),
+            ToSession::Listen(rule) => {
+                let socket = client.take_fd();
+                let Some(socket) = socket.map(UnixListener::from) else {
+                    client.gone = true;
+                    return Ok(());
+                };
+                self.listen(socket, Some(*rule), Some(id))?;
+                self.tell_client(id, &FromSession::Done);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn tell_client(&mut self, id: ClientId, message: &FromSession) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.tell(message);
+        }
+    }
+
+    /// Writes what clients are told, and lets those go who have gone.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        for client in self.clients.values_mut() {
+            client.flush(&mut self.mux)?;
+        }
+        let gone = self.clients.iter().filter(|(_, client)| client.gone).map(|(id, _)| *id);
+        for id in gone.collect::<Vec<_>>() {
+            self.part_with(id);
+        }
+        Ok(())
+    }
+
+    /// What a client has asked for ends with it.
+    fn part_with(&mut self, id: ClientId) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        self.mux.ignore(&client.stream);
+        self.numbers.watched.remove(&client.number);
+        if let Some(operation) = client.job {
+            self.cancel(operation);
+        }
+        for way in client.opening.iter().chain(&client.uses) {
+            self.done_with(way);
+        }
+        let of = |listening: &super::Listening| listening.owner == Some(id);
+        let ended: Vec<usize> = self.listeners.iter().filter(|(_, one)| of(one)).map(|(at, _)| *at).collect();
+        for at in ended {
+            if let Some(listening) = self.listeners.remove(&at) {
+                self.mux.ignore(&listening.socket);
+                self.numbers.watched.retain(|_, watched| *watched != super::Watched::Listener(at));
+            }
+        }
+        if self.asking.is_some_and(|(_, asked)| asked == id) {
+            self.asking = None;
+            self.controller.answer(None, clock::now());
+        }
+    }
+}
+
+impl Numbers {
+    /// A number is not watched any more.
+    pub(super) fn give_back(&mut self, number: usize) {
+        self.watched.remove(&number);
+    }
+}

@@ -1,0 +1,291 @@
+//! The ways that a session holds open, who uses them, and when each is let go.
+
+use super::Session;
+use super::client::ClientId;
+use crate::controller::operation::{OperationId, Report};
+use crate::controller::secrets::{Secret, Secrets, User};
+use crate::controller::{Controller, Runtime};
+use crate::error::HostError;
+use crate::hosts::target::Target;
+use crate::payload::Interpreter;
+use crate::proto::ids::ContextId;
+use crate::proto::message::session::{Fault, FromSession, Path, Terms};
+use crate::sys::{clock, random};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// One way, by its hops as they are written.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) path: Path,
+    pub(super) context: ContextId,
+    pub(super) open: bool,
+    /// It stays until it is closed.
+    pub(super) kept: bool,
+    /// It stays for so long when nobody uses it.
+    persist: Option<Duration>,
+    users: usize,
+    idle_since: Instant,
+    waiting: Vec<ClientId>,
+}
+
+impl Way {
+    /// When it goes, if nobody comes.
+    pub(super) fn goes_at(&self) -> Option<Instant> {
+        let idle = self.users == 0 && !self.kept;
+        idle.then(|| self.idle_since.checked_add(self.persist.unwrap_or_default())).flatten()
+    }
+}
+
+/// What a report about a way is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    End,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    by_hops: BTreeMap<String, Way>,
+    reports: HashMap<OperationId, (String, Stage)>,
+}
+
+impl Ways {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_hops.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Way> {
+        self.by_hops.values()
+    }
+
+    /// The ways that run.
+    pub(super) fn open(&self, controller: &Controller) -> Vec<Path> {
+        let open = self.by_hops.values().filter(|way| way.open && !controller.is_leaving(way.context));
+        open.map(|way| way.path.clone()).collect()
+    }
+
+    /// Whether a context is on a way, or at its end.
+    pub(super) fn leads_through(&self, hops: &str, context: ContextId, controller: &Controller) -> bool {
+        self.by_hops.get(hops).is_some_and(|way| controller.leads_to(context, way.context))
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.by_hops.values().filter_map(Way::goes_at).min()
+    }
+}
+
+/// What went wrong with a way, as a client shows it.
+pub(super) fn fault(name: &str, error: &HostError) -> Fault {
+    let advice = error.advice().map(|advice| advice.to_string());
+    let lines = error.said.iter().cloned().chain(advice).collect();
+    Fault { name: name.to_owned(), text: error.to_string(), lines }
+}
+
+impl Session {
+    /// Opens ways for a client, which hears of each.
+    pub(super) fn open(&mut self, id: ClientId, paths: &[Path], terms: &Terms) -> io::Result<()> {
+        for path in paths {
+            let reached = self.reach(path, terms)?;
+            let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
+            client.asks |= terms.asks;
+            if let Err(fault) = reached {
+                client.tell(&FromSession::Failed(fault));
+                continue;
+            }
+            let Some(way) = self.ways.by_hops.get_mut(&path.hops) else { continue };
+            way.persist = way.persist.max(terms.persist_ms.map(Duration::from_millis));
+            way.kept |= terms.persist_ms.is_none();
+            if way.open {
+                client.tell(&FromSession::Opened { name: path.name.clone() });
+            } else if client.opening.insert(path.hops.clone()) {
+                way.waiting.push(id);
+                way.users += 1;
+            }
+        }
+        self.has_opened_all(id);
+        Ok(())
+    }
+
+    fn has_opened_all(&mut self, id: ClientId) {
+        let done = |client: &&mut super::Client| client.opening.is_empty() && client.job.is_none();
+        self.clients.get_mut(&id).filter(done).into_iter().for_each(|client| client.tell(&FromSession::Done));
+    }
+
+    /// Returns the context at the end of a way, which is started where it does not run.
+    pub(super) fn reach(&mut self, path: &Path, terms: &Terms) -> io::Result<Result<ContextId, Fault>> {
+        let fault = |text: String| Fault { name: path.name.clone(), text, lines: Vec::new() };
+        if let Some(way) = self.ways.by_hops.get(&path.hops)
+            && !self.controller.is_leaving(way.context)
+        {
+            return Ok(Ok(way.context));
+        }
+        let mut target = match Target::parse(&path.hops) {
+            Ok(target) => target,
+            Err(error) => return Ok(Err(fault(error.to_string()))),
+        };
+        target.name.clone_from(&path.name);
+        if let Err(wrong) = self.take_terms(terms) {
+            return Ok(Err(fault(wrong)));
+        }
+        let random = target.hops.iter().map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
+        let now = clock::now();
+        let context = match self.controller.connect(&target, &random, now) {
+            Ok(context) => context,
+            Err(error) => return Ok(Err(self::fault(&path.name, &error))),
+        };
+        let way = Way {
+            path: path.clone(),
+            context,
+            open: false,
+            kept: false,
+            persist: None,
+            users: 0,
+            idle_since: now,
+            waiting: Vec::new(),
+        };
+        self.ways.by_hops.insert(path.hops.clone(), way);
+        for (operation, stage) in [
+            (self.controller.await_opening(context), Stage::Opening),
+            (self.controller.await_end(context), Stage::End),
+        ] {
+            self.ways.reports.insert(operation, (path.hops.clone(), stage));
+        }
+        Ok(Ok(context))
+    }
+
+    /// What is to hold for what is about to be started.
+    fn take_terms(&mut self, terms: &Terms) -> Result<(), String> {
+        let base = self.base.clone();
+        let settings = self.controller.settings_mut();
+        let secret = |bytes: &Option<Vec<u8>>| bytes.clone().map(Secret::new);
+        settings.secrets = Secrets {
+            login: secret(&terms.login),
+            become_other: secret(&terms.become_other),
+            user: match (terms.asks, &terms.login) {
+                (false, _) => User::Away,
+                (true, Some(_)) => User::Present,
+                (true, None) => User::Alone,
+            },
+        };
+        settings.connect_timeout = Duration::from_millis(terms.connect_timeout_ms);
+        settings.keepalive = Duration::from_millis(terms.keepalive_ms);
+        settings.interpreter = terms.python.clone().map_or(Interpreter::Probe, Interpreter::Named);
+        settings.agent = runtime(terms.agent);
+        settings.relay = runtime(terms.relay);
+        settings.max_hops = usize::try_from(terms.max_hops).unwrap_or(usize::MAX);
+        settings.title.clone_from(&terms.title);
+        settings.inventory = base.inventory;
+        for (name, words) in &terms.exec {
+            settings.inventory.add_exec(name.clone(), words)?;
+        }
+        Ok(())
+    }
+
+    /// One more uses a way; returns whether that runs.
+    pub(super) fn use_way(&mut self, hops: &str) -> bool {
+        let Some(way) = self.ways.by_hops.get_mut(hops) else { return false };
+        way.users += 1;
+        way.open
+    }
+
+    /// A way stays for so long after its last use, if anybody says so.
+    pub(super) fn persist(&mut self, hops: &str, terms: &Terms) {
+        if let Some(way) = self.ways.by_hops.get_mut(hops) {
+            way.persist = way.persist.max(terms.persist_ms.map(Duration::from_millis));
+        }
+    }
+
+    /// One less does.
+    pub(super) fn done_with(&mut self, hops: &str) {
+        let Some(way) = self.ways.by_hops.get_mut(hops) else { return };
+        way.users = way.users.saturating_sub(1);
+        way.idle_since = clock::now();
+    }
+
+    /// Ends the ways that nobody uses and nobody wants to be kept.
+    pub(super) fn let_idle_go(&mut self, now: Instant) {
+        let idle = self.ways.by_hops.iter().filter(|(_, way)| way.goes_at().is_some_and(|at| at <= now));
+        for hops in idle.map(|(hops, _)| hops.clone()).collect::<Vec<_>>() {
+            if let Some(way) = self.ways.by_hops.remove(&hops) {
+                self.controller.close(way.context);
+            }
+        }
+    }
+
+    /// Ways that are not to be kept; all that there is, if none is named.
+    pub(super) fn close(&mut self, id: ClientId, paths: &[Path]) {
+        for path in paths {
+            match self.ways.by_hops.get_mut(&path.hops) {
+                Some(way) => (way.kept, way.persist) = (false, None),
+                None => {
+                    let text = "the session does not hold it".to_owned();
+                    let fault = Fault { name: path.name.clone(), text, lines: Vec::new() };
+                    self.tell_client(id, &FromSession::Failed(fault));
+                }
+            }
+        }
+        self.tell_client(id, &FromSession::Done);
+        if paths.is_empty() {
+            self.end();
+        }
+    }
+
+    /// A way runs, or has gone.
+    pub(super) fn way_has(&mut self, report: Report) {
+        let Report::Done { operation, outcome } = report else { return };
+        let Some((hops, stage)) = self.ways.reports.remove(&operation) else { return };
+        let error = match (stage, outcome) {
+            (Stage::Opening, Ok(_)) => None,
+            (_, Err(error)) => Some(error),
+            (Stage::End, Ok(_)) => return,
+        };
+        let Some(way) = self.ways.by_hops.get_mut(&hops) else { return };
+        let name = way.path.name.clone();
+        let waiting = std::mem::take(&mut way.waiting);
+        match error {
+            None => {
+                way.open = true;
+                self.controller.sound_out(clock::now());
+                for id in waiting {
+                    self.has_opened(id, &hops, &FromSession::Opened { name: name.clone() });
+                }
+                let users = self.clients.values_mut().filter(|client| client.uses.as_ref() == Some(&hops));
+                users.for_each(|client| client.starts(true));
+            }
+            Some(error) => {
+                let way = self.ways.by_hops.remove(&hops);
+                for id in waiting {
+                    self.has_opened(id, &hops, &FromSession::Failed(fault(&name, &error)));
+                }
+                if let Some(way) = way {
+                    self.controller.close(way.context);
+                }
+                // What runs there fails by itself.
+                let holds =
+                    |client: &&mut super::Client| client.uses.as_ref() == Some(&hops) && client.job.is_none();
+                let lost = FromSession::Failed(fault(&name, &error));
+                self.clients.values_mut().filter(holds).for_each(|client| client.tell(&lost));
+            }
+        }
+    }
+
+    fn has_opened(&mut self, id: ClientId, hops: &str, told: &FromSession) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.opening.remove(hops);
+        client.tell(told);
+        self.done_with(hops);
+        self.has_opened_all(id);
+    }
+}
+
+/// As [`super::caller`] writes it.
+fn runtime(number: u8) -> Runtime {
+    match number {
+        1 => Runtime::Either,
+        2 => Runtime::Sent,
+        3 => Runtime::Native,
+        _ => Runtime::Python,
+    }
+}

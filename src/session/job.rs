@@ -1,0 +1,368 @@
+//! What runs for a client: between its standard streams, which it has handed over, and a stream of the controller.
+
+use super::client::ClientId;
+use super::held::fault;
+use super::{Session, Watched, rule};
+use crate::controller::operation::{Answer, Feed, OperationId, Report, Request, Run, Said, Source, Words};
+use crate::error::HostErrorKind;
+use crate::mux::Mux;
+use crate::proto::ids::ContextId;
+use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
+use crate::sys::clock;
+use crate::sys::fd::{Read, Write};
+use crate::sys::handed::Handed;
+use crate::sys::poll::Interest;
+use crate::sys::stdio::Stream;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Instant;
+
+/// What a command there has not read yet is not added to beyond this.
+const MAX_UNREAD_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 64 * 1024;
+/// How much is read of what is always ready before others have their turn.
+const READS_AT_ONCE: usize = 4;
+/// How a program ends that nobody reads from.
+const BROKEN_PIPE: u32 = 13;
+
+/// One of three.
+#[derive(Debug)]
+struct Pipe {
+    handed: Handed,
+    number: usize,
+    watched: bool,
+    /// A file, which cannot be watched.
+    always: bool,
+}
+
+impl Pipe {
+    fn watch(&mut self, mux: &mut Mux, wanted: bool, interest: Interest) {
+        if self.always || wanted == self.watched {
+            return;
+        }
+        if wanted {
+            self.watched = mux.heed(&self.handed, self.number, interest).is_ok();
+            self.always = !self.watched;
+        } else {
+            mux.ignore(&self.handed);
+            self.watched = false;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Output {
+    pipe: Option<Pipe>,
+    /// What has not been written, how much of it has, and the credit that is owed for it.
+    waiting: VecDeque<(Vec<u8>, usize, Source)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Job {
+    client: ClientId,
+    pub(super) context: ContextId,
+    pub(super) label: String,
+    pub(super) since: Instant,
+    input: Option<Pipe>,
+    outputs: [Output; 2],
+    /// How it has ended, which is told when all has been written.
+    ended: Option<FromSession>,
+}
+
+/// All that runs.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    by_operation: BTreeMap<OperationId, Job>,
+    /// There is more to copy at once.
+    pub(super) more: bool,
+}
+
+impl Jobs {
+    pub(super) fn of(&self, context: ContextId) -> impl Iterator<Item = &Job> {
+        self.by_operation.values().filter(move |job| job.context == context)
+    }
+}
+
+impl Session {
+    /// Runs something for a client, between the descriptors that came with it.
+    pub(super) fn exec(&mut self, id: ClientId, exec: Exec) -> io::Result<()> {
+        let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
+        let fds = [client.take_fd(), client.take_fd(), client.take_fd()];
+        let [Some(input), Some(output), Some(errors)] = fds else {
+            let text = "standard streams did not come along".to_owned();
+            client.tell(&FromSession::Failed(Fault { name: String::new(), text, lines: Vec::new() }));
+            return Ok(());
+        };
+        if client.uses.is_some() {
+            client.give_up();
+            return Ok(());
+        }
+        let found = rule::path(client.rule.as_ref(), &exec.place);
+        let terms = client.rule.as_ref().map_or_else(|| exec.terms.clone(), |rule| rule.terms.clone());
+        // A password is asked for where its own program runs.
+        let terms = Terms { asks: exec.terms.asks, ..terms };
+        client.asks = terms.asks;
+        let path = match found {
+            Ok(path) => path,
+            Err(text) => {
+                let fault = Fault { name: String::new(), text, lines: Vec::new() };
+                client.tell(&FromSession::Failed(fault));
+                return Ok(());
+            }
+        };
+        let context = match self.way_for(&path, &terms, exec.opens)? {
+            Ok(context) => context,
+            Err(fault) => {
+                self.tell_client(id, &FromSession::Failed(fault));
+                return Ok(());
+            }
+        };
+        let runs = self.use_way(&path.hops);
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.uses = Some(path.hops.clone());
+            client.starts(runs);
+        }
+        let Some(request) = request(&exec) else { return Ok(()) };
+        let operation = self.controller.submit(context, &request, clock::now());
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.job = Some(operation);
+        }
+        let mut pipe = |fd| Pipe {
+            handed: Handed::new(fd),
+            number: self.numbers.take(Watched::Job),
+            watched: false,
+            always: false,
+        };
+        let job = Job {
+            client: id,
+            context,
+            label: exec.label,
+            since: clock::now(),
+            input: exec.reads.then(|| pipe(input)),
+            outputs: [output, errors].map(|fd| Output { pipe: Some(pipe(fd)), waiting: VecDeque::new() }),
+            ended: None,
+        };
+        self.jobs.by_operation.insert(operation, job);
+        Ok(())
+    }
+
+    fn way_for(&mut self, path: &Path, terms: &Terms, opens: bool) -> io::Result<Result<ContextId, Fault>> {
+        if !opens && !self.ways.open(&self.controller).contains(path) {
+            let text = "the session does not hold it any more".to_owned();
+            return Ok(Err(Fault { name: path.name.clone(), text, lines: Vec::new() }));
+        }
+        let reached = self.reach(path, terms)?;
+        if reached.is_ok() {
+            self.persist(&path.hops, terms);
+        }
+        Ok(reached)
+    }
+
+    /// What has come of something that runs; whether it was one of these.
+    pub(super) fn job_has(&mut self, report: &Report) -> bool {
+        let Some(job) = self.jobs.by_operation.get_mut(&report.operation()) else { return false };
+        match report {
+            Report::Said { source, said: Said::Output(stream, bytes), .. } => {
+                let output = &mut job.outputs[usize::from(*stream == Stream::Err)];
+                if output.pipe.is_some() {
+                    output.waiting.push_back((bytes.clone(), 0, *source));
+                } else {
+                    self.controller.consumed(*source, clock::now());
+                }
+            }
+            Report::Said { source, .. } => self.controller.consumed(*source, clock::now()),
+            Report::LeftBehind { .. } => {}
+            Report::Done { outcome, .. } => {
+                let ended = match outcome {
+                    Ok(Answer::Exit(status)) => FromSession::Exit(status.unsigned_abs() << 8),
+                    Ok(_) => FromSession::Exit(0),
+                    Err(error) if matches!(error.kind, HostErrorKind::Interrupted) => {
+                        FromSession::Exit(BROKEN_PIPE)
+                    }
+                    Err(error) => {
+                        let name = self.controller.target(job.context).map(|target| target.name.clone());
+                        FromSession::Failed(fault(&name.unwrap_or_default(), error))
+                    }
+                };
+                job.ended = Some(ended);
+            }
+        }
+        true
+    }
+
+    /// The window of a client has another size.
+    pub(super) fn resize(&mut self, id: ClientId, rows: u16, columns: u16) {
+        let Some(operation) = self.clients.get(&id).and_then(|client| client.job) else { return };
+        let _ = (operation, rows, columns);
+    }
+
+    /// Copies what can be copied, in both directions.
+    pub(super) fn copy(&mut self) {
+        self.jobs.more = false;
+        let mut over = Vec::new();
+        for (operation, job) in &mut self.jobs.by_operation {
+            if job.ended.is_none() {
+                self.jobs.more |= job.feed(*operation, &mut self.controller, &mut self.mux);
+            } else if let Some(input) = job.input.take() {
+                release(input, &mut self.mux, &mut self.numbers);
+            }
+            if let Some(trouble) = job.write(&mut self.controller, &mut self.mux, &mut self.numbers) {
+                job.ended.get_or_insert(trouble);
+                self.controller.cancel(*operation, clock::now());
+            }
+            if job.ended.is_some() && job.outputs.iter().all(|output| output.waiting.is_empty()) {
+                over.push(*operation);
+            }
+        }
+        for operation in over {
+            self.finish(operation);
+        }
+    }
+
+    /// Ends the client's part: its streams first, so that whoever reads them knows that nothing more comes.
+    fn finish(&mut self, operation: OperationId) {
+        let Some(job) = self.jobs.by_operation.remove(&operation) else { return };
+        let pipes = job.outputs.into_iter().filter_map(|output| output.pipe).chain(job.input);
+        for pipe in pipes.collect::<Vec<_>>() {
+            release(pipe, &mut self.mux, &mut self.numbers);
+        }
+        if let (Some(client), Some(ended)) = (self.clients.get_mut(&job.client), &job.ended) {
+            client.job = None;
+            client.tell(ended);
+        }
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn cancel(&mut self, operation: OperationId) {
+        self.controller.cancel(operation, clock::now());
+        let Some(job) = self.jobs.by_operation.get_mut(&operation) else { return };
+        for output in &mut job.outputs {
+            output.let_go(&mut self.controller, &mut self.mux, &mut self.numbers);
+        }
+    }
+
+    pub(super) fn cancel_all(&mut self) {
+        for operation in self.jobs.by_operation.keys().copied().collect::<Vec<_>>() {
+            self.controller.cancel(operation, clock::now());
+        }
+    }
+}
+
+fn release(mut pipe: Pipe, mux: &mut Mux, numbers: &mut super::Numbers) {
+    if pipe.watched {
+        mux.ignore(&pipe.handed);
+        pipe.watched = false;
+    }
+    numbers.give_back(pipe.number);
+}
+
+impl Output {
+    /// Nobody reads it any more.
+    fn let_go(
+        &mut self,
+        controller: &mut crate::controller::Controller,
+        mux: &mut Mux,
+        numbers: &mut super::Numbers,
+    ) {
+        self.pipe.take().into_iter().for_each(|pipe| release(pipe, mux, numbers));
+        for (_, _, source) in self.waiting.drain(..) {
+            controller.consumed(source, clock::now());
+        }
+    }
+}
+
+impl Job {
+    /// Reads for the command as much as that takes; returns whether there may be more at once.
+    fn feed(
+        &mut self,
+        operation: OperationId,
+        controller: &mut crate::controller::Controller,
+        mux: &mut Mux,
+    ) -> bool {
+        let Some(input) = &mut self.input else { return false };
+        let mut ended = false;
+        for _ in 0..READS_AT_ONCE {
+            if controller.unread(operation) >= MAX_UNREAD_BYTES {
+                input.watch(mux, false, Interest::default());
+                return false;
+            }
+            let mut buffer = vec![0; READ_BYTES];
+            match input.handed.read(&mut buffer) {
+                Read::Data(count) => {
+                    buffer.truncate(count);
+                    controller.input(operation, buffer, false);
+                }
+                Read::WouldBlock => {
+                    input.watch(mux, true, Interest { readable: true, writable: false });
+                    return input.always;
+                }
+                Read::Eof | Read::Failed(_) => {
+                    ended = true;
+                    break;
+                }
+            }
+        }
+        if ended {
+            controller.input(operation, Vec::new(), true);
+            input.watch(mux, false, Interest::default());
+            self.input = None;
+            return false;
+        }
+        true
+    }
+
+    /// Writes what has come as far as that goes; returns what is in the way.
+    fn write(
+        &mut self,
+        controller: &mut crate::controller::Controller,
+        mux: &mut Mux,
+        numbers: &mut super::Numbers,
+    ) -> Option<FromSession> {
+        let mut trouble = None;
+        for output in &mut self.outputs {
+            while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
+            {
+                match pipe.handed.write(&bytes[*at..]) {
+                    Write::Done(count) => {
+                        *at += count;
+                        if *at == bytes.len() {
+                            controller.consumed(*source, clock::now());
+                            output.waiting.pop_front();
+                        }
+                    }
+                    Write::WouldBlock => {
+                        pipe.watch(mux, true, Interest { readable: false, writable: true });
+                        break;
+                    }
+                    Write::Closed => {
+                        trouble = Some(FromSession::Exit(BROKEN_PIPE));
+                        output.let_go(controller, mux, numbers);
+                    }
+                    Write::Failed(errno) => {
+                        let text = format!("its output cannot be written: {}", io::Error::from(errno));
+                        let fault = Fault { name: String::new(), text, lines: Vec::new() };
+                        trouble = Some(FromSession::Failed(fault));
+                        output.let_go(controller, mux, numbers);
+                    }
+                }
+            }
+            if let Some(pipe) = output.pipe.as_mut().filter(|_| output.waiting.is_empty()) {
+                pipe.watch(mux, false, Interest::default());
+            }
+        }
+        trouble
+    }
+}
+
+/// What is asked of the context; `None`: nothing but to be there.
+fn request(exec: &Exec) -> Option<Request> {
+    let stdin = if exec.reads { Feed::Piped } else { Feed::Nothing };
+    let (words, interpreter) = match &exec.what {
+        What::Shell(command) => (vec![command.clone()], Words::Shell),
+        What::Words(words) => (words.clone(), Words::Exact),
+        What::Login => return None,
+        What::Dial { .. } => return None,
+        What::Nothing => return None,
+    };
+    Some(Request::Run(Run { words, interpreter, stdin }))
+}
