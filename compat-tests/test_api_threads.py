@@ -49,6 +49,45 @@ print(len(set([tunnel.call(os.getpid) for tunnel in tunnels])))
 
 
 @ENDS
+def test_a_result_does_not_wait_for_the_call_behind_it(scripts, fifo, python):
+    """The main thread leaves a result to the agent's loop where another call waits, and takes that; here the loop gets no
+    turn from before the result until then."""
+    gate = fifo('gate')
+    assert scripts.told(python, '''
+def unlucky():
+    import time
+    core = sys.modules['hopvine_core']
+    own, this, ends, was = core.lock, core.thread.get_ident(), time.time() + 10, []
+    class Lock:
+        def acquire(self, *how):
+            by = sys._getframe(1).f_code.co_name
+            if core.thread.get_ident() != this:
+                was.append(by)
+                if was[-2:] == ['flush', 'loop']:
+                    was.append('held')
+                    while core.jobs and time.time() < ends:
+                        core.readable([], .001)
+                    core.lock = own
+            return own.acquire(*how)
+        def release(self):
+            own.release()
+    core.lock = Lock()
+    while not (core.jobs and 'held' in was) and time.time() < ends:
+        core.readable([], .001)
+    return 'held' in was
+def waits(path):
+    return open(path).readline().strip()
+tunnel = here('a')
+first, second = tunnel.call_async(unlucky), tunnel.call_async(waits, sys.argv[1])
+print(first.get(10))
+gate = open(sys.argv[1], 'w')
+gate.write('open\\n')
+gate.close()
+print(second.get(10))
+''', gate) == ['True', 'open']
+
+
+@ENDS
 def test_a_thread_that_waits_long_holds_nobody_up(scripts, fifo, python):
     gate = fifo('gate')
     assert scripts.told(python, THREADS + '''

@@ -7,8 +7,11 @@ taps = {}
 
 def queue(job, *args):
     jobs.append((job, args))
-    if work.locked():
+    try:
         work.release()
+    except thread.error:
+        # It is awake, or another thread has just woken it.
+        pass
 
 
 def target(fd):

@@ -66,10 +66,11 @@ def loop():
         for fd in sorted(taps):
             if not target(fd) or not target(fd).unsent:
                 wanted.append(fd)
-        lock.release()
         pause = None
-        if jobs:
+        # While jobs wait, the main thread leaves to us what it has to say; it may just have taken the last of them.
+        if jobs or (ready or outbox) and link_out not in writers:
             pause = .002
+        lock.release()
         try:
             readable, writable, broken = select.select(wanted, list(writers), [], pause)
         except select.error:

@@ -242,12 +242,17 @@ def channel(token):
     return Channel(channels.pop(pack('>Q', token)))
 
 
-def call_with(stream, body, call=handlers[CALL]):
+def call_with(stream, body):
     """Behind a call that names channels, those that nobody has any more are closed."""
     named = [channels[token] for token in list(channels) if dump(unpack('>Q', token)[0]) in body]
+    # One job: while another waits, the loop looks every 2 ms for what there is to say.
+    queue(call_and_look, stream, body, named)
+
+
+def call_and_look(stream, body, named):
     call(stream, body)
     for passage in named:
-        queue(look_after, passage)
+        look_after(passage)
 
 
 def look_after(passage):

@@ -7,7 +7,10 @@ def run(stream, body, input):
     import pwd
     if not begin(stream):
         finish(stream)
-        return stream.put(end=END)
+        lock.acquire()
+        stream.put(end=END)
+        lock.release()
+        return flush()
     order = load(body)[0]
     words = order['words']
     program = words[0]
