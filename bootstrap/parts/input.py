@@ -67,12 +67,16 @@ class Input:
 
     def broken(self):
         """What cannot be written is used up all the same."""
+        pass
 
     def control(self):
         """In the fork, a session of its own: nothing but a terminal is to be taken."""
+        pass
 
     def release(self):
         """The command has ended."""
+        pass
 
     def close(self):
         """All that it has written has been read; the lock is held."""
+        pass

@@ -115,10 +115,11 @@ def run(stream, order, input):
 
 def go_home():
     """In the fork: as sshd does it."""
+    home = os.environ.get('HOME', str())
     try:
-        os.chdir(os.environ['HOME'])
-    except (KeyError, EnvironmentError):
-        os.write(2, utf8('hopvine: cannot change to the home folder: %s\n' % (sys.exc_info()[1],)))
+        os.chdir(home)
+    except EnvironmentError:
+        os.write(2, utf8('hopvine: cannot change to the home folder %s: %s\n' % (home, sys.exc_info()[1].strerror)))
 
 
 def unable(stream, why):
