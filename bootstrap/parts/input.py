@@ -7,13 +7,17 @@ class Input:
 
     def __init__(self, stream):
         self.stream = stream
-        self.fd, self.data, self.last = None, EMPTY, 0
+        self.fd, self.last, self.used = None, 0, 0
+        # What has not been written yet, with the credit that is owed for it.
+        self.pieces = []
         self.window = WINDOW
         stream.handle = self.take
         stream.hold = 1
 
     def take(self, tag, body, end):
-        self.data += body
+        # Of what came in several frames, all but the last has been granted.
+        self.pieces.append((body, self.stream.owed))
+        self.stream.owed = 0
         self.last = end
         self.wait()
 
@@ -22,26 +26,57 @@ class Input:
         self.wait()
 
     def wait(self):
-        if self.fd and (self.data or self.last):
+        if self.fd and self.pieces:
             writers[self.fd] = self.feed
 
     def feed(self):
-        try:
-            self.data = self.data[os.write(self.fd, self.data):]
-        except OSError:
-            if sys.exc_info()[1].errno == errno.EAGAIN:
-                return
-            self.data = EMPTY
-        if not self.data:
-            writers.pop(self.fd)
-            self.grant()
-            if self.last:
-                os.close(self.fd)
-
-    def grant(self):
         """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
-        self.stream.grant(self.stream.owed)
-        self.stream.owed = 0
-        if not self.stream.taken and self.window < 64 * WINDOW:
+        used = self.write()
+        self.stream.grant(used)
+        self.used += used
+        if not self.pieces and self.used >= WINDOW // 2 and self.window < 64 * WINDOW:
+            self.used = 0
             self.stream.grant(self.window)
             self.window *= 2
+
+    def write(self):
+        """Writes as much as is taken; returns the credit that is owed for it."""
+        used = 0
+        while self.pieces:
+            piece, owed = self.pieces[0]
+            try:
+                count = os.write(self.fd, piece)
+            except OSError:
+                if sys.exc_info()[1].errno == errno.EAGAIN:
+                    return used
+                # Nobody reads it any more.
+                self.broken()
+                count = len(piece)
+            if count < len(piece):
+                self.pieces[0] = piece[count:], owed
+                return used
+            self.pieces.pop(0)
+            used += owed
+        writers.pop(self.fd, 0)
+        if self.last:
+            self.end()
+        return used
+
+    def end(self):
+        os.close(self.fd)
+
+    def broken(self):
+        """What cannot be written is used up all the same."""
+        pass
+
+    def control(self):
+        """In the fork, a session of its own: nothing but a terminal is to be taken."""
+        pass
+
+    def release(self):
+        """The command has ended."""
+        pass
+
+    def close(self):
+        """All that it has written has been read; the lock is held."""
+        pass

@@ -7,7 +7,7 @@
 use hopvine::api::{Hopvine, Tunnel};
 use hopvine::controller::Settings;
 use hopvine::controller::operation::{
-    Feed, Fetch, OperationId, Put, Report, Request, Run, Said, Transfer, Words, no_arguments,
+    Feed, Fetch, OperationId, Put, Report, Request, Run, Said, Transfer, no_arguments,
 };
 use hopvine::error::Failure;
 use hopvine::payload::Interpreter;
@@ -48,7 +48,7 @@ fn bulk(verb: &str, operand: &str) -> Request {
     match verb {
         "put" => Request::Put(Put { path: Some(operand), mode: None, stdin: Feed::Piped, transfer }),
         "fetch" => Request::Fetch(Fetch { path: operand, transfer }),
-        _ => Request::Run(Run { words: vec![operand], interpreter: Words::Shell, stdin: Feed::Nothing }),
+        _ => Request::Run(Run { words: vec![operand], ..Run::default() }),
     }
 }
 

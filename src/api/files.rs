@@ -169,7 +169,7 @@ impl Hopvine {
         self.warnings.extend(warnings);
         moving.outcomes[place] = Some(outcome.map(|answer| match answer {
             Answer::Value(value) => value,
-            Answer::Exhausted | Answer::Exit(_) => Builder::default().none(),
+            Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => Builder::default().none(),
         }));
     }
 }

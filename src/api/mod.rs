@@ -10,7 +10,7 @@ mod group;
 pub use arguments::Arguments;
 pub use group::Group;
 
-use crate::controller::operation::{Answer, Feed, OperationId, Report, Request, Run, Said, Words};
+use crate::controller::operation::{Answer, OperationId, Report, Request, Run, Said};
 use crate::controller::{Controller, Note, Settings, Weight};
 use crate::error::{Failure, HostError, HostErrorKind};
 use crate::hosts::inventory::Said as Typed;
@@ -127,7 +127,7 @@ impl Hopvine {
         self.ask_all(tunnels, &request, |answer, gathered| match answer {
             Answer::Value(value) => Ok(value),
             Answer::Exhausted => Ok(list(&gathered.items)),
-            Answer::Exit(_) => Err("a status in the place of a value"),
+            Answer::Exit(_) | Answer::Killed(_) => Err("a status in the place of a value"),
         })
     }
 
@@ -139,10 +139,10 @@ impl Hopvine {
     /// As [`Hopvine::call`].
     pub fn run(&mut self, tunnel: Tunnel, command: &str) -> Result<Ran, Failure> {
         let words = vec![command.as_bytes().to_vec()];
-        let request = Request::Run(Run { words, interpreter: Words::Shell, stdin: Feed::Nothing });
-        Self::only(self.ask_all(&[tunnel], &request, |answer, gathered| match answer {
-            Answer::Exit(status) => Ok(Ran { status, stdout: gathered.stdout, stderr: gathered.stderr }),
-            Answer::Value(_) | Answer::Exhausted => Err("a value in the place of a status"),
+        let request = Request::Run(Run { words, ..Run::default() });
+        Self::only(self.ask_all(&[tunnel], &request, |answer, gathered| match answer.status() {
+            Some(status) => Ok(Ran { status, stdout: gathered.stdout, stderr: gathered.stderr }),
+            None => Err("a value in the place of a status"),
         })?)
     }
 

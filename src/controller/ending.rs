@@ -21,14 +21,14 @@ const SSH_FAILED: i32 = 255;
 impl Controller {
     /// The agent has ended, and with it a script that has called `os._exit`, or has died of a signal.
     pub(super) fn scripts_ended(&mut self, id: ContextId, exit: Exit) {
-        let status = match exit {
+        let answer = match exit {
             Exit::Status(SSH_FAILED) => return,
-            Exit::Status(status) => status,
-            Exit::Signal(signal) => 128 + signal,
+            Exit::Status(status) => Answer::Exit(status),
+            Exit::Signal(signal) => Answer::Killed(signal),
         };
         for operation in self.operations_of(id) {
             if self.operations.get(&operation).is_some_and(|running| running.script) {
-                self.finish(operation, Answer::Exit(status));
+                self.finish(operation, answer.clone());
             }
         }
     }

@@ -1,5 +1,7 @@
 //! What can be asked of a context, and what comes of it.
 
+mod orders;
+
 use super::ways::Runtime;
 use crate::error::HostError;
 use crate::payload::{self, AGENT_MODULE};
@@ -38,6 +40,8 @@ pub enum Request {
         arguments: Value,
     },
     Run(Run),
+    /// A connection from there: what it brings is output, and an empty one says that nothing more will come.
+    Dial(Dial),
     Script(Script),
     /// A file, or a tree of them, which [`super::Controller::send`] is given piece by piece.
     Put(Put),
@@ -59,11 +63,35 @@ pub struct Script {
 }
 
 /// A command.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Run {
     pub words: Vec<Vec<u8>>,
     pub interpreter: Words,
     pub stdin: Feed,
+    /// What its environment has beside that of the agent.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// No command: the user's shell itself, as at a login.
+    pub login: bool,
+    /// It starts in the user's home folder, as with ssh; else where the agent is.
+    pub home: bool,
+    /// What it has in the place of three pipes; its input is what is typed there, and has no end.
+    pub terminal: Option<Terminal>,
+}
+
+/// A terminal, by what programs there know of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terminal {
+    /// Its kind, as in `TERM`.
+    pub term: Vec<u8>,
+    pub rows: u16,
+    pub columns: u16,
+}
+
+/// Where to connect to, by TCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    pub host: String,
+    pub port: u16,
 }
 
 /// Where files go.
@@ -97,17 +125,19 @@ pub struct Transfer {
 }
 
 /// Who makes a command of the words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Words {
     /// The user's shell there, as with ssh.
+    #[default]
     Shell,
     /// Nobody: the first word is the program.
     Exact,
 }
 
 /// What a command reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Feed {
+    #[default]
     Nothing,
     /// What [`super::Controller::input`] is given.
     Piped,
@@ -118,14 +148,25 @@ pub enum Answer {
     Value(Value),
     /// A generator has ended; what it yielded has been reported.
     Exhausted,
-    /// How the command ended: 0 to 255, or 128 and the signal.
+    /// How the command ended by itself: 0 to 255.
     Exit(i32),
+    /// The signal that has ended the command.
+    Killed(i32),
 }
 
 impl Answer {
     /// Whether it says that all went well: a command may say that it did not.
     pub fn is_well(&self) -> bool {
         matches!(self, Self::Value(_) | Self::Exhausted | Self::Exit(0))
+    }
+
+    /// How a command ended, as a shell has it: 0 to 255, or 128 and the signal.
+    pub fn status(&self) -> Option<i32> {
+        match self {
+            Self::Exit(status) => Some(*status),
+            Self::Killed(signal) => Some(128 + signal),
+            Self::Value(_) | Self::Exhausted => None,
+        }
     }
 }
 
@@ -213,7 +254,9 @@ impl Request {
             Self::Call { .. } | Self::Watch { .. } | Self::Channel(_) | Self::Builtin(_) => {
                 Priority::Interactive
             }
-            Self::Run(_) | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => Priority::Bulk,
+            // What is typed, and what that shows.
+            Self::Run(Run { terminal: Some(_), .. }) => Priority::Interactive,
+            Self::Run(_) | Self::Dial(_) | Self::Script(_) | Self::Put(_) | Self::Fetch(_) => Priority::Bulk,
         }
     }
 
@@ -228,7 +271,9 @@ impl Request {
             Self::Call { own: Own::Process, .. } => &["process"],
             Self::Watch { .. } => &["offer", "produce", WATCH],
             Self::Builtin(name) => std::slice::from_ref(name),
+            Self::Run(Run { terminal: Some(_), .. }) => &["adopt", "input", "screen", "run"],
             Self::Run(_) => &["adopt", "input", "run"],
+            Self::Dial(_) => &["input", "dial"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
             Self::Channel(_) => &["channel"],
             Self::Put(_) => &["files", "put"],
@@ -239,7 +284,7 @@ impl Request {
     /// Whether only an agent can do it, where that may run or does.
     pub fn is_for_python(&self, runtime: Runtime) -> bool {
         match self {
-            Self::Run(_) | Self::Put(_) | Self::Fetch(_) => false,
+            Self::Run(_) | Self::Dial(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
             Self::Call { .. } | Self::Watch { .. } | Self::Script(_) | Self::Channel(_) => true,
@@ -254,7 +299,12 @@ impl Request {
             }
             Self::Watch { function, .. } => Some(Imports::Module(module_of(function))),
             Self::Script(script) => Some(Imports::Script(&script.source)),
-            Self::Run(_) | Self::Put(_) | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => None,
+            Self::Run(_)
+            | Self::Dial(_)
+            | Self::Put(_)
+            | Self::Fetch(_)
+            | Self::Channel(_)
+            | Self::Builtin(_) => None,
         }
     }
 
@@ -270,6 +320,7 @@ impl Request {
                 own_call(WATCH, given, builder)
             }
             Self::Run(run) => ToAgent::Run(run.order()),
+            Self::Dial(dial) => ToAgent::Dial(dial.order()),
             Self::Script(script) => ToAgent::Script(script.order()),
             Self::Put(put) => ToAgent::Put(put.order(joined)),
             Self::Fetch(fetch) => ToAgent::Fetch(fetch.order(joined)),
@@ -284,6 +335,7 @@ impl Request {
             Self::Run(Run { stdin, .. })
             | Self::Script(Script { stdin, .. })
             | Self::Put(Put { stdin, .. }) => *stdin == Feed::Piped,
+            Self::Dial(_) => true,
             Self::Call { .. } | Self::Watch { .. } | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => {
                 false
             }
@@ -292,44 +344,9 @@ impl Request {
 
     /// Whether more follows on the stream after the first message.
     pub fn takes_input(&self) -> bool {
-        matches!(self, Self::Put(_) | Self::Channel(_)) || self.reads_input()
-    }
-}
-
-/// A stream with another peer than who asks.
-fn joined_fields(joined: Option<StreamKey>) -> [(&'static str, Node); 2] {
-    let number = |number: u32| Node::Int(number.into());
-    [
-        ("peer", joined.map_or(Node::None, |joined| number(joined.peer.0))),
-        ("stream", joined.map_or(Node::None, |joined| number(joined.id.0))),
-    ]
-}
-
-impl Put {
-    fn order(&self, joined: Option<StreamKey>) -> Value {
-        let [peer, stream] = joined_fields(joined);
-        Builder::default().dict([
-            peer,
-            stream,
-            ("path", self.path.clone().map_or(Node::None, Node::Bytes)),
-            ("mode", self.mode.map_or(Node::None, |mode| Node::Int(mode.into()))),
-            ("keep", Node::Bool(self.transfer.keep)),
-            ("tree", Node::Bool(self.transfer.tree)),
-            ("packed", Node::Bool(self.transfer.packed)),
-        ])
-    }
-}
-
-impl Fetch {
-    fn order(&self, joined: Option<StreamKey>) -> Value {
-        let [peer, stream] = joined_fields(joined);
-        Builder::default().dict([
-            peer,
-            stream,
-            ("path", Node::Bytes(self.path.clone())),
-            ("tree", Node::Bool(self.transfer.tree)),
-            ("packed", Node::Bool(self.transfer.packed)),
-        ])
+        // A terminal is told its size.
+        matches!(self, Self::Put(_) | Self::Channel(_) | Self::Run(Run { terminal: Some(_), .. }))
+            || self.reads_input()
     }
 }
 
@@ -339,20 +356,6 @@ pub enum Imports<'a> {
     Module(&'a str),
     /// The source of a script.
     Script(&'a [u8]),
-}
-
-impl Script {
-    fn order(&self) -> Value {
-        let mut builder = Builder::default();
-        let words = self.words.iter().map(|word| builder.text(word)).collect();
-        let fields = [
-            ("name", Node::Text(self.name.clone().into_bytes())),
-            ("source", Node::Bytes(self.source.clone())),
-            ("words", Node::List(words)),
-            ("stdin", Node::Bool(self.stdin == Feed::Piped)),
-        ];
-        builder.dict(fields)
-    }
 }
 
 /// What a call is given that takes nothing.
@@ -378,23 +381,6 @@ fn module_of(function: &str) -> &str {
     function.split(':').next().unwrap_or(function)
 }
 
-impl Run {
-    fn order(&self) -> Value {
-        let mut builder = Builder::default();
-        let words: Vec<Vec<u8>> = match self.interpreter {
-            Words::Shell => vec![self.words.join(&b' ')],
-            Words::Exact => self.words.clone(),
-        };
-        let words = words.into_iter().map(|word| builder.add(Node::Bytes(word))).collect();
-        let fields = [
-            ("words", Node::List(words)),
-            ("shell", Node::Bool(self.interpreter == Words::Shell)),
-            ("stdin", Node::Bool(self.stdin == Feed::Piped)),
-        ];
-        builder.dict(fields)
-    }
-}
-
 /// What a message from an operation's stream means.
 #[derive(Debug)]
 pub enum Meaning {
@@ -413,7 +399,7 @@ impl Meaning {
             FromAgent::Errors(bytes) => Self::Said(Said::Output(Stream::Err, bytes)),
             FromAgent::Result(value) => Self::Answer(Ok(Answer::Value(value))),
             FromAgent::Failure(value) => Self::Answer(Err(Box::new(value))),
-            FromAgent::Exit(status) => Self::Answer(Ok(Answer::Exit(exit_status(status)))),
+            FromAgent::Exit(status) => Self::Answer(Ok(ended(status))),
             FromAgent::Exhausted => Self::Answer(Ok(Answer::Exhausted)),
             FromAgent::Yields => Self::Said(Said::Yields),
             FromAgent::Item(value) => Self::Said(Said::Item(value)),
@@ -434,10 +420,12 @@ impl Meaning {
     }
 }
 
-/// From wait(2)'s status to a shell's.
-fn exit_status(status: u32) -> i32 {
-    let signal = (status & 0x7f) as i32;
-    if signal == 0 { (status >> 8 & 0xff) as i32 } else { 128 + signal }
+/// From wait(2)'s status.
+fn ended(status: u32) -> Answer {
+    match status & 0x7f {
+        0 => Answer::Exit((status >> 8 & 0xff) as i32),
+        signal => Answer::Killed(signal as i32),
+    }
 }
 
 #[cfg(test)]
@@ -459,9 +447,11 @@ mod tests {
     }
 
     #[test]
-    fn statuses_are_those_of_a_shell() {
-        assert_eq!(exit_status(7 << 8), 7);
-        assert_eq!(exit_status(9), 137);
-        assert_eq!(exit_status(0x80 | 11), 139);
+    fn an_end_by_a_signal_is_no_status_but_shown_as_a_shell_does() {
+        assert_eq!(ended(7 << 8), Answer::Exit(7));
+        assert_eq!(ended(9), Answer::Killed(9));
+        assert_eq!(ended(0x80 | 11), Answer::Killed(11));
+        assert_eq!([ended(137 << 8), ended(9)].map(|end| end.status()), [Some(137); 2]);
+        assert_ne!(ended(137 << 8), ended(9));
     }
 }

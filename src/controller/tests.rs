@@ -1,6 +1,6 @@
 //! The controller without processes: commands and reports, and a clock that jumps.
 
-use super::operation::{Request, Run, Words};
+use super::operation::{Request, Run};
 use super::*;
 use crate::hosts::target::Target;
 use crate::link::LinkEvent;
@@ -16,11 +16,7 @@ fn controller() -> Controller {
 }
 
 fn run() -> Request {
-    Request::Run(Run {
-        words: vec![b"true".to_vec()],
-        interpreter: Words::Shell,
-        stdin: operation::Feed::Nothing,
-    })
+    Request::Run(Run { words: vec![b"true".to_vec()], ..Run::default() })
 }
 
 /// A context whose child has been started as link 7, and an operation of it.

@@ -100,6 +100,7 @@ impl Session {
                     Ok(Answer::Exhausted) => FromAgent::Exhausted.encode(),
                     // As wait(2) has it.
                     Ok(Answer::Exit(status)) => FromAgent::Exit(status.unsigned_abs() << 8).encode(),
+                    Ok(Answer::Killed(signal)) => FromAgent::Exit(signal.unsigned_abs()).encode(),
                     Err(error) => match error.kind {
                         HostErrorKind::Exception(exception) => FromAgent::Failure(exception.details).encode(),
                         _ => error_message(&asked.host, &error),
@@ -180,7 +181,7 @@ fn run(order: &Value, end: bool) -> Option<Run> {
     let flag = |name| order.get(name).is_some_and(|id| order.is_true(id));
     let interpreter = if flag("shell") { Words::Shell } else { Words::Exact };
     let stdin = if flag("stdin") && !end { Feed::Piped } else { Feed::Nothing };
-    (!words.is_empty()).then_some(Run { words, interpreter, stdin })
+    (!words.is_empty()).then(|| Run { words, interpreter, stdin, ..Run::default() })
 }
 
 /// What was said, as the agent has said it; pieces of files are for others.

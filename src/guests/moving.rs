@@ -189,7 +189,7 @@ impl Session {
         let mut builder = Builder::default();
         let told = match outcome {
             Ok(Answer::Value(value)) => builder.copy(value),
-            Ok(Answer::Exhausted | Answer::Exit(_)) => builder.add(Node::None),
+            Ok(Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_)) => builder.add(Node::None),
             Err(error) => error_node(&mut builder, host, error),
         };
         let number = builder.add(Node::Int(number.into()));

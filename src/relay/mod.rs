@@ -209,7 +209,7 @@ impl Relay {
                 StreamEvent::Message { key, message, end, owed_bytes, .. } => {
                     let of_files = self.transfers.take(key, &message, owed_bytes, end, &mut me.streams);
                     if !of_files && !self.children.told(key, &message, &mut self.mux) {
-                        self.commands.input(key, &message, owed_bytes, end);
+                        self.commands.input(key, &message, owed_bytes, end, &mut me.streams);
                     }
                 }
                 StreamEvent::Reset { key, .. } => {
@@ -243,6 +243,7 @@ impl Asked {
         let streams = &mut me.streams;
         match ToAgent::decode(&self.message) {
             Ok(ToAgent::Run(order)) => commands.start(self.key, &order, self.end, streams, watched),
+            Ok(ToAgent::Dial(order)) => commands.dial(self.key, &order, self.end, streams),
             Ok(ToAgent::Call { function, .. }) => match serve::answer(&function) {
                 Some(value) => streams.send(self.key, FromAgent::Result(value).encode(), true),
                 None => streams.reset(self.key, ResetReason::UnknownMessage),

@@ -243,7 +243,7 @@ impl Reporter {
                 Ok(Answer::Value(value)) => value.is_truthy() == wanted,
                 // A generator is true.
                 Ok(Answer::Exhausted) => wanted,
-                Ok(Answer::Exit(_)) | Err(_) => false,
+                Ok(Answer::Exit(_) | Answer::Killed(_)) | Err(_) => false,
             };
             self.matching.extend(found.then_some(place));
         }
@@ -260,12 +260,15 @@ impl Reporter {
         match outcome {
             Ok(Answer::Value(value)) => return self.value(place, value),
             // The line for all that have ended so has to do.
-            Ok(Answer::Exit(status))
-                if self.layout == Layout::Prefixed && *status != 0 && self.fold == Fold::Nothing =>
-            {
-                self.say_of(place, &format!("exit status {status}"));
+            Ok(answer) => {
+                let status = answer.status().filter(|status| *status != 0);
+                if let Some(status) = status
+                    && self.layout == Layout::Prefixed
+                    && self.fold == Fold::Nothing
+                {
+                    self.say_of(place, &format!("exit status {status}"));
+                }
             }
-            Ok(Answer::Exit(_) | Answer::Exhausted) => {}
             Err(error) if matches!(error.kind, HostErrorKind::NotStarted) => {}
             Err(error) => self.explain(place, error),
         }

@@ -56,8 +56,7 @@ impl Collected {
 /// How it went.
 pub(super) fn ended(outcome: &Result<Answer, Box<HostError>>) -> Outcome {
     match outcome {
-        Ok(Answer::Value(_) | Answer::Exhausted) => Outcome::Done(0),
-        Ok(Answer::Exit(status)) => Outcome::Done(*status),
+        Ok(answer) => Outcome::Done(answer.status().unwrap_or(0)),
         Err(error) => error.outcome(),
     }
 }
@@ -87,7 +86,9 @@ pub(super) fn object(
             fields.push(("value", value.unwrap_or_else(|| TOO_LARGE.to_owned())));
         }
         Ok(Answer::Exhausted) => fields.push(("items", collected.items.to_string())),
-        Ok(Answer::Exit(status)) => fields.push(("rc", status.to_string())),
+        Ok(answer @ (Answer::Exit(_) | Answer::Killed(_))) => {
+            fields.extend(answer.status().map(|status| ("rc", status.to_string())));
+        }
         Err(_) => {}
     }
     fields.push(("stdout", json::text_or_bytes(&collected.out)));

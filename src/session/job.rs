@@ -3,7 +3,10 @@
 use super::client::ClientId;
 use super::held::fault;
 use super::{Session, Watched, rule};
-use crate::controller::operation::{Answer, Feed, OperationId, Report, Request, Run, Said, Source, Words};
+use crate::controller::operation::{
+    Answer, Dial, Feed, OperationId, Report, Request, Run, Said, Source, Terminal, Words,
+};
+use crate::proto::message::ToAgent;
 use crate::error::HostErrorKind;
 use crate::mux::Mux;
 use crate::proto::ids::ContextId;
@@ -175,6 +178,7 @@ impl Session {
             Report::Done { outcome, .. } => {
                 let ended = match outcome {
                     Ok(Answer::Exit(status)) => FromSession::Exit(status.unsigned_abs() << 8),
+                    Ok(Answer::Killed(signal)) => FromSession::Exit(signal.unsigned_abs()),
                     Ok(_) => FromSession::Exit(0),
                     Err(error) if matches!(error.kind, HostErrorKind::Interrupted) => {
                         FromSession::Exit(BROKEN_PIPE)
@@ -193,7 +197,7 @@ impl Session {
     /// The window of a client has another size.
     pub(super) fn resize(&mut self, id: ClientId, rows: u16, columns: u16) {
         let Some(operation) = self.clients.get(&id).and_then(|client| client.job) else { return };
-        let _ = (operation, rows, columns);
+        self.controller.send(operation, &ToAgent::Resize { rows, columns }, false);
     }
 
     /// Copies what can be copied, in both directions.
@@ -356,13 +360,24 @@ impl Job {
 
 /// What is asked of the context; `None`: nothing but to be there.
 fn request(exec: &Exec) -> Option<Request> {
-    let stdin = if exec.reads { Feed::Piped } else { Feed::Nothing };
-    let (words, interpreter) = match &exec.what {
-        What::Shell(command) => (vec![command.clone()], Words::Shell),
-        What::Words(words) => (words.clone(), Words::Exact),
-        What::Login => return None,
-        What::Dial { .. } => return None,
-        What::Nothing => return None,
+    let run = Run {
+        stdin: if exec.reads { Feed::Piped } else { Feed::Nothing },
+        environment: exec.environment.clone(),
+        home: exec.home,
+        terminal: exec.terminal.clone().map(|window| Terminal {
+            term: window.term,
+            rows: window.rows,
+            columns: window.columns,
+        }),
+        ..Run::default()
     };
-    Some(Request::Run(Run { words, interpreter, stdin }))
+    Some(match &exec.what {
+        What::Shell(command) => Request::Run(Run { words: vec![command.clone()], ..run }),
+        What::Words(words) => {
+            Request::Run(Run { words: words.clone(), interpreter: Words::Exact, ..run })
+        }
+        What::Login => Request::Run(Run { login: true, ..run }),
+        What::Dial { host, port } => Request::Dial(Dial { host: host.clone(), port: *port }),
+        What::Nothing => return None,
+    })
 }

@@ -1,11 +1,15 @@
-//! Connections that are only tried: begun without waiting, read to see who answers.
+//! Connections: begun without waiting and only tried, to see who answers; or made in a thread of their own.
 
 use super::fd::Errno;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, connect, getsockopt, socket, sockopt,
 };
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 /// Begins a connection; once the descriptor is writable, [`outcome`] tells how that went.
 ///
@@ -35,4 +39,53 @@ pub fn outcome(fd: &OwnedFd) -> Result<(), Errno> {
         0 => Ok(()),
         errno => Err(Errno::from_raw(errno)),
     }
+}
+
+/// A connection that somebody else makes, who looks up the name and tries all addresses in turn: none of it can be
+/// done without waiting.
+#[derive(Debug)]
+pub struct Dialing {
+    /// Can be read once there is an outcome.
+    bell: UnixStream,
+    outcome: Receiver<Result<OwnedFd, String>>,
+}
+
+impl Dialing {
+    /// # Errors
+    ///
+    /// When the system has no room for another thread.
+    pub fn begin(host: String, port: u16) -> io::Result<Self> {
+        let (bell, ring) = UnixStream::pair()?;
+        let (told, outcome) = channel();
+        thread::Builder::new().spawn(move || {
+            // Nobody may want it any more.
+            told.send(dial(&host, port)).ok();
+            drop(ring);
+        })?;
+        Ok(Self { bell, outcome })
+    }
+
+    pub fn bell(&self) -> &UnixStream {
+        &self.bell
+    }
+
+    /// The connection, which does not block, or why there is none.
+    pub fn poll_outcome(&self) -> Option<Result<OwnedFd, String>> {
+        self.outcome.try_recv().ok()
+    }
+}
+
+fn dial(host: &str, port: u16) -> Result<OwnedFd, String> {
+    let told = |error: &io::Error| match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    };
+    let mut why = "no address".to_owned();
+    for address in (host, port).to_socket_addrs().map_err(|error| told(&error))? {
+        match TcpStream::connect(address).and_then(|stream| stream.set_nonblocking(true).map(|()| stream)) {
+            Ok(stream) => return Ok(stream.into()),
+            Err(error) => why = told(&error),
+        }
+    }
+    Err(why)
 }

@@ -6,7 +6,7 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 /// What a terminal takes as one line.
 const MAX_LINE_BYTES: usize = 4096;
@@ -53,6 +53,11 @@ impl Terminal {
 
     pub fn read(&self, buffer: &mut [u8]) -> Read {
         fd::read(self.master.as_fd(), buffer)
+    }
+
+    /// Ours, and the one of whoever has this as its terminal.
+    pub(super) fn into_ends(self) -> (OwnedFd, OwnedFd) {
+        (self.master, self.slave)
     }
 
     /// Types a line; whether all of it was taken.
@@ -185,6 +190,20 @@ fn read_line(mut terminal: &File, question: &str) -> io::Result<Vec<u8>> {
         }
     }
     Ok(line)
+}
+
+nix::ioctl_write_ptr_bad!(set_size, nix::libc::TIOCSWINSZ, nix::libc::winsize);
+
+/// Tells a terminal, by our end of it, how large it is; what runs there hears of it.
+///
+/// # Errors
+///
+/// When it is no terminal.
+pub fn resize(master: &OwnedFd, rows: u16, columns: u16) -> io::Result<()> {
+    let size = nix::libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: an ioctl on an open descriptor, which reads `size` only.
+    unsafe { set_size(master.as_raw_fd(), &size) }?;
+    Ok(())
 }
 
 nix::ioctl_write_int_bad!(set_controlling_terminal, nix::libc::TIOCSCTTY);

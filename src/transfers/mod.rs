@@ -305,7 +305,7 @@ impl Transfers {
         if let Some(Feeder { supply: Supply::There(told), .. }) = self.feeders.get_mut(operation) {
             *told = Some(outcome.clone().map(|answer| match answer {
                 Answer::Value(value) => value,
-                Answer::Exhausted | Answer::Exit(_) => Builder::default().none(),
+                Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => Builder::default().none(),
             }));
             if outcome.as_ref().is_err_and(|error| !outcome::is_cut(error)) {
                 // Nobody else tells those that it would have fed.

@@ -130,7 +130,7 @@ pub(super) fn fetched(
 pub(super) fn remarks(answer: &Answer) -> Vec<String> {
     match answer {
         Answer::Value(told) => remarks_of(told),
-        Answer::Exhausted | Answer::Exit(_) => Vec::new(),
+        Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => Vec::new(),
     }
 }
 

@@ -53,6 +53,7 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
         words,
         interpreter: if typed.argv { Words::Exact } else { Words::Shell },
         stdin: feed(typed.no_input, &typed.fleet)?,
+        ..Run::default()
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
 }
@@ -113,6 +114,7 @@ pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, Usage
         words: words.map(|word| word.as_bytes().to_vec()).to_vec(),
         interpreter: Words::Exact,
         stdin: Feed::Piped,
+        ..Run::default()
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
 }

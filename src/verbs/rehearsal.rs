@@ -133,6 +133,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
                 to.map_or("standard output".into(), Path::to_string_lossy)
             )
         }
+        (Request::Dial(dial), _) => format!("connect to {} port {}", dial.host, dial.port),
         (Request::Builtin(name), _) => (*name).to_owned(),
         (Request::Channel(_), _) => "open a channel".to_owned(),
     }

@@ -162,6 +162,7 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         environment: Vec::new(),
         terminal: None,
         reads: true,
+        home: false,
         label: typed.label.clone(),
         opens: false,
     };

@@ -26,12 +26,19 @@ pub enum ToAgent {
         arguments: Value,
         own: Own,
     },
-    /// Start a command: a dict of `words`, `shell`, `stdin`.
+    /// Start a command: a dict of `words`, `shell`, `stdin`, `env`, `login`, `home`, `terminal`.
     Run(Value),
     /// Run a script as `__main__`: a dict of `name`, `source`, `words`, `stdin`.
     Script(Value),
     /// What the command or script of this stream reads; the stream's end is its end of file.
     Input(Vec<u8>),
+    /// The terminal of this stream's command is of another size now.
+    Resize {
+        rows: u16,
+        columns: u16,
+    },
+    /// Connect to somewhere from there: a dict of `host`, `port`.
+    Dial(Value),
     /// A part of the agent, compressed by raw deflate.
     Part(Vec<u8>),
     /// Names that the user's roots hold, and modules, as PROTOCOL.md has it; a value, compressed by raw deflate.
@@ -113,6 +120,8 @@ impl ToAgent {
             Self::Splice { .. } => 24,
             Self::Channel(_) => 37,
             Self::Send(_) => 38,
+            Self::Resize { .. } => 41,
+            Self::Dial(_) => 43,
         }
     }
 
@@ -130,6 +139,7 @@ impl ToAgent {
             | Self::Spawn(value)
             | Self::Native(value)
             | Self::Put(value)
+            | Self::Dial(value)
             | Self::Fetch(value) => {
                 value.encode(&mut out);
             }
@@ -139,6 +149,9 @@ impl ToAgent {
             | Self::Modules(bytes)
             | Self::Reply(bytes)
             | Self::Send(bytes) => out.extend(bytes),
+            Self::Resize { rows, columns } => {
+                out.extend([rows, columns].iter().flat_map(|number| number.to_be_bytes()));
+            }
             Self::Channel(token) => out.extend(token.to_be_bytes()),
             Self::Piece { last, bytes } => {
                 out.push(u8::from(*last));
@@ -218,6 +231,11 @@ impl ToAgent {
                 Self::Channel(u64::from_be_bytes(token))
             }
             38 => Self::Send(body.to_vec()),
+            41 => {
+                let [a, b, c, d] = body.try_into().map_err(|_| MessageError::BadRecord)?;
+                Self::Resize { rows: u16::from_be_bytes([a, b]), columns: u16::from_be_bytes([c, d]) }
+            }
+            43 => Self::Dial(Value::decode(body)?),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }

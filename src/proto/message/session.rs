@@ -86,6 +86,8 @@ pub struct Exec {
     pub terminal: Option<Window>,
     /// Whether it is given standard input.
     pub reads: bool,
+    /// Whether it starts in the user's home folder; otherwise where the context is.
+    pub home: bool,
     /// What `ps` is to call it.
     pub label: String,
     /// Where it is not open, it is opened; otherwise that is an error.

@@ -2,7 +2,7 @@
 
 use super::errand::MAX_OUTPUT_BYTES;
 use super::{Doctor, Step, failure};
-use crate::controller::operation::{Answer, Feed, Report, Request, Run, Said, Words, no_arguments};
+use crate::controller::operation::{Answer, Report, Request, Run, Said, Words, no_arguments};
 use crate::controller::{Runtime, plan};
 use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::{Hop, Target, Way};
@@ -36,11 +36,8 @@ impl Doctor {
     /// What serves a hop on the way, which has to run commands of ours.
     pub(super) fn examine_relay(&mut self, target: &Target) -> Step {
         let (context, ran, since) = self.start("relay", target, self.settings.relay)?;
-        let request = Request::Run(Run {
-            words: vec![b"true".to_vec()],
-            interpreter: Words::Exact,
-            stdin: Feed::Nothing,
-        });
+        let request =
+            Request::Run(Run { words: vec![b"true".to_vec()], interpreter: Words::Exact, ..Run::default() });
         let finding = match self.ask_for(context, &request, b"")?.answer {
             Ok(_) => Finding::new("relay", Verdict::Ok, "runs, and leads on"),
             Err(error) => failure("relay", &error),
@@ -120,7 +117,7 @@ impl Doctor {
         let request = Request::call(function, no_arguments());
         Ok(self.ask_for(context, &request, b"")?.answer.map(|answer| match answer {
             Answer::Value(value) => value,
-            Answer::Exhausted | Answer::Exit(_) => no_arguments(),
+            Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => no_arguments(),
         }))
     }
 

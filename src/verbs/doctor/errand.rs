@@ -143,11 +143,13 @@ impl Doctor {
     fn run_at(&mut self, relay: ContextId, argv: Vec<String>, input: &[u8]) -> Step<Ran> {
         let since = clock::now();
         let words = argv.iter().map(|word| word.clone().into_bytes()).collect();
-        let request = Request::Run(Run { words, interpreter: Words::Exact, stdin: Feed::Piped });
+        let request =
+            Request::Run(Run { words, interpreter: Words::Exact, stdin: Feed::Piped, ..Run::default() });
         let Asked { answer, out, err } = self.ask_for(relay, &request, input)?;
         let end = match answer {
             _ if out.len() + err.len() > MAX_OUTPUT_BYTES => End::TooMuch,
             Ok(Answer::Exit(status)) => End::Exit(Exit::Status(status)),
+            Ok(Answer::Killed(signal)) => End::Exit(Exit::Signal(signal)),
             Ok(Answer::Value(_) | Answer::Exhausted) => End::NotStarted("no answer".to_owned()),
             Err(HostError { kind: HostErrorKind::TimedOut { .. }, .. }) => End::TooSlow,
             Err(error) => End::NotStarted(error.to_string()),

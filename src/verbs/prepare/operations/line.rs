@@ -113,7 +113,7 @@ pub(super) fn run(fields: &Fields) -> Result<Work, OperationError> {
     }
     let label = words.join(" ");
     let words = words.into_iter().map(String::into_bytes).collect();
-    let task = Task::Ask(Box::new(Request::Run(Run { words, interpreter, stdin: Feed::Nothing })));
+    let task = Task::Ask(Box::new(Request::Run(Run { words, interpreter, ..Run::default() })));
     Ok(Work { task, files: Plan::None, root: None, label })
 }
 
