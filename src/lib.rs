@@ -43,6 +43,7 @@ pub mod api;
 pub mod cli;
 pub mod controller;
 pub mod error;
+pub mod fakessh;
 pub mod files;
 pub mod hosts;
 pub mod link;
@@ -77,6 +78,7 @@ mod layers {
         ("payload", &[]),
         ("route", &[]),
         ("modules", &[]),
+        ("fakessh", &["hosts"]),
         ("files", &["proto", "sys"]),
         ("error", &["hosts", "proto", "sys"]),
         ("link", &["proto", "sys"]),
@@ -100,6 +102,7 @@ mod layers {
                 "cli",
                 "controller",
                 "error",
+                "fakessh",
                 "files",
                 "hosts",
                 "modules",

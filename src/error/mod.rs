@@ -10,12 +10,14 @@ mod library;
 mod loss;
 mod nodeset;
 mod operation;
+mod ssh;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
 pub use library::Failure;
 pub use loss::Loss;
 pub use operation::OperationError;
+pub use ssh::SshError;
 pub use usage::{Stranger, UsageError};
 
 /// The longest text for `--name`.

@@ -18,6 +18,7 @@ pub mod machine;
 mod memory;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod signals;
 pub mod stdio;
