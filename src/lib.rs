@@ -97,7 +97,7 @@ mod layers {
             &["controller", "error", "files", "hosts", "link", "mux", "payload", "proto", "sys", "transfers"],
         ),
         ("session", &["controller", "error", "hosts", "mux", "payload", "proto", "sys"]),
-        ("fakessh", &["proto", "session", "sys"]),
+        ("fakessh", &["hosts", "proto", "session", "sys"]),
         ("api", &["controller", "error", "files", "hosts", "mux", "proto", "sys", "transfers"]),
         (
             "verbs",

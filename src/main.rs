@@ -4,6 +4,8 @@ use hopvine::cli::{self, Parsed};
 use hopvine::error::ExitCode;
 use hopvine::sys::askpass;
 use hopvine::{report, verbs};
+use std::ffi::OsString;
+use std::io;
 
 fn main() -> std::process::ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -11,7 +13,19 @@ fn main() -> std::process::ExitCode {
         // ssh takes no answer for an empty one.
         return std::process::ExitCode::from(u8::from(askpass::serve(question).is_err()));
     }
-    let ended = match cli::parse(arguments) {
+    let ended = match verbs::words_of_ssh(&arguments) {
+        Some(words) => verbs::ssh(words),
+        None => typed(arguments),
+    };
+    let code = ended.unwrap_or_else(|error| {
+        report::complain(&format!("this machine fails: {error}"));
+        ExitCode::Failed
+    });
+    std::process::ExitCode::from(u8::try_from(code.status()).unwrap_or(u8::MAX))
+}
+
+fn typed(arguments: Vec<OsString>) -> io::Result<ExitCode> {
+    match cli::parse(arguments) {
         Parsed::Command(command) => verbs::run(*command),
         Parsed::Answer(text) => report::bytes(text.as_bytes()).map(|()| ExitCode::Success),
         Parsed::Bare(text) => {
@@ -22,10 +36,5 @@ fn main() -> std::process::ExitCode {
             report::complain(text.trim_end());
             Ok(ExitCode::Usage)
         }
-    };
-    let code = ended.unwrap_or_else(|error| {
-        report::complain(&format!("this machine fails: {error}"));
-        ExitCode::Failed
-    });
-    std::process::ExitCode::from(u8::try_from(code.status()).unwrap_or(u8::MAX))
+    }
 }

@@ -11,6 +11,7 @@ mod loss;
 mod nodeset;
 mod operation;
 mod session;
+mod ssh;
 mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
@@ -18,6 +19,7 @@ pub use library::Failure;
 pub use loss::Loss;
 pub use operation::OperationError;
 pub use session::SessionError;
+pub use ssh::SshError;
 pub use usage::{Stranger, UsageError};
 
 /// The longest text for `--name`.

@@ -19,6 +19,7 @@ pub mod machine;
 mod memory;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod rendezvous;
 pub mod signals;

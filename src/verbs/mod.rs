@@ -19,11 +19,13 @@ mod relay;
 mod secrets;
 mod sessions;
 mod shell;
+mod ssh;
 mod turns;
 
 use crate::cli::Command;
 use crate::error::ExitCode;
 use crate::sys::guardian::Guardian;
+pub use ssh::{run as ssh, words as words_of_ssh};
 use std::io;
 
 /// Runs a command to its end.

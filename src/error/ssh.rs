@@ -1,0 +1,30 @@
+//! What this program as an ssh cannot do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Told on standard error, with ssh's own status for its failures.
+#[derive(Debug)]
+pub enum SshError {
+    /// A file of `-i`, which is left out.
+    NoIdentity(String, io::Error),
+    /// Only a real ssh could tell that of itself.
+    NoSsh(String),
+    /// The ssh that was found does not start.
+    Start(PathBuf, io::Error),
+    NotYet,
+}
+
+impl fmt::Display for SshError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoIdentity(file, why) => write!(f, "Warning: Identity file {file} not accessible: {why}."),
+            Self::NoSsh(query) => {
+                write!(f, "Unsupported query \"{query}\": no ssh but this one is in PATH, and it has none")
+            }
+            Self::Start(program, why) => write!(f, "{} cannot be started: {why}", program.display()),
+            Self::NotYet => write!(f, "`hopvine ssh` does not connect yet: use `hopvine run`, or ssh itself"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What ssh says of a command line that it refuses: its own words, wherever it has some.
+
+use std::fmt;
+
+/// A command line that is refused. Its text goes to standard error as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Only how ssh is called.
+    Usage,
+    UnknownFlag(u8),
+    /// Of a flag.
+    NoValue(u8),
+    NoSubsystem,
+    Port(String),
+    Escape(String),
+    StdioForward(String),
+    /// What needs no other words.
+    Said(&'static str),
+    UnknownKeyword(String),
+    /// `Host`, `Match` and `Include` stand in files.
+    OnlyInFiles(&'static str),
+    /// What is wrong with a value of `-o`.
+    Line(Line),
+    /// What this ssh cannot do, as it was asked for.
+    Impossible(String),
+    /// Where ssh is told to be quiet, it is.
+    Quiet,
+}
+
+/// What is wrong with a value of `-o`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    NoArgument(String),
+    Quotes,
+    Missing,
+    NoTime,
+    Time,
+    Number(&'static str),
+    Unsupported(String),
+    Port(String),
+    Escape,
+    LogLevel(String),
+    Jump(String),
+    EmptyArgument(&'static str),
+    NoneAlone(&'static str),
+    NoneGiven(&'static str),
+    EnvironmentName,
+    SetEnv,
+    Extra(&'static str),
+}
+
+pub(super) const PROTOCOL_ONE: Refusal = Refusal::Said("SSH protocol v.1 is no longer supported");
+pub(super) const HOST: Refusal = Refusal::Said("hostname contains invalid characters");
+pub(super) const USER: Refusal = Refusal::Said("remote username contains invalid characters");
+pub(super) const NO_HOST: Refusal =
+    Refusal::Said("ssh: Could not resolve hostname : Name or service not known");
+pub(super) const JUMP: Refusal = Refusal::Said("Invalid -J argument");
+pub(super) const SECOND_JUMP: Refusal =
+    Refusal::Said("Only a single -J option is permitted (use commas to separate multiple jump hops)");
+pub(super) const JUMP_AND_PROXY: Refusal = Refusal::Said("Cannot specify -J with ProxyCommand");
+pub(super) const CONTROL: Refusal = Refusal::Said("Invalid multiplex command.");
+pub(super) const SECOND_CONTROL: Refusal = Refusal::Said("Multiplexing command already specified");
+pub(super) const CONTROL_AND_STDIO: Refusal = Refusal::Said("Cannot specify multiplexing command with -W");
+pub(super) const STDIO_AND_CONTROL: Refusal = Refusal::Said("Cannot specify stdio forward with -O");
+pub(super) const SECOND_STDIO: Refusal = Refusal::Said("stdio forward already specified");
+pub(super) const NOTHING_AND_SESSION: Refusal = Refusal::Said("Cannot specify -N with -s/SessionType");
+pub(super) const SUBSYSTEM_AND_SESSION: Refusal = Refusal::Said("Cannot specify -s with -N/SessionType");
+pub(super) const TWO_LOGS: Refusal = Refusal::Said("Can't specify both -y and -E");
+pub(super) const TWO_COMMANDS: Refusal = Refusal::Said("Cannot execute command-line and remote command.");
+pub(super) const NO_COMMAND: Refusal =
+    Refusal::Said("Cannot fork into background without a command to execute.");
+/// Where OpenSSH would go on; we pass names and options on as text.
+pub(super) const NOT_TEXT: Refusal = Refusal::Said("an option is not UTF-8: write it so, or use ssh itself");
+
+const USAGE: &str = "\
+usage: hopvine ssh [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]
+           [-c cipher_spec] [-E log_file] [-e escape_char] [-F configfile]
+           [-I pkcs11] [-i identity_file] [-J destination] [-l login_name]
+           [-m mac_spec] [-O check|exit|stop] [-o option] [-P tag] [-p port]
+           [-S ctl_path] [-W host:port] destination [command [argument ...]]
+       hopvine ssh [-Q query_option]
+";
+
+impl Refusal {
+    /// The exit status of each.
+    pub const STATUS: i32 = 255;
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage => write!(f, "{USAGE}"),
+            Self::UnknownFlag(flag) => write!(f, "unknown option -- {}\n{USAGE}", flag.escape_ascii()),
+            Self::NoValue(flag) => write!(f, "option requires an argument -- {}\n{USAGE}", char::from(*flag)),
+            Self::NoSubsystem => write!(f, "You must specify a subsystem to invoke.\n{USAGE}"),
+            Self::Port(port) => writeln!(f, "Bad port '{port}'"),
+            Self::Escape(key) => writeln!(f, "Bad escape character '{key}'."),
+            Self::StdioForward(place) => writeln!(f, "Bad stdio forwarding specification '{place}'"),
+            Self::Said(text) => writeln!(f, "{text}"),
+            Self::UnknownKeyword(word) => {
+                writeln!(f, "command-line: line 0: Bad configuration option: {word}")
+            }
+            Self::OnlyInFiles(word) => writeln!(f, "{word} directive not supported as a command-line option"),
+            Self::Line(line) => writeln!(f, "command-line line 0: {line}"),
+            Self::Impossible(what) => {
+                writeln!(f, "{what} is nothing that hopvine ssh can do: leave it out, or use ssh itself")
+            }
+            Self::Quiet => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoArgument(keyword) => write!(f, "no argument after keyword \"{keyword}\""),
+            Self::Quotes => write!(f, "invalid quotes"),
+            Self::Missing => write!(f, "Missing argument."),
+            Self::NoTime => write!(f, "missing time value."),
+            Self::Time => write!(f, "invalid time value."),
+            Self::Number(wrong) => write!(f, "integer value {wrong}."),
+            Self::Unsupported(value) => write!(f, "unsupported option \"{value}\"."),
+            Self::Port(port) => write!(f, "Bad port '{port}'."),
+            Self::Escape => write!(f, "Bad escape character."),
+            Self::LogLevel(level) => write!(f, "unsupported log level '{level}'"),
+            Self::Jump(hosts) => write!(f, "Invalid ProxyJump \"{hosts}\""),
+            Self::EmptyArgument(keyword) => write!(f, "keyword {keyword} empty argument"),
+            Self::NoneAlone(keyword) => write!(f, "keyword {keyword} \"none\" argument must appear alone."),
+            Self::NoneGiven(keyword) => write!(f, "no {keyword} specified"),
+            Self::EnvironmentName => write!(f, "Invalid environment name."),
+            Self::SetEnv => write!(f, "Invalid SetEnv."),
+            Self::Extra(keyword) => write!(f, "keyword {keyword} extra arguments at end of line"),
+        }
+    }
+}
+
+impl From<Line> for Refusal {
+    fn from(line: Line) -> Self {
+        Self::Line(line)
+    }
+}
