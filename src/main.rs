@@ -13,10 +13,7 @@ fn main() -> std::process::ExitCode {
         // ssh takes no answer for an empty one.
         return std::process::ExitCode::from(u8::from(askpass::serve(question).is_err()));
     }
-    let ended = match verbs::words_of_ssh(&arguments) {
-        Some(words) => verbs::ssh(words),
-        None => typed(arguments),
-    };
+    let ended = verbs::called(&arguments).unwrap_or_else(|| typed(arguments));
     let code = ended.unwrap_or_else(|error| {
         report::complain(&format!("this machine fails: {error}"));
         ExitCode::Failed

@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{Agent, Color, Fleet, Guest, Reach, Relaying, Rerun, Secret, Share, Shown, Way, Work};
 pub use programs::{Api, Py};
-pub use sessions::{Down, Fakessh, Ps, Session, Through, Up};
+pub use sessions::{Down, Fakessh, Ps, Session, Ssh, Through, Up};
 use std::ffi::OsString;
 use std::path::PathBuf;
 pub use watch::Watch;
@@ -60,13 +60,9 @@ pub enum Command {
     /// Run a program that calls ssh, rsync or git say, with its ssh going through open tunnels
     #[command(after_help = sessions::FAKESSH_HELP)]
     Fakessh(Fakessh),
-    /// As ssh(1), with its arguments: `hopvine ssh --help` is what ssh says
+    /// As ssh(1), with its arguments and exit statuses, over what is open: rsync -e 'hopvine ssh'
     #[command(disable_help_flag = true)]
-    Ssh {
-        /// What ssh takes
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
+    Ssh(Ssh),
     /// Keep hosts open in the background, for all commands that follow
     #[command(after_help = sessions::UP_HELP)]
     Up(Up),

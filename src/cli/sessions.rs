@@ -65,6 +65,14 @@ pub struct Fakessh {
     pub command: Vec<OsString>,
 }
 
+/// For the list of verbs and for completions: what is typed is read as ssh reads it.
+#[derive(Debug, Args)]
+pub struct Ssh {
+    /// What ssh takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
+}
+
 /// A session, whose socket is standard input.
 #[derive(Debug, Args)]
 pub struct Session {

@@ -156,6 +156,7 @@ pub fn plan_with(
                 host: &ssh.host,
                 user: ssh.user.as_deref(),
                 port: ssh.port,
+                config: ssh.config.as_deref(),
                 options: &ssh.options,
             };
             ssh::plan(&destination, asking, command)

@@ -13,7 +13,14 @@ pub enum SshError {
     NoSsh(String),
     /// The ssh that was found does not start.
     Start(PathBuf, io::Error),
-    NotYet,
+    /// Called by a name that means something below `hopvine fakessh` alone.
+    NotBelowFakessh(String),
+    /// No other program of that name is in PATH.
+    NoTool(String),
+    /// The socket of `hopvine fakessh`.
+    FakesshGone(PathBuf),
+    /// A subsystem other than sftp.
+    Subsystem(String),
 }
 
 impl fmt::Display for SshError {
@@ -24,7 +31,20 @@ impl fmt::Display for SshError {
                 write!(f, "Unsupported query \"{query}\": no ssh but this one is in PATH, and it has none")
             }
             Self::Start(program, why) => write!(f, "{} cannot be started: {why}", program.display()),
-            Self::NotYet => write!(f, "`hopvine ssh` does not connect yet: use `hopvine run`, or ssh itself"),
+            Self::NotBelowFakessh(name) => {
+                write!(f, "called as {name}, which means something below `hopvine fakessh` alone")
+            }
+            Self::NoTool(name) => write!(f, "no {name} is in PATH: install it (openssh-client)"),
+            Self::FakesshGone(socket) => {
+                write!(
+                    f,
+                    "nobody listens at {}: the hopvine fakessh that started this has ended",
+                    socket.display()
+                )
+            }
+            Self::Subsystem(name) => {
+                write!(f, "subsystem request failed: there is no {name:?} here, only sftp")
+            }
         }
     }
 }

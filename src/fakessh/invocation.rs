@@ -1,6 +1,11 @@
 //! What a command line of ssh's means.
 
+use super::directive::Directive;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longer than any session.
+const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +103,28 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// How long a connection that is shared stays after its last use, where the options ask for one that is:
+    /// ControlMaster, ControlPath and ControlPersist.
+    pub fn persists(&self) -> Option<Duration> {
+        let value = |keyword: &str| {
+            let lines = self.accepted.iter().filter_map(|line| Directive::of(line).ok().flatten());
+            let mut values =
+                lines.filter(|line| line.keyword == keyword).map(|line| line.line().to_ascii_lowercase());
+            values.next()
+        };
+        let is_on = |value: &String| !matches!(value.as_str(), "no" | "false" | "none");
+        value("controlmaster").filter(is_on)?;
+        value("controlpath").filter(is_on)?;
+        match value("controlpersist").filter(is_on)?.as_str() {
+            "yes" | "true" => Some(FOR_EVER),
+            time => match super::value::seconds(time) {
+                Some(0) => Some(FOR_EVER),
+                Some(seconds) => Some(Duration::from_secs(u64::try_from(seconds).ok()?)),
+                None => None,
+            },
+        }
+    }
+
     /// A file of `-i` is not there.
     pub fn forget_identity(&mut self, file: &str) {
         let line = super::directive::line("IdentityFile", file);

@@ -103,6 +103,7 @@ pub fn attend(
                     FromSession::Exit(status) => {
                         desk.finish();
                         drop(screen.take());
+                        caller.part();
                         return Ok(Ended::Exit(status));
                     }
                     FromSession::Failed(fault) => {

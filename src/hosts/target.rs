@@ -127,7 +127,8 @@ impl Target {
         Self { name: name.strip_prefix("ssh:").unwrap_or(&name).to_owned(), hops: hops.to_vec() }
     }
 
-    /// The same, entered as another user, by another port, with more options of ssh's: those of the last hop.
+    /// The same, entered as another user, by another port, with another configuration of ssh's and more options: those of
+    /// the last hop.
     ///
     /// # Errors
     ///
@@ -136,6 +137,7 @@ impl Target {
         mut self,
         user: Option<&str>,
         port: Option<u16>,
+        config: Option<&str>,
         options: &[String],
     ) -> Result<Self, TargetError> {
         let wrong = |wrong| TargetError { target: self.name.clone(), wrong };
@@ -143,6 +145,7 @@ impl Target {
             Some(Way::Ssh(ssh)) => {
                 ssh.user = user.map(str::to_owned).or(ssh.user.take());
                 ssh.port = port.or(ssh.port);
+                ssh.config = config.map(str::to_owned).or(ssh.config.take());
                 // ssh takes the first value that it sees.
                 ssh.options.splice(0..0, options.iter().cloned());
             }

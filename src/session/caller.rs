@@ -4,11 +4,15 @@ use crate::payload;
 use crate::proto::message::session::{FromSession, Parcel, ToSession};
 use crate::sys::rendezvous;
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 const READ_BYTES: usize = 64 * 1024;
+/// How long the other end may take to go.
+const LAST_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub struct Caller {
@@ -131,6 +135,13 @@ impl Caller {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Says that nothing more will be asked, and waits until the other end has gone.
+    pub fn part(mut self) {
+        self.stream.shutdown(Shutdown::Write).ok();
+        self.stream.set_read_timeout(Some(LAST_WAIT)).ok();
+        while self.read().unwrap_or_default() {}
     }
 
     /// A second handle, for another thread to end the call with.

@@ -10,8 +10,10 @@ use crate::sys::fd::{self, Write};
 use crate::sys::poll::Interest;
 use crate::sys::rendezvous;
 use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 const READ_BYTES: usize = 64 * 1024;
@@ -237,6 +239,7 @@ impl Session {
         for at in ended {
             if let Some(listening) = self.listeners.remove(&at) {
                 self.mux.ignore(&listening.socket);
+                remove(listening.rule.as_ref());
                 self.numbers.watched.retain(|_, watched| *watched != super::Watched::Listener(at));
             }
         }
@@ -244,6 +247,15 @@ impl Session {
             self.asking = None;
             self.controller.answer(None, clock::now());
         }
+    }
+}
+
+/// Takes away the folder of a socket that is for one program, if it is where such folders are.
+fn remove(rule: Option<&Rule>) {
+    let Some(rule) = rule.filter(|rule| !rule.folder.is_empty()) else { return };
+    let folder = std::path::Path::new(OsStr::from_bytes(&rule.folder));
+    if folder.parent().is_some_and(|above| rendezvous::folder().is_ok_and(|own| own == above)) {
+        std::fs::remove_dir_all(folder).ok();
     }
 }
 

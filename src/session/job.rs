@@ -6,10 +6,10 @@ use super::{Session, Watched, rule};
 use crate::controller::operation::{
     Answer, Dial, Feed, OperationId, Report, Request, Run, Said, Source, Terminal, Words,
 };
-use crate::proto::message::ToAgent;
 use crate::error::HostErrorKind;
 use crate::mux::Mux;
 use crate::proto::ids::ContextId;
+use crate::proto::message::ToAgent;
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
 use crate::sys::clock;
 use crate::sys::fd::{Read, Write};
@@ -100,13 +100,9 @@ impl Session {
             client.give_up();
             return Ok(());
         }
-        let found = rule::path(client.rule.as_ref(), &exec.place);
-        let terms = client.rule.as_ref().map_or_else(|| exec.terms.clone(), |rule| rule.terms.clone());
-        // A password is asked for where its own program runs.
-        let terms = Terms { asks: exec.terms.asks, ..terms };
-        client.asks = terms.asks;
-        let path = match found {
-            Ok(path) => path,
+        client.asks = exec.terms.asks;
+        let (path, terms) = match rule::way(client.rule.as_ref(), &exec) {
+            Ok(way) => way,
             Err(text) => {
                 let fault = Fault { name: String::new(), text, lines: Vec::new() };
                 client.tell(&FromSession::Failed(fault));
@@ -373,9 +369,7 @@ fn request(exec: &Exec) -> Option<Request> {
     };
     Some(match &exec.what {
         What::Shell(command) => Request::Run(Run { words: vec![command.clone()], ..run }),
-        What::Words(words) => {
-            Request::Run(Run { words: words.clone(), interpreter: Words::Exact, ..run })
-        }
+        What::Words(words) => Request::Run(Run { words: words.clone(), interpreter: Words::Exact, ..run }),
         What::Login => Request::Run(Run { login: true, ..run }),
         What::Dial { host, port } => Request::Dial(Dial { host: host.clone(), port: *port }),
         What::Nothing => return None,

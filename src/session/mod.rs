@@ -135,15 +135,22 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
         starts: STARTS_AT_ONCE,
         ending: None,
     };
+    let mut last = None;
     match purpose {
         Purpose::Everybody { listener, path } => {
             session.path = Some(path);
             session.listen(listener, None, None)?;
         }
-        Purpose::One(stream) => session.welcome(stream, None)?,
+        Purpose::One(stream) => {
+            // It waits until this process has gone.
+            last = Some(stream.try_clone()?);
+            session.welcome(stream, None)?;
+        }
     }
     let served = session.run();
     session.leave_place();
+    drop(session);
+    drop(last);
     served
 }
 

@@ -1,41 +1,43 @@
 //! What a socket that is for one thing gives names their meaning by.
 
 use crate::hosts::inventory::{Inventory, Said};
-use crate::hosts::target::{Hop, Target};
-use crate::proto::message::session::{Path, Place, Rule};
+use crate::hosts::target::{Hop, Target, Way};
+use crate::proto::message::session::{Exec, Path, Place, Rule, Terms};
 
-/// Where something is to run, by the rule of the socket at which it was asked for.
+/// Where something is to run, by the rule of the socket at which it was asked for, and what holds on the way.
 ///
 /// # Errors
 ///
 /// What is wrong with it, for the client.
-pub(super) fn path(rule: Option<&Rule>, place: &Place) -> Result<Path, String> {
-    match (rule, place) {
-        (None, Place::Path(path)) => Ok(path.clone()),
-        (None, Place::Host { host, .. }) => Err(format!("{host}: this socket takes whole paths")),
-        (Some(Rule { to: Some(path), .. }), _) => Ok(path.clone()),
-        (Some(rule), Place::Path(path)) => resolve(rule, &path.hops, None, None, &[]),
-        (Some(rule), Place::Host { host, user, port, options }) => {
-            resolve(rule, host, user.as_deref(), *port, options)
+pub(super) fn way(rule: Option<&Rule>, exec: &Exec) -> Result<(Path, Terms), String> {
+    let Some(rule) = rule else {
+        return match &exec.place {
+            Place::Path(path) => Ok((path.clone(), exec.terms.clone())),
+            Place::Host { host, .. } => Err(format!("{host}: this socket takes whole paths")),
+        };
+    };
+    // A question is shown where the program runs that needs the answer.
+    let terms = Terms { asks: exec.terms.asks, ..rule.terms.clone() };
+    let (host, user, port, config, options) = match (&rule.to, &exec.place) {
+        (Some(path), _) => return Ok((path.clone(), terms)),
+        (None, Place::Path(path)) => (&path.hops, None, None, None, &[][..]),
+        (None, Place::Host { host, user, port, config, options }) => {
+            (host, user.as_deref(), *port, config.as_deref(), &options[..])
         }
-    }
-}
-
-fn resolve(
-    rule: &Rule,
-    host: &str,
-    user: Option<&str>,
-    port: Option<u16>,
-    options: &[String],
-) -> Result<Path, String> {
+    };
     let inventory = Inventory::parse(&rule.inventory).map_err(|error| error.to_string())?;
     let [via, become_other, python] = rule.said;
-    let said = Said { via, become_other, python };
-    let target = inventory.target(host, said).map_err(|error| error.to_string())?;
-    let mut target = target.entered_as(user, port, options).map_err(|error| error.to_string())?;
+    let target =
+        inventory.target(host, Said { via, become_other, python }).map_err(|error| error.to_string())?;
+    let mut target = target.entered_as(user, port, config, options).map_err(|error| error.to_string())?;
     target.hops.splice(0..0, hops(&rule.via)?);
     target.hops.extend(hops(&rule.become_other)?);
-    Ok(Path { hops: target.written(), name: target.name })
+    let exec = target.hops.iter().filter_map(|hop| match &hop.way {
+        Way::Exec { name } => Some((name.clone(), inventory.exec(name).ok()?)),
+        _ => None,
+    });
+    let terms = Terms { exec: exec.collect(), ..terms };
+    Ok((Path { hops: target.written(), name: target.name }, terms))
 }
 
 fn hops(written: &str) -> Result<Vec<Hop>, String> {

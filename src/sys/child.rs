@@ -15,7 +15,10 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
+
+const SSH: &str = "ssh";
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +80,10 @@ pub fn spawn(
     let terminal = if role == Role::None { None } else { Some(Terminal::open()?) };
     let (ours, theirs) = UnixStream::pair()?;
     let (stderr, their_stderr) = UnixStream::pair()?;
-    let mut command = Command::new(program);
+    // The one in PATH may be this program, which stands in for it.
+    let other = if program == SSH { super::program::another(SSH) } else { None };
+    let mut command = Command::new(other.as_deref().unwrap_or(Path::new(program)));
+    command.arg0(program);
     let theirs = OwnedFd::from(theirs);
     let input = match &terminal {
         Some(terminal) if role == Role::Input => terminal.slave(),

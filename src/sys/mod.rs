@@ -9,6 +9,7 @@ pub mod clock;
 pub mod disk;
 pub mod environment;
 pub mod fd;
+pub mod foreground;
 pub mod guardian;
 pub mod guest;
 pub mod handed;

@@ -174,6 +174,11 @@ pub fn shell_status(status: u32) -> i32 {
     if signal == 0 { (status >> 8 & 0xff) as i32 } else { 128 + signal }
 }
 
+/// The signal of wait(2)'s status.
+pub fn signal_of(status: u32) -> Option<u32> {
+    Some(status & 0x7f).filter(|signal| *signal != 0)
+}
+
 /// Asks a process to end, if it is still there.
 pub fn terminate(pid: u32) {
     if let Ok(pid) = i32::try_from(pid) {

@@ -62,7 +62,7 @@ pub fn endings() -> io::Result<UnixStream> {
     heed(&[SIGTERM, SIGHUP, SIGINT])
 }
 
-fn heed(signals: &[i32]) -> io::Result<UnixStream> {
+pub(super) fn heed(signals: &[i32]) -> io::Result<UnixStream> {
     let (heard, told) = UnixStream::pair()?;
     heard.set_nonblocking(true)?;
     told.set_nonblocking(true)?;

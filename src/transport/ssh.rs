@@ -29,6 +29,8 @@ pub struct Destination<'a> {
     pub host: &'a str,
     pub user: Option<&'a str>,
     pub port: Option<u16>,
+    /// In the place of the user's configuration.
+    pub config: Option<&'a str>,
     pub options: &'a [String],
 }
 
@@ -36,6 +38,9 @@ pub struct Destination<'a> {
 /// option. A question about a host's key is asked with echo on, and never answered by us.
 pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String) -> Plan {
     let mut argv: Vec<String> = vec!["ssh".into(), "-T".into()];
+    if let Some(config) = destination.config {
+        argv.extend(["-F".into(), config.into()]);
+    }
     for option in destination.options {
         argv.extend(["-o".into(), option.clone()]);
     }
@@ -105,11 +110,17 @@ mod tests {
     #[test]
     fn the_command_line_is_what_a_user_would_type() {
         let options = ["StrictHostKeyChecking=no".to_owned()];
-        let full = Destination { host: "web1", user: Some("me"), port: Some(2222), options: &options };
+        let full = Destination {
+            host: "web1",
+            user: Some("me"),
+            port: Some(2222),
+            config: Some("f"),
+            options: &options,
+        };
         let quiet = plan(&full, &asking(Questions::Refused), "COMMAND".into());
         assert_eq!(
             quiet.argv.join(" "),
-            "ssh -T -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
+            "ssh -T -F f -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
         );
         assert_eq!(quiet.terminal, Terminal::None);
         let bare = Destination { host: "web1", ..Destination::default() };

@@ -5,6 +5,7 @@ mod desk;
 mod doctor;
 mod drive;
 mod ending;
+mod fakessh;
 mod history;
 mod hosts;
 mod input;
@@ -25,7 +26,7 @@ mod turns;
 use crate::cli::Command;
 use crate::error::ExitCode;
 use crate::sys::guardian::Guardian;
-pub use ssh::{run as ssh, words as words_of_ssh};
+pub use ssh::called;
 use std::io;
 
 /// Runs a command to its end.
@@ -53,7 +54,8 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Hosts(hosts) => hosts::run(&hosts),
         Command::Py(py) => py::run(&py),
         Command::Api(api) => py::serve(&api),
-        Command::Fakessh(_) | Command::Ssh { .. } => Ok(ExitCode::Usage),
+        Command::Fakessh(fakessh) => fakessh::run(&fakessh),
+        Command::Ssh(typed) => ssh::run(&typed.words),
         Command::Up(up) => sessions::up(&up),
         Command::Down(down) => sessions::down(&down),
         Command::Ps(ps) => sessions::ps(&ps),

@@ -3,6 +3,7 @@
 
 mod files;
 mod operations;
+mod rule;
 
 use super::names::{self, Names};
 use super::{history, secrets, sessions};
@@ -28,6 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
 pub(super) use operations::{Operation, Operations, Refused};
+pub(super) use rule::rule;
 
 /// Standard input, as a file is named.
 const INPUT: &str = "-";

@@ -23,7 +23,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Keeps hosts open.
@@ -305,11 +304,6 @@ pub(super) fn open_all(
         }
     }
     Ok(())
-}
-
-/// Where sockets of programs of ours are.
-pub(super) fn folder() -> io::Result<PathBuf> {
-    crate::sys::rendezvous::folder()
 }
 
 impl From<Silence> for SessionError {

@@ -1,23 +1,39 @@
 //! This program as an ssh: a command line of ssh's own, by the verb or by the name it is called by.
 
+mod connect;
+mod environment;
+
 use crate::error::{ExitCode, SshError};
 use crate::fakessh::grammar::parse;
 use crate::fakessh::{Invocation, Parsed, Refusal, configuration};
 use crate::report;
 use crate::sys::{identity, program};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+pub(super) use connect::FAKESSH;
 
 const NAME: &str = "ssh";
 
-/// The words of a command line of ssh's: of `hopvine ssh`, and of this program where its file is called ssh.
-pub fn words(arguments: &[OsString]) -> Option<&[OsString]> {
+/// What this program does where it is called by the name of another: `ssh`; and below `hopvine fakessh` what uses that.
+pub fn called(arguments: &[OsString]) -> Option<io::Result<ExitCode>> {
     let (called, words) = arguments.split_first()?;
-    if Path::new(called).file_name().is_some_and(|name| name == NAME) {
-        return Some(words);
+    match Path::new(called).file_name().and_then(OsStr::to_str) {
+        Some(NAME) => Some(run(words)),
+        Some(name @ ("scp" | "sftp")) => Some(Ok(tool(name, words))),
+        _ => words.split_first().filter(|(verb, _)| *verb == NAME).map(|(_, words)| run(words)),
     }
-    words.split_first().filter(|(verb, _)| *verb == NAME).map(|(_, words)| words)
+}
+
+/// Goes on as the tool of that name, with our ssh as the one that it uses: it looks for none in PATH.
+fn tool(name: &str, words: &[OsString]) -> ExitCode {
+    let Some(socket) = std::env::var_os(FAKESSH).map(PathBuf::from) else {
+        return fail(&SshError::NotBelowFakessh(name.to_owned()));
+    };
+    let Some(tool) = program::another(name) else { return fail(&SshError::NoTool(name.to_owned())) };
+    let ours = ["-S".into(), socket.with_file_name(NAME).into_os_string()];
+    fail(&SshError::Start(tool.clone(), program::hand_on(&tool, name, &[&ours, words].concat())))
 }
 
 /// Does what ssh would do.
@@ -25,7 +41,7 @@ pub fn words(arguments: &[OsString]) -> Option<&[OsString]> {
 /// # Errors
 ///
 /// When standard output cannot be written.
-pub fn run(words: &[OsString]) -> io::Result<ExitCode> {
+pub(super) fn run(words: &[OsString]) -> io::Result<ExitCode> {
     Ok(match parse(words) {
         Err(refusal) => {
             report::help(&refusal.to_string());
@@ -51,7 +67,11 @@ pub fn run(words: &[OsString]) -> io::Result<ExitCode> {
                 ExitCode::Success
             }
         },
-        Ok(Parsed::Run(_) | Parsed::Control(..)) => fail(&SshError::NotYet),
+        Ok(Parsed::Run(mut invocation)) => {
+            leave_out_missing(&mut invocation);
+            connect::run(&invocation)?
+        }
+        Ok(Parsed::Control(control, invocation)) => connect::control(control, &invocation)?,
     })
 }
 

@@ -10,7 +10,7 @@ const COMMON: &str = "python";
 type Transport = (&'static str, &'static [&'static str], fn(Typed) -> Result<Way, Wrong>);
 
 const TRANSPORTS: &[Transport] = &[
-    ("ssh", &["user", "port", "opt"], ssh),
+    ("ssh", &["user", "port", "config", "opt"], ssh),
     ("local", &[], |typed| name(typed.subject).map(|name| Way::Local { name })),
     ("exec", &[], |typed| Ok(Way::Exec { name: typed.named()? })),
     ("sudo", &["login", "home", "keep"], |typed| {
@@ -115,6 +115,7 @@ fn ssh(typed: Typed) -> Result<Way, Wrong> {
         host: host.to_owned(),
         user: options.text("user").or(user),
         port: port.transpose()?,
+        config: options.text("config"),
         options: options.all("opt"),
     };
     let odd =

@@ -24,6 +24,8 @@ pub struct Ssh {
     pub host: String,
     pub user: Option<String>,
     pub port: Option<u16>,
+    /// The configuration that `ssh -F` names.
+    pub config: Option<String>,
     /// Values for `ssh -o`.
     pub options: Vec<String>,
 }

@@ -29,7 +29,8 @@ fn way(way: &Way) -> (String, Vec<(&'static str, String)>) {
         Way::Local { name } => (format!("local:{}", quoted(name)), Vec::new()),
         Way::Exec { name } => (format!("exec:{}", quoted(name)), Vec::new()),
         Way::Ssh(ssh) => {
-            let single = [("user", ssh.user.clone()), ("port", ssh.port.map(|port| port.to_string()))];
+            let port = ssh.port.map(|port| port.to_string());
+            let single = [("user", ssh.user.clone()), ("port", port), ("config", ssh.config.clone())];
             let several = ssh.options.iter().map(|option| ("opt", option.clone()));
             (format!("ssh:{}", quoted(&ssh.host)), given(single).into_iter().chain(several).collect())
         }
@@ -87,7 +88,7 @@ mod tests {
     fn what_is_written_reads_back_as_the_same_path() {
         for typed in [
             "web1",
-            "ssh:me@web1?port=2222&opt=IdentityFile=%2Fhome%2Fme%2Fa%20key&opt=Compression=yes",
+            "ssh:me@web1?port=2222&config=a%26b&opt=IdentityFile=%2Fhome%2Fme%2Fa%20key&opt=Compression=yes",
             "local:",
             "local:a b%2Fc?python=/usr/bin/python3",
             "exec:lab",

@@ -48,6 +48,7 @@ pub enum Place {
         host: String,
         user: Option<String>,
         port: Option<u16>,
+        config: Option<String>,
         options: Vec<String>,
     },
 }
@@ -104,9 +105,11 @@ pub struct Rule {
     /// Hops before and behind each.
     pub via: String,
     pub become_other: String,
-    /// Whether that was typed, so that the inventory's is not looked at.
+    /// Whether `--via`, `--become` and `--python` were typed, so that the inventory's are not looked at.
     pub said: [bool; 3],
     pub terms: Terms,
+    /// What is removed when the socket's owner has gone.
+    pub folder: Vec<u8>,
 }
 
 /// From a program to a session.

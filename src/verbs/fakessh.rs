@@ -1,0 +1,137 @@
+//! `hopvine fakessh`: a program whose ssh is this one, by a socket that is for it alone.
+
+use super::prepare;
+use super::sessions;
+use super::ssh::FAKESSH;
+use crate::cli;
+use crate::error::{ExitCode, SessionError};
+use crate::proto::message::session::{FromSession, ToSession};
+use crate::report;
+use crate::session::caller::Caller;
+use crate::sys::{foreground, process, random, rendezvous};
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+/// What a program may call that uses ssh, or is it.
+const STAND_INS: [&str; 3] = ["ssh", "scp", "sftp"];
+const SOCKET: &str = "socket";
+
+pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
+    let shared = if typed.reach.way.no_session { Ok(None) } else { sessions::find() };
+    // What is forked off knows nothing of what is read then.
+    let caller = match shared {
+        Ok(Some(caller)) => Ok(caller),
+        Ok(None) => sessions::private(),
+        Err(error) => {
+            report::complain(&error.to_string());
+            sessions::private()
+        }
+    };
+    let mut caller = match caller {
+        Ok(caller) => caller,
+        Err(error) => {
+            report::complain(&error.to_string());
+            return Ok(ExitCode::Unreachable);
+        }
+    };
+    let mut rule = match prepare::rule(typed) {
+        Ok(rule) => rule,
+        Err(error) => {
+            report::usage(&error);
+            return Ok(ExitCode::Usage);
+        }
+    };
+    let place = Room::new()?;
+    rule.folder = place.folder.as_os_str().as_bytes().to_vec();
+    let listener = rendezvous::listen(&place.folder.join(SOCKET))?;
+    caller.say(&ToSession::Listen(Box::new(rule)), &[listener.as_raw_fd()])?;
+    drop(listener);
+    if !answers(&mut caller)? {
+        report::complain(&SessionError::Gone.to_string());
+        return Ok(ExitCode::Unreachable);
+    }
+    let ended = foreground::run(&typed.command, &place.environment());
+    drop(place);
+    // A session of ours alone ends with this call; whoever waits for us finds nothing of it.
+    caller.part();
+    match ended {
+        Ok(status) => Ok(ExitCode::Remote(process::shell_status(status))),
+        Err(error) => {
+            let program = typed.command.first().map(|word| word.to_string_lossy().into_owned());
+            report::complain(&format!("cannot run {}: {error}", program.unwrap_or_default()));
+            Ok(ExitCode::Remote(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }))
+        }
+    }
+}
+
+fn answers(caller: &mut Caller) -> io::Result<bool> {
+    while let Some(heard) = caller.hear()? {
+        if heard == FromSession::Done {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// A folder of this run alone: the socket, and beside it what stands in for ssh.
+struct Room {
+    folder: PathBuf,
+}
+
+impl Room {
+    fn new() -> io::Result<Self> {
+        let random: [u8; 16] = random::bytes()?;
+        let name = random.iter().fold("fakessh-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let room = Self { folder: rendezvous::folder()?.join(name) };
+        rendezvous::private(&room.folder)?;
+        let itself = std::env::current_exe()?;
+        for name in STAND_INS {
+            symlink(&itself, room.folder.join(name))?;
+        }
+        Ok(room)
+    }
+
+    /// What leads a program to them.
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let program = |name: &str| self.folder.join(name).into_os_string();
+        let quoted = quoted(&self.folder.join("ssh"));
+        let before = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+        let mut path = self.folder.clone().into_os_string();
+        path.push(":");
+        path.push(before);
+        vec![
+            ("PATH", path),
+            (FAKESSH, self.folder.join(SOCKET).into_os_string()),
+            ("GIT_SSH_COMMAND", quoted.clone()),
+            ("GIT_SSH_VARIANT", "ssh".into()),
+            ("RSYNC_RSH", quoted.clone()),
+            ("CVS_RSH", program("ssh")),
+            ("SVN_SSH", quoted),
+            ("ANSIBLE_SSH_EXECUTABLE", program("ssh")),
+            ("ANSIBLE_SCP_EXECUTABLE", program("scp")),
+            ("ANSIBLE_SFTP_EXECUTABLE", program("sftp")),
+        ]
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// For a shell, and for who splits at blanks as rsync does.
+fn quoted(path: &Path) -> OsString {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:".contains(byte)) {
+        return path.as_os_str().to_owned();
+    }
+    let mut out = vec![b'\''];
+    out.extend(bytes);
+    out.push(b'\'');
+    OsString::from_vec(out)
+}

@@ -1,0 +1,316 @@
+//! What `ssh HOST` does: by whichever session there is, a stand-in that passes on what the command says and how it ends.
+
+use super::super::names::Names;
+use super::super::sessions;
+use super::environment::environment;
+use crate::controller::{Settings, steps};
+use crate::error::{ExitCode, SessionError, SshError, UsageError};
+use crate::fakessh::standin::{self, Ended, Manner};
+use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal};
+use crate::hosts::inventory::Said;
+use crate::hosts::target::Target;
+use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, What, Window};
+use crate::report;
+use crate::session::caller::Caller;
+use crate::sys::stdio::{self, Input};
+use crate::sys::{process, tty, window};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// Names the socket at which `hopvine fakessh` listens for its command.
+pub(in crate::verbs) const FAKESSH: &str = "HOPVINE_FAKESSH";
+/// Where the usual systems keep it; in the words of any POSIX shell.
+const SFTP_SERVER: &str = "for d in /usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec /usr/lib /usr/lib/misc /usr/sbin \
+/usr/local/libexec /usr/local/lib/openssh /usr/pkg/libexec /opt/ssh/libexec /run/current-system/sw/libexec; do \
+[ -x $d/sftp-server ] && exec $d/sftp-server; done; \
+command -v sftp-server >/dev/null 2>&1 && exec sftp-server; \
+echo 'hopvine: no sftp-server on this host: install it (openssh-sftp-server), or use scp -O' >&2; exit 127";
+
+/// Who is asked, and for what way.
+struct Call {
+    caller: Caller,
+    place: Place,
+    terms: Terms,
+}
+
+/// Why there is nobody to ask.
+enum Trouble {
+    Session(SessionError),
+    Usage(Box<UsageError>),
+    Ssh(SshError),
+}
+
+impl From<SessionError> for Trouble {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl From<UsageError> for Trouble {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(Box::new(error))
+    }
+}
+
+/// Runs what the command line says.
+pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
+    let voice = Voice::new(invocation)?;
+    let what = match what(invocation) {
+        Ok(what) => what,
+        Err(error) => return Ok(voice.fail(&error.to_string())),
+    };
+    let called = match std::env::var_os(FAKESSH) {
+        Some(socket) => by_fakessh(invocation, socket.into()),
+        None => by_ourselves(invocation),
+    };
+    let Call { caller, place, terms } = match called {
+        Ok(call) => call,
+        Err(Trouble::Session(error)) => return Ok(voice.fail(&error.to_string())),
+        Err(Trouble::Usage(error)) => return Ok(voice.fail(&error.to_string())),
+        Err(Trouble::Ssh(error)) => return Ok(voice.fail(&error.to_string())),
+    };
+    let holds = invocation.session == Session::Nothing && invocation.stdio_to.is_none();
+    let terminal = terminal(invocation, &voice);
+    let exec = Exec {
+        place,
+        terms,
+        label: label(invocation),
+        what,
+        environment: environment(invocation),
+        reads: !invocation.no_input && !holds && stdio::input() != Input::Folder,
+        home: true,
+        terminal: terminal.clone(),
+        opens: true,
+    };
+    let manner = Manner { background: invocation.background, escape: invocation.escape };
+    let note = |target: &str, text: &str, warning: bool| {
+        let level = if warning { Level::Info } else { Level::Debug1 };
+        voice.say(level, &format!("hopvine: {target}: {text}\n"));
+    };
+    let host = &invocation.host;
+    Ok(match standin::attend(caller, exec, manner, &note)? {
+        Ended::Exit(status) => {
+            if terminal.is_some() {
+                voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
+            }
+            match process::signal_of(status) {
+                // As ssh has it, which cannot say it better.
+                Some(_) => ExitCode::Remote(Refusal::STATUS),
+                None => ExitCode::Remote(process::shell_status(status)),
+            }
+        }
+        Ended::Failed(fault) => {
+            fault.lines.iter().for_each(|line| voice.say(Level::Fatal, &format!("{line}\n")));
+            let name = if fault.name.is_empty() { host } else { &fault.name };
+            voice.fail(&format!("{name}: {}", fault.text))
+        }
+        Ended::Lost => {
+            voice.say(Level::Info, &format!("Connection to {host} closed by remote host.\r\n"));
+            ExitCode::Remote(Refusal::STATUS)
+        }
+        Ended::Left => {
+            voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
+            ExitCode::Remote(Refusal::STATUS)
+        }
+    })
+}
+
+/// `-O`: what is asked of a connection that is shared.
+pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<ExitCode> {
+    let voice = Voice::new(invocation)?;
+    let trouble = |error: Trouble| match error {
+        Trouble::Session(error) => error.to_string(),
+        Trouble::Usage(error) => error.to_string(),
+        Trouble::Ssh(error) => error.to_string(),
+    };
+    let target = match target(invocation) {
+        Ok((target, _)) => target,
+        Err(error) => return Ok(voice.fail(&trouble(error))),
+    };
+    let found = sessions::find();
+    let Ok(Some(mut caller)) = found else {
+        let why = found.err().map_or_else(|| SessionError::None.to_string(), |error| error.to_string());
+        voice.say(Level::Fatal, &format!("Control socket connect: {why}\n"));
+        return Ok(ExitCode::Remote(Refusal::STATUS));
+    };
+    let Some(held) = held(&mut caller, &target)? else {
+        voice.say(
+            Level::Fatal,
+            &format!("Control socket connect: the session does not hold {}\n", target.name),
+        );
+        return Ok(ExitCode::Remote(Refusal::STATUS));
+    };
+    if control == Control::Check {
+        caller.say(&ToSession::Tree, &[])?;
+        while let Some(heard) = caller.hear()? {
+            if let FromSession::Tree { pid, .. } = heard {
+                voice.say(Level::Error, &format!("Master running (pid={pid})\r\n"));
+                return Ok(ExitCode::Success);
+            }
+        }
+        return Ok(voice.fail(&SessionError::Gone.to_string()));
+    }
+    caller.say(&ToSession::Close(vec![held]), &[])?;
+    while caller.hear()?.is_some_and(|heard| heard != FromSession::Done) {}
+    let said =
+        if control == Control::Exit { "Exit request sent.\r\n" } else { "Stop listening request sent.\r\n" };
+    voice.say(Level::Error, said);
+    Ok(ExitCode::Success)
+}
+
+/// By the socket that was made for whoever has started us.
+fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble> {
+    let caller = Caller::find(&socket).map_err(SessionError::from)?;
+    let caller = caller.ok_or(Trouble::Ssh(SshError::FakesshGone(socket)))?;
+    let place = Place::Host {
+        host: invocation.host.clone(),
+        user: invocation.user.clone(),
+        port: invocation.port,
+        config: config(invocation),
+        options: invocation.options.clone(),
+    };
+    let asks = asks(invocation);
+    Ok(Call { caller, place, terms: Terms { asks, ..Terms::default() } })
+}
+
+/// By the user's session where that holds the way, or is to keep it; else by one for this once.
+fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
+    let persist = invocation.persists();
+    // Before anything is read: what is forked off needs none of it.
+    let mut shared = if persist.is_some() { Some(sessions::find_or_start()?) } else { sessions::find()? };
+    let (target, settings) = target(invocation)?;
+    let mut terms = sessions::terms(&settings, std::slice::from_ref(&target), persist, asks(invocation));
+    let path = Path { name: target.name.clone(), hops: target.written() };
+    if let Some(caller) = &mut shared
+        && let Some(held) = held(caller, &target).map_err(SessionError::from)?
+    {
+        // As it was opened: the options are those of whoever did.
+        terms.persist_ms = None;
+        return Ok(Call { caller: shared.ok_or(SessionError::Gone)?, place: Place::Path(held), terms });
+    }
+    let caller = match shared.filter(|_| persist.is_some()) {
+        Some(caller) => caller,
+        None => sessions::private()?,
+    };
+    Ok(Call { caller, place: Place::Path(path), terms })
+}
+
+/// What the session holds of the same way: the options of the way itself count, those that ssh is given beside it do not.
+fn held(caller: &mut Caller, target: &Target) -> io::Result<Option<Path>> {
+    caller.say(&ToSession::Held, &[])?;
+    while let Some(heard) = caller.hear()? {
+        if let FromSession::Held(paths) = heard {
+            let leads = |path: &Path| {
+                Target::parse(&path.hops).is_ok_and(|held| steps(&held.hops) == steps(&target.hops))
+            };
+            return Ok(paths.into_iter().find(leads));
+        }
+    }
+    Ok(None)
+}
+
+/// Where it leads, as the inventory knows it, and what holds on the way.
+fn target(invocation: &Invocation) -> Result<(Target, Settings), Trouble> {
+    let names = Names::new(None)?;
+    let target = names.target(&invocation.host, Said::default())?;
+    let config = config(invocation);
+    let target = target
+        .entered_as(invocation.user.as_deref(), invocation.port, config.as_deref(), &invocation.options)
+        .map_err(|error| UsageError::Target { option: "", error })?;
+    let settings = Settings { inventory: names.inventory().0.clone(), ..Settings::default() };
+    Ok((target, settings))
+}
+
+fn config(invocation: &Invocation) -> Option<String> {
+    invocation.config.as_ref().map(|path| path.to_string_lossy().into_owned())
+}
+
+/// Whether the user can be asked, and wants to be.
+fn asks(invocation: &Invocation) -> bool {
+    let batch = |option: &String| {
+        let option = option.to_ascii_lowercase();
+        option.starts_with("batchmode") && !option.ends_with("no") && !option.ends_with("false")
+    };
+    tty::is_there() && !invocation.options.iter().any(batch)
+}
+
+fn what(invocation: &Invocation) -> Result<What, SshError> {
+    if let Some((host, port)) = &invocation.stdio_to {
+        return Ok(What::Dial { host: host.clone(), port: *port });
+    }
+    Ok(match (invocation.session, &invocation.command) {
+        (Session::Nothing, _) => What::Nothing,
+        (Session::Subsystem, Some(name)) if name == b"sftp" => {
+            What::Words(["/bin/sh", "-c", SFTP_SERVER].map(|word| word.as_bytes().to_vec()).to_vec())
+        }
+        (Session::Subsystem, name) => {
+            let name = name.as_deref().unwrap_or_default();
+            return Err(SshError::Subsystem(String::from_utf8_lossy(name).into_owned()));
+        }
+        (Session::Command, Some(command)) => What::Shell(command.clone()),
+        (Session::Command, None) => What::Login,
+    })
+}
+
+fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {
+    let size = window::size();
+    let input = stdio::input() == Input::Terminal;
+    let wanted = match invocation.terminal {
+        Terminal::Never => false,
+        Terminal::Auto => invocation.command.is_none() && invocation.session == Session::Command && input,
+        Terminal::Wanted if !input => {
+            voice.say(
+                Level::Info,
+                "Pseudo-terminal will not be allocated because stdin is not a terminal.\r\n",
+            );
+            false
+        }
+        Terminal::Wanted | Terminal::Forced => true,
+    };
+    let term = std::env::var_os("TERM").unwrap_or_default();
+    wanted.then(|| {
+        let (rows, columns) = size.unwrap_or_default();
+        Window { term: term.as_bytes().to_vec(), rows, columns }
+    })
+}
+
+/// What `ps` calls it.
+fn label(invocation: &Invocation) -> String {
+    let command = invocation.command.as_deref().unwrap_or_default();
+    format!("ssh {}", String::from_utf8_lossy(command)).trim_end().to_owned()
+}
+
+/// Where ssh's own words go, as far as they are wanted.
+struct Voice {
+    level: Level,
+    log: Option<File>,
+}
+
+impl Voice {
+    fn new(invocation: &Invocation) -> io::Result<Self> {
+        let open = |path: &PathBuf| File::options().append(true).create(true).open(path);
+        let log = invocation.log_file.as_ref().map(|path| {
+            open(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("Couldn't open logfile {}: {error}", path.display()))
+            })
+        });
+        Ok(Self { level: invocation.level, log: log.transpose()? })
+    }
+
+    fn say(&self, level: Level, text: &str) {
+        if level > self.level {
+            return;
+        }
+        match &self.log {
+            Some(log) => drop((&*log).write_all(text.as_bytes())),
+            None => report::help(text),
+        }
+    }
+
+    fn fail(&self, text: &str) -> ExitCode {
+        self.say(Level::Fatal, &format!("hopvine: {text}\n"));
+        ExitCode::Remote(Refusal::STATUS)
+    }
+}
