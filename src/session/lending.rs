@@ -2,10 +2,11 @@
 
 use super::client::ClientId;
 use super::crossing::{Called, answer, called};
-use super::held::fault;
+use super::held::{Use, fault};
 use super::{Session, rule};
 use crate::controller::operation::{Feed, OperationId, Report, Request, Run, Said, Words};
 use crate::fakessh::{Invocation, Refusal};
+use crate::hosts::target::names_transport;
 use crate::proto::ids::ContextId;
 use crate::proto::message::session::{Fault, FromSession, Lend, Place, Rule};
 use crate::proto::stream::StreamKey;
@@ -43,7 +44,7 @@ pub(super) struct Lendings {
     by_operation: HashMap<OperationId, Lent>,
     pending: HashMap<OperationId, Pending>,
     /// The ways that are used so.
-    ways: HashMap<StreamKey, String>,
+    ways: HashMap<StreamKey, Use>,
 }
 
 impl Session {
@@ -64,12 +65,12 @@ impl Session {
                 return Ok(());
             }
         };
-        let runs = self.use_way(&lend.on.hops);
+        let Some((used, runs)) = self.use_way(&lend.on.hops) else { return Ok(()) };
         let context = self.controller.child_of(context, CHILD, clock::now());
         let token = u32::from_ne_bytes(random::bytes()?);
         let operation = self.controller.submit(context, &Request::Lend(token), clock::now());
         if let Some(client) = self.clients.get_mut(&id) {
-            client.uses = Some(lend.on.hops.clone());
+            client.uses = Some(used);
             client.lent = Some(operation);
             client.starts(runs);
         }
@@ -96,9 +97,9 @@ impl Session {
         if self.crossings.knows(operation) {
             if let Some(key) =
                 self.crossings.asker(operation).filter(|_| matches!(report, Report::Done { .. }))
-                && let Some(hops) = self.lendings.ways.remove(&key)
+                && let Some(used) = self.lendings.ways.remove(&key)
             {
-                self.done_with(&hops);
+                self.done_with(&used);
             }
             self.crossings.handle(&mut self.controller, report);
             return true;
@@ -167,6 +168,14 @@ impl Session {
                 return Ok(());
             }
         };
+        // What runs elsewhere names hosts: a way that it made up itself could begin, and end, on this machine.
+        if rule.to.is_none() && (names_transport(&invocation.host) || invocation.host.contains('/')) {
+            self.refuse_call(
+                key,
+                &format!("hopvine: {}: only a host can be named from there\n", invocation.host),
+            );
+            return Ok(());
+        }
         let (path, terms) = match rule::way(Some(&rule), &place(&invocation), &rule.terms) {
             Ok(way) => way,
             Err(text) => {
@@ -182,8 +191,9 @@ impl Session {
                 return Ok(());
             }
         };
-        self.use_way(&path.hops);
-        self.lendings.ways.insert(key, path.hops);
+        if let Some((used, _)) = self.use_way(&path.hops) {
+            self.lendings.ways.insert(key, used);
+        }
         let operation = self.controller.await_opening(context);
         self.lendings.pending.insert(operation, Pending { key, context, run });
         Ok(())
@@ -195,8 +205,8 @@ impl Session {
     }
 
     fn refuse_call(&mut self, key: StreamKey, why: &str) {
-        if let Some(hops) = self.lendings.ways.remove(&key) {
-            self.done_with(&hops);
+        if let Some(used) = self.lendings.ways.remove(&key) {
+            self.done_with(&used);
         }
         self.controller.joined(key, answer(Refusal::STATUS, "", why));
     }

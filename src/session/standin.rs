@@ -98,10 +98,10 @@ pub fn attend(
                         let escape = manner.escape.filter(|_| raw);
                         desk.begin(escape, caller.handle()?, &left)?;
                     }
-                    FromSession::Ask { target, text } => {
+                    FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
                         let answer = tty::ask(&question).ok();
-                        caller.say(&ToSession::Answer(answer), &[])?;
+                        caller.say(&ToSession::Answer { number, answer }, &[])?;
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
                     FromSession::Exit(status) => {
