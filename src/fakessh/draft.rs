@@ -19,6 +19,29 @@ pub(super) struct Given {
     pub(super) passes: bool,
 }
 
+/// Flags that set a keyword, to this or to their own value; whether it is for the ssh that connects.
+const KEYWORDS: &[(u8, &str, &str, bool)] = &[
+    (b'4', "AddressFamily", "inet", true),
+    (b'6', "AddressFamily", "inet6", true),
+    (b'A', "ForwardAgent", "yes", true),
+    (b'a', "ForwardAgent", "no", true),
+    (b'B', "BindInterface", "", true),
+    (b'b', "BindAddress", "", true),
+    (b'C', "Compression", "yes", true),
+    (b'c', "Ciphers", "", true),
+    (b'g', "GatewayPorts", "yes", false),
+    (b'I', "PKCS11Provider", "", true),
+    (b'K', "GSSAPIAuthentication", "yes", true),
+    (b'K', "GSSAPIDelegateCredentials", "yes", true),
+    (b'k', "GSSAPIDelegateCredentials", "no", true),
+    (b'm', "MACs", "", true),
+    (b'S', "ControlPath", "", false),
+    (b'X', "ForwardX11", "yes", false),
+    (b'x', "ForwardX11", "no", false),
+    (b'Y', "ForwardX11", "yes", false),
+    (b'Y', "ForwardX11Trusted", "yes", false),
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) user: Option<String>,
@@ -59,56 +82,50 @@ impl Draft {
     ///
     /// For what OpenSSH refuses too.
     pub(super) fn flag(&mut self, letter: u8, value: &[u8]) -> Result<Option<Parsed>, Refusal> {
-        let text = || std::str::from_utf8(value).map_err(|_| refusal::NOT_TEXT);
         let path = || PathBuf::from(OsStr::from_bytes(value));
         match letter {
-            b'1' => return Err(refusal::PROTOCOL_ONE),
-            b'4' => self.set("AddressFamily", "inet", true),
-            b'6' => self.set("AddressFamily", "inet6", true),
-            b'A' => self.set("ForwardAgent", "yes", true),
-            b'a' => self.set("ForwardAgent", "no", true),
-            b'B' => self.set("BindInterface", text()?, true),
-            b'b' => self.set("BindAddress", text()?, true),
-            b'C' => self.set("Compression", "yes", true),
-            b'c' => self.set("Ciphers", text()?, true),
-            b'D' | b'L' | b'R' => self.forwarding(format!("-{}", char::from(letter))),
             b'E' => self.log_file = Some(path()),
-            b'e' => {
-                let escape = value::escape(text()?);
-                self.escape = Some(escape.ok_or_else(|| Refusal::Escape(text().unwrap_or("").to_owned()))?);
-            }
             b'F' => self.config = Some(path()),
+            _ => {
+                let text = std::str::from_utf8(value).map_err(|_| refusal::NOT_TEXT)?;
+                return self.flag_with_text(letter, text);
+            }
+        }
+        Ok(None)
+    }
+
+    fn flag_with_text(&mut self, letter: u8, text: &str) -> Result<Option<Parsed>, Refusal> {
+        for (_, keyword, value, passes) in KEYWORDS.iter().filter(|(flag, ..)| *flag == letter) {
+            self.set(keyword, if value.is_empty() { text } else { value }, *passes);
+        }
+        match letter {
+            b'1' => return Err(refusal::PROTOCOL_ONE),
+            b'D' | b'L' | b'R' => self.forwarding(format!("-{}", char::from(letter))),
+            b'e' => {
+                self.escape = Some(value::escape(text).ok_or_else(|| Refusal::Escape(text.to_owned()))?);
+            }
             b'f' => (self.background, self.no_input) = (Some(true), Some(true)),
             b'G' => self.shows_configuration = true,
-            b'g' => self.set("GatewayPorts", "yes", false),
-            b'I' => self.set("PKCS11Provider", text()?, true),
             b'i' => {
-                self.identities.push(text()?.to_owned());
-                self.add("identityfile", line("IdentityFile", text()?), true);
+                self.identities.push(text.to_owned());
+                self.add("identityfile", line("IdentityFile", text), true);
             }
-            b'J' => self.jump(text()?)?,
-            b'K' => {
-                self.set("GSSAPIAuthentication", "yes", true);
-                self.set("GSSAPIDelegateCredentials", "yes", true);
-            }
-            b'k' => self.set("GSSAPIDelegateCredentials", "no", true),
-            b'l' => drop(self.user.get_or_insert(text()?.to_owned())),
+            b'J' => self.jump(text)?,
+            b'l' => drop(self.user.get_or_insert_with(|| text.to_owned())),
             b'M' => {
                 let again = self.given.iter().any(|given| given.line == "ControlMaster=yes");
                 self.set("ControlMaster", if again { "ask" } else { "yes" }, false);
             }
-            b'm' => self.set("MACs", text()?, true),
             b'N' => self.nothing()?,
             b'n' => self.no_input = Some(true),
-            b'O' => self.control(text()?)?,
-            b'o' => self.directive(text()?)?,
-            b'P' => self.add("tag", line("Tag", text()?), true),
+            b'O' => self.control(text)?,
+            b'o' => self.directive(text)?,
+            b'P' => self.add("tag", line("Tag", text), true),
             b'p' if self.port.is_none() => {
-                self.port = Some(value::port(text()?).ok_or_else(|| bad_port(value))?);
+                self.port = Some(value::port(text).ok_or_else(|| Refusal::Port(text.to_owned()))?);
             }
-            b'Q' => return Ok(Some(Parsed::Query(text()?.to_owned()))),
+            b'Q' => return Ok(Some(Parsed::Query(text.to_owned()))),
             b'q' => self.level = Some(Level::Quiet),
-            b'S' => self.set("ControlPath", text()?, false),
             b's' if self.session.is_some_and(|session| session != Session::Subsystem) => {
                 return Err(refusal::SUBSYSTEM_AND_SESSION);
             }
@@ -118,19 +135,13 @@ impl Draft {
             b't' => self.terminal = Some(Terminal::Wanted),
             b'V' => return Ok(Some(Parsed::Version)),
             b'v' => self.louder(),
-            b'W' => self.stdio(text()?)?,
+            b'W' => self.stdio(text)?,
             b'w' => {
                 self.tunnel.get_or_insert(true);
-                self.add("tunneldevice", line("TunnelDevice", text()?), false);
-            }
-            b'X' => self.set("ForwardX11", "yes", false),
-            b'x' => self.set("ForwardX11", "no", false),
-            b'Y' => {
-                self.set("ForwardX11", "yes", false);
-                self.set("ForwardX11Trusted", "yes", false);
+                self.add("tunneldevice", line("TunnelDevice", text), false);
             }
             b'y' => self.to_syslog = true,
-            // `-2`, and a port after the first.
+            // One of the keywords above, `-2`, and a port after the first.
             _ => {}
         }
         Ok(None)
@@ -318,8 +329,4 @@ fn variables(words: &[String]) -> Vec<(String, String)> {
         }
     }
     variables
-}
-
-fn bad_port(value: &[u8]) -> Refusal {
-    Refusal::Port(String::from_utf8_lossy(value).into_owned())
 }

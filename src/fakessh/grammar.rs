@@ -57,7 +57,8 @@ impl Draft {
         if self.user.as_deref().is_some_and(|user| !value::is_user(user)) {
             return Err(refusal::USER);
         }
-        if !value::is_host(&host) {
+        // A host that is passed on as a word must not be read as more: OpenSSH would take `me@ssh://h`.
+        if !value::is_host(&host) || host.starts_with("ssh://") {
             return Err(refusal::HOST);
         }
         if words.is_empty() && self.session == Some(Session::Subsystem) {

@@ -7,7 +7,7 @@ use crate::report;
 use crate::sys::{identity, program};
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const NAME: &str = "ssh";
 
@@ -68,7 +68,7 @@ fn fail(error: &SshError) -> ExitCode {
 /// ssh warns of files of `-i` that are not there, and goes without.
 fn leave_out_missing(invocation: &mut Invocation) {
     for file in invocation.identities.clone() {
-        let home = || std::env::home_dir().unwrap_or_default();
+        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         let path = file.strip_prefix("~/").map_or_else(|| file.clone().into(), |rest| home().join(rest));
         if let Err(error) = std::fs::metadata(path) {
             report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), error)));
