@@ -1,7 +1,7 @@
 //! What the options have said so far. Of a keyword the first value counts, but most flags count anyhow.
 
 use super::directive::{self, Directive, line};
-use super::invocation::{Control, Level, Parsed, Session, Terminal};
+use super::invocation::{Control, Invocation, Level, Parsed, Session, Terminal};
 use super::keyword::{self, Concern, Keyword, Takes};
 use super::refusal::{self, Refusal};
 use super::value;
@@ -44,22 +44,16 @@ const KEYWORDS: &[(u8, &str, &str, bool)] = &[
 
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub(super) user: Option<String>,
-    pub(super) port: Option<u16>,
+    /// What is as it will be: the rest is known at the end.
+    pub(super) made: Invocation,
     pub(super) given: Vec<Given>,
-    pub(super) identities: Vec<String>,
-    pub(super) config: Option<PathBuf>,
     pub(super) terminal: Option<Terminal>,
     pub(super) session: Option<Session>,
     pub(super) no_input: Option<bool>,
     pub(super) background: Option<bool>,
     pub(super) level: Option<Level>,
     is_verbose: bool,
-    pub(super) log_file: Option<PathBuf>,
     pub(super) to_syslog: bool,
-    pub(super) stdio_to: Option<(String, u16)>,
-    environment: Option<Vec<(String, String)>>,
-    pub(super) send_environment: Vec<String>,
     pub(super) escape: Option<Option<u8>>,
     pub(super) remote_command: Option<String>,
     pub(super) control: Option<Control>,
@@ -84,8 +78,8 @@ impl Draft {
     pub(super) fn flag(&mut self, letter: u8, value: &[u8]) -> Result<Option<Parsed>, Refusal> {
         let path = || PathBuf::from(OsStr::from_bytes(value));
         match letter {
-            b'E' => self.log_file = Some(path()),
-            b'F' => self.config = Some(path()),
+            b'E' => self.made.log_file = Some(path()),
+            b'F' => self.made.config = Some(path()),
             _ => {
                 let text = std::str::from_utf8(value).map_err(|_| refusal::NOT_TEXT)?;
                 return self.flag_with_text(letter, text);
@@ -107,11 +101,11 @@ impl Draft {
             b'f' => (self.background, self.no_input) = (Some(true), Some(true)),
             b'G' => self.shows_configuration = true,
             b'i' => {
-                self.identities.push(text.to_owned());
+                self.made.identities.push(text.to_owned());
                 self.add("identityfile", line("IdentityFile", text), true);
             }
             b'J' => self.jump(text)?,
-            b'l' => drop(self.user.get_or_insert_with(|| text.to_owned())),
+            b'l' => drop(self.made.user.get_or_insert_with(|| text.to_owned())),
             b'M' => {
                 let again = self.given.iter().any(|given| given.line == "ControlMaster=yes");
                 self.set("ControlMaster", if again { "ask" } else { "yes" }, false);
@@ -121,8 +115,8 @@ impl Draft {
             b'O' => self.control(text)?,
             b'o' => self.directive(text)?,
             b'P' => self.add("tag", line("Tag", text), true),
-            b'p' if self.port.is_none() => {
-                self.port = Some(value::port(text).ok_or_else(|| Refusal::Port(text.to_owned()))?);
+            b'p' if self.made.port.is_none() => {
+                self.made.port = Some(value::port(text).ok_or_else(|| Refusal::Port(text.to_owned()))?);
             }
             b'Q' => return Ok(Some(Parsed::Query(text.to_owned()))),
             b'q' => self.level = Some(Level::Quiet),
@@ -148,8 +142,8 @@ impl Draft {
     }
 
     /// What has been asked for that we cannot do.
-    pub(super) fn impossible(&self) -> Option<Refusal> {
-        let forwards = !self.no_forwards.unwrap_or(self.stdio_to.is_some());
+    pub(super) fn impossible(&self, made: &Invocation) -> Option<Refusal> {
+        let forwards = !self.no_forwards.unwrap_or(made.stdio_to.is_some());
         let tunnel = || (self.tunnel == Some(true)).then(|| "-w".to_owned());
         let what = forwards.then(|| self.forwards.clone().or_else(tunnel)).flatten();
         if let Some(what) = what {
@@ -157,10 +151,6 @@ impl Draft {
         }
         let local = self.permits_local_command == Some(true) && self.local_command == Some(true);
         local.then(|| Refusal::Impossible("LocalCommand".into()))
-    }
-
-    pub(super) fn environment(&mut self) -> Vec<(String, String)> {
-        self.environment.take().unwrap_or_default()
     }
 
     /// A flag that counts whatever has been said of its keyword.
@@ -209,7 +199,7 @@ impl Draft {
     }
 
     fn control(&mut self, command: &str) -> Result<(), Refusal> {
-        if self.stdio_to.is_some() {
+        if self.made.stdio_to.is_some() {
             return Err(refusal::CONTROL_AND_STDIO);
         }
         if self.control.is_some() {
@@ -226,14 +216,14 @@ impl Draft {
     }
 
     fn stdio(&mut self, place: &str) -> Result<(), Refusal> {
-        if self.stdio_to.is_some() {
+        if self.made.stdio_to.is_some() {
             return Err(refusal::SECOND_STDIO);
         }
         if self.control.is_some() {
             return Err(refusal::STDIO_AND_CONTROL);
         }
         let to = value::host_and_port(place).ok_or_else(|| Refusal::StdioForward(place.to_owned()))?;
-        self.stdio_to = Some(to);
+        self.made.stdio_to = Some(to);
         (self.session, self.terminal) = (Some(Session::Nothing), Some(Terminal::Never));
         Ok(())
     }
@@ -265,8 +255,8 @@ impl Draft {
         let word = words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default();
         let is_yes = matches!(word.as_str(), "yes" | "true");
         match keyword.name {
-            "user" => drop(self.user.get_or_insert_with(|| words.concat())),
-            "port" => self.port = self.port.or_else(|| value::port(&word)),
+            "user" => drop(self.made.user.get_or_insert_with(|| words.concat())),
+            "port" => self.made.port = self.made.port.or_else(|| value::port(&word)),
             "requesttty" => drop(self.terminal.get_or_insert(Terminal::of(&word))),
             "sessiontype" => drop(self.session.get_or_insert(Session::of(&word))),
             "stdinnull" => drop(self.no_input.get_or_insert(is_yes)),
@@ -291,7 +281,8 @@ impl Draft {
             }
             "escapechar" => self.escape = self.escape.or_else(|| value::escape(&words.concat())),
             "loglevel" => self.level = self.level.or_else(|| Level::of(&word)),
-            "setenv" => drop(self.environment.get_or_insert_with(|| variables(words))),
+            "setenv" if self.made.environment.is_empty() => self.made.environment = variables(words),
+            "setenv" => {}
             "sendenv" => words.iter().for_each(|word| self.send(word)),
             "ignoreunknown" => {
                 self.ignored_unknown.get_or_insert_with(|| words.concat());
@@ -314,8 +305,8 @@ impl Draft {
 
     fn send(&mut self, pattern: &str) {
         match pattern.strip_prefix('-') {
-            Some(gone) => self.send_environment.retain(|name| !wildcard::matches(gone, name)),
-            None => self.send_environment.push(pattern.to_owned()),
+            Some(gone) => self.made.send_environment.retain(|name| !wildcard::matches(gone, name)),
+            None => self.made.send_environment.push(pattern.to_owned()),
         }
     }
 }
