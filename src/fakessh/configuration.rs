@@ -5,6 +5,7 @@ use super::invocation::Invocation;
 use super::keyword::{self, FLAG, Takes};
 use super::refusal::Refusal;
 use super::value;
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 /// What is printed of each keyword, in ssh's order, where nothing else is said of it.
@@ -174,19 +175,24 @@ impl Invocation {
     }
 
     /// What is printed of a keyword, whether anything is said of it or not.
-    fn determined(&self, keyword: &str, default: &str) -> String {
-        match keyword {
-            "requesttty" => self.terminal.name().to_owned(),
-            "sessiontype" => self.session.name().to_owned(),
-            "stdinnull" => yes_no(self.no_input).to_owned(),
-            "forkafterauthentication" => yes_no(self.background).to_owned(),
-            "loglevel" => self.level.name().to_owned(),
-            "updatehostkeys" => self.update_of_host_keys(),
-            "clearallforwardings" | "exitonforwardfailure" if self.stdio_to.is_some() => {
-                self.first(keyword).unwrap_or_else(|| "yes".to_owned())
-            }
-            _ => self.first(keyword).unwrap_or_else(|| default.to_owned()),
+    fn determined<'a>(&self, keyword: &str, default: &'a str) -> Cow<'a, str> {
+        let known = match keyword {
+            "requesttty" => self.terminal.name(),
+            "sessiontype" => self.session.name(),
+            "stdinnull" => yes_no(self.no_input),
+            "forkafterauthentication" => yes_no(self.background),
+            "loglevel" => self.level.name(),
+            _ => "",
+        };
+        if !known.is_empty() {
+            return known.into();
         }
+        let default = match keyword {
+            "updatehostkeys" if !self.learns_host_keys() => "false",
+            "clearallforwardings" | "exitonforwardfailure" if self.stdio_to.is_some() => "yes",
+            _ => default,
+        };
+        self.first(keyword).map_or(default.into(), Cow::from)
     }
 
     /// The value of a keyword that counts, as it is printed.
@@ -209,11 +215,10 @@ impl Invocation {
         proxies.next().filter(|(_, value)| !value.eq_ignore_ascii_case("none"))
     }
 
-    /// ssh learns new keys only where it keeps all of them as usual.
-    fn update_of_host_keys(&self) -> String {
-        let is_usual = self.first("userknownhostsfile").is_none()
-            && self.first("verifyhostkeydns").is_none_or(|asks| asks == "false");
-        self.first("updatehostkeys").unwrap_or_else(|| is_usual.to_string())
+    /// ssh does, unless it is told to, only where it keeps all of them as usual.
+    fn learns_host_keys(&self) -> bool {
+        self.first("userknownhostsfile").is_none()
+            && self.first("verifyhostkeydns").is_none_or(|asks| asks == "false")
     }
 
     fn all(&self, keyword: &str) -> Vec<String> {

@@ -3,6 +3,7 @@
 use crate::error::{ExitCode, SshError};
 use crate::fakessh::grammar::parse;
 use crate::fakessh::{Invocation, Parsed, Refusal, configuration};
+use crate::files;
 use crate::report;
 use crate::sys::{identity, program};
 use std::ffi::OsString;
@@ -57,7 +58,8 @@ pub fn run(words: &[OsString]) -> io::Result<ExitCode> {
 
 /// Goes on as the real ssh.
 fn hand_on(ssh: &Path, words: &[OsString]) -> ExitCode {
-    fail(&SshError::Start(ssh.to_owned(), program::hand_on(ssh, NAME, words)))
+    let why = program::hand_on(ssh, NAME, words);
+    fail(&SshError::Start(ssh.to_owned(), files::words(&why)))
 }
 
 fn fail(error: &SshError) -> ExitCode {
@@ -71,7 +73,7 @@ fn leave_out_missing(invocation: &mut Invocation) {
         let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         let path = file.strip_prefix("~/").map_or_else(|| file.clone().into(), |rest| home().join(rest));
         if let Err(error) = std::fs::metadata(path) {
-            report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), error)));
+            report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), files::words(&error))));
             invocation.forget_identity(&file);
         }
     }
