@@ -341,6 +341,11 @@ impl Job {
         for output in &mut self.outputs {
             while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
             {
+                if bytes.is_empty() {
+                    // What a connection ends with, while it may still be sent to.
+                    output.let_go(controller, mux, numbers);
+                    break;
+                }
                 match pipe.handed.write(&bytes[*at..]) {
                     Write::Done(count) => {
                         *at += count;
