@@ -153,7 +153,7 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
         Purpose::One(stream) => {
             // It waits until this process has gone.
             last = Some(stream.try_clone()?);
-            session.welcome(stream, None)?;
+            session.welcome(stream, None, None)?;
         }
     }
     let served = session.run();
@@ -234,18 +234,18 @@ impl Session {
         if rendezvous::check(&stream).is_err() || self.clients.len() >= MAX_CLIENTS || self.ending.is_some() {
             return Ok(());
         }
-        let rule = listening.rule.clone();
-        self.welcome(stream, rule)
+        let (rule, owner) = (listening.rule.clone(), listening.owner);
+        self.welcome(stream, rule, owner)
     }
 
-    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>) -> io::Result<()> {
+    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, owner: Option<ClientId>) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         self.visited = true;
         self.next += 1;
         let id = ClientId(self.next);
         let number = self.numbers.take(Watched::Client(id));
         self.mux.heed(&stream, number, READABLE)?;
-        self.clients.insert(id, Client::new(stream, rule, number));
+        self.clients.insert(id, Client::new(stream, rule, owner, number));
         Ok(())
     }
 
