@@ -151,6 +151,11 @@ def test_commands_files_generators_and_channels(lead, tmp_path, python):
 
 
 @ENDS
+def test_what_is_sent_at_once_comes_behind_the_beginning(lead, python):
+    assert lead(python, 'talks_at_once', 'words').value == [['words'], 'the end']
+
+
+@ENDS
 def test_a_slow_reader_stops_a_function_below(lead, python):
     sent, how = lead(python, 'reads_little').value
     assert sent * 10000 < 200000 and how == 'ChannelClosed', sent

@@ -169,6 +169,31 @@ def talks(values):
     return said, result.get()
 
 
+def talks_at_once(value):
+    """Sends while the thread that begins the conversation gets no turn."""
+    import hopvine_core as core
+    from hopvine import Channel, Local
+    core.part('child')
+    put, sent = core.Led.put, []
+
+    def late(led, message, end=0):
+        ends = time.time() + 2
+        while message[:1] == core.pack('B', 37) and not sent and time.time() < ends:
+            core.readable([], .001)
+        put(led, message, end)
+        if message[:1] == core.pack('B', 38):
+            sent.append(message)
+    core.Led.put = late
+    channel = Channel()
+    result = Local('a').call_async(echoes, channel)
+    while channel._passage.exchange.led is None:
+        core.readable([], .001)
+    channel.send(value)
+    said = channel.receive(timeout=10)
+    channel.close()
+    return said, result.get(10)
+
+
 def floods(channel, size):
     sent = 0
     try:
