@@ -88,6 +88,28 @@ print(second.get(10))
 
 
 @ENDS
+def test_what_took_too_long_is_put_in_order_before_its_tunnel_ends(scripts, fifo, python):
+    done = fifo('done')
+    assert scripts.told(python, '''
+def cleans(path):
+    import time
+    try:
+        time.sleep(1000)
+    finally:
+        time.sleep(.3)
+        told = open(path, 'w')
+        told.write('clean\\n')
+        told.close()
+try:
+    with here('a') as tunnel:
+        tunnel.call(cleans, sys.argv[1], timeout=.5)
+except hopvine.TimedOut:
+    print('late')
+''', done) == ['late']
+    assert done.read_lines(1) == ['clean']
+
+
+@ENDS
 def test_a_thread_that_waits_long_holds_nobody_up(scripts, fifo, python):
     gate = fifo('gate')
     assert scripts.told(python, THREADS + '''

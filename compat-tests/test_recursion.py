@@ -115,6 +115,13 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_next_one_runs(lead, pytho
 
 
 @ENDS
+def test_what_was_stopped_there_is_put_in_order_before_its_context_ends(lead, fifo, python):
+    done = fifo('done')
+    assert lead(python, 'cuts_short', str(done)).value == 'a: no result within 1.0 s'
+    assert done.read_lines(1) == ['clean']
+
+
+@ENDS
 def test_children_work_at_the_same_time(hop, fifo, python):
     bell, gate = fifo('bell'), fifo('gate')
     live = hop.start('call', '-w', 'local:', '--python', python.path, '--path', hop.remote, 'leading:together', '4',

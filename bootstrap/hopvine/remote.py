@@ -140,7 +140,22 @@ class Connection(object):
         if self.state != 'closed' and not self.closing:
             self.closing = True
             # Not here: this may be a destructor, in the midst of anything.
-            post.post(self.child.leave)
+            post.post(self.leave)
+
+    def leave(self):
+        """What was cancelled ends first."""
+        if self.settles():
+            core.thread.start_new_thread(self.settle, ())
+        else:
+            self.child.leave()
+
+    def settle(self):
+        wait(lambda: not self.settles(), PATIENCE_SECONDS)
+        self.child.leave()
+
+    def settles(self):
+        """What was cancelled there and goes on."""
+        return [led for led in list(self.child.led.values()) if led.cancelled]
 
 
 class Exchange(object):
@@ -220,7 +235,8 @@ class Exchange(object):
     def insist(self):
         """What goes on though it was cancelled ends with its context."""
         if not wait(lambda: self.led.key not in core.led, PATIENCE_SECONDS):
-            self.connection.close()
+            self.connection.closing = True
+            self.connection.child.leave()
 
     def expire(self):
         if not wait(lambda: self.done or self.cancelled, self.timeout):

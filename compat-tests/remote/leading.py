@@ -85,6 +85,28 @@ def too_long():
     return said, tunnel.call(os.getpid) == pid, time.time() - started < 10
 
 
+def cleans(path):
+    try:
+        hangs()
+    finally:
+        began = time.time()
+        time.sleep(.3)
+        ring(path, ['disturbed', 'clean'][time.time() - began > .25])
+
+
+def cuts_short(path):
+    """Closes a tunnel right behind a call that took too long."""
+    from hopvine import Local, TimedOut
+    tunnel = Local('a')
+    try:
+        try:
+            tunnel.call(cleans, path, timeout=1)
+        except TimedOut:
+            return str(sys.exc_info()[1])
+    finally:
+        tunnel.close()
+
+
 def together(count, bell, gate):
     """All of them run at the same time."""
     from hopvine import Group, Local
