@@ -60,10 +60,10 @@ def unlucky():
     own, this, ends, was = core.lock, core.thread.get_ident(), time.time() + 10, []
     class Lock:
         def acquire(self, *how):
-            by = sys._getframe(1).f_code.co_name
-            if core.thread.get_ident() != this:
-                was.append(by)
-                if was[-2:] == ['flush', 'loop']:
+            by = sys._getframe(1)
+            if core.thread.get_ident() != this and by.f_code.co_name == 'loop':
+                was.append(by.f_lineno)
+                if was[:-1] and was[-1] < was[-2]:
                     was.append('held')
                     while core.jobs and time.time() < ends:
                         core.readable([], .001)
