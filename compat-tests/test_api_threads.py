@@ -110,6 +110,38 @@ except hopvine.TimedOut:
 
 
 @ENDS
+def test_an_interrupt_leaves_no_lock_of_the_agent_behind(scripts, python):
+    """Here the signal comes when the lock for fetching parts has just been taken."""
+    assert scripts.told(python, '''
+def unlucky():
+    import time
+    core = sys.modules['hopvine_core']
+    own = core.fetching
+    class Lock:
+        locked, release = own.locked, own.release
+        def acquire(self):
+            own.acquire()
+            core.inside.again = -1
+            core.interrupt()
+    try:
+        time.sleep(1000)
+    except KeyboardInterrupt:
+        core.fetching = Lock()
+        try:
+            core.part('failure')
+        finally:
+            core.fetching = own
+def is_held():
+    return sys.modules['hopvine_core'].fetching.locked()
+tunnel = here('a')
+try:
+    tunnel.call(unlucky, timeout=.5)
+except hopvine.TimedOut:
+    print(tunnel.call(is_held))
+''') == ['False']
+
+
+@ENDS
 def test_a_thread_that_waits_long_holds_nobody_up(scripts, fifo, python):
     gate = fifo('gate')
     assert scripts.told(python, THREADS + '''

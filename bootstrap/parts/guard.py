@@ -63,11 +63,11 @@ def settle(stream):
 
 
 def interrupt(*signal):
-    """Ends a call that has been cancelled; where the lock is held, the next signal will. Then it has a second to put
+    """Ends a call that has been cancelled; where a lock of ours is held, the next signal will. Then it has a second to put
     things in order, in which a signal would break off what it waits for; one may be on its way."""
     global interrupts
     interrupts += 1
-    if inside and inside.gone and interrupts > inside.again and lock.acquire(0):
+    if inside and inside.gone and interrupts > inside.again and not fetching.locked() and lock.acquire(0):
         lock.release()
         inside.again = interrupts + 1
         tell('resting = 20')
