@@ -98,6 +98,11 @@ impl Client {
         !self.opening.is_empty() || self.uses.is_some() && !self.started
     }
 
+    /// A way has gone, and is not kept any more.
+    pub(super) fn loses(&mut self, hops: &str) {
+        self.keeps.remove(hops);
+    }
+
     /// Its way runs.
     pub(super) fn starts(&mut self, runs: bool) {
         if runs && !std::mem::replace(&mut self.started, true) {

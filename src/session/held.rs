@@ -257,6 +257,7 @@ impl Session {
             }
             Some(error) => {
                 let way = self.ways.by_hops.remove(&hops);
+                self.clients.values_mut().for_each(|client| client.loses(&hops));
                 for id in waiting {
                     self.has_opened(id, &hops, &FromSession::Failed(fault(&name, &error)));
                 }

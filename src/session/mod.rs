@@ -35,6 +35,8 @@ const SOCKET: &str = "session";
 const LOCK: &str = "session.lock";
 /// What contexts get for an orderly end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// Each child takes some milliseconds to be started.
 const STARTS_AT_ONCE: usize = 16;
 /// Nobody needs more of them at once.
@@ -304,6 +306,7 @@ impl Session {
         }
         self.cancel_all();
         self.controller.close_all();
+        self.controller.give_up_by(clock::now() + LAST_CHANCE);
     }
 
     /// Takes the socket's file away, if it is still ours.
