@@ -50,15 +50,20 @@ pub(super) struct Client {
     pub(super) asks: bool,
     /// The way that it uses until it goes, and whether it knows that this runs.
     pub(super) uses: Option<Use>,
-    started: bool,
-    /// What else it has asked to be kept.
+    /// The client whose socket it has come by.
+    pub(super) owner: Option<ClientId>,
+    /// What else it has asked to be kept, or was used by those for whom it is that: they stay open for the next.
     pub(super) keeps: Vec<Use>,
-    /// The listener that it came by.
-    by: Option<usize>,
+    started: bool,
 }
 
 impl Client {
-    pub(super) fn new(stream: UnixStream, rule: Option<Rule>, number: usize, by: Option<usize>) -> Self {
+    pub(super) fn new(
+        stream: UnixStream,
+        rule: Option<Rule>,
+        owner: Option<ClientId>,
+        number: usize,
+    ) -> Self {
         Self {
             stream,
             rule,
@@ -74,9 +79,9 @@ impl Client {
             opening: Vec::new(),
             asks: false,
             uses: None,
-            started: false,
+            owner,
             keeps: Vec::new(),
-            by,
+            started: false,
         }
     }
 
@@ -266,10 +271,10 @@ impl Session {
                 remove(listening.rule.as_ref());
                 self.numbers.watched.retain(|_, watched| *watched != super::Watched::Listener(at));
             }
-            // Who came by it and has asked for nothing yet came too late.
-            let late = |client: &&mut Client| client.by == Some(at) && client.uses.is_none();
-            self.clients.values_mut().filter(late).for_each(Client::give_up);
         }
+        // Who came by one of these and has asked for nothing yet came too late.
+        let late = |client: &&mut Client| client.owner == Some(id) && client.uses.is_none();
+        self.clients.values_mut().filter(late).for_each(Client::give_up);
         if self.asking.as_ref().is_some_and(|asking| asking.client == id) {
             self.asking = None;
             self.controller.answer(None, clock::now());

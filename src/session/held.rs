@@ -228,6 +228,15 @@ impl Session {
         Some((Use { hops: hops.to_owned(), context: way.context }, way.open))
     }
 
+    /// A way stays open while a client is here.
+    pub(super) fn keep_for(&mut self, id: ClientId, used: &Use) {
+        let Some(client) = self.clients.get_mut(&id).filter(|client| !client.keeps.contains(used)) else {
+            return;
+        };
+        client.keeps.push(used.clone());
+        self.use_way(&used.hops);
+    }
+
     /// A client uses ways until it goes; it is told which of them are open.
     pub(super) fn keep(&mut self, id: ClientId, paths: &[Path]) {
         let mut held = self.ways.open(&self.controller);

@@ -124,8 +124,11 @@ impl Session {
         if let Some((used, runs)) = self.use_way(&path.hops)
             && let Some(client) = self.clients.get_mut(&id)
         {
-            client.uses = Some(used);
+            client.uses = Some(used.clone());
             client.starts(runs);
+            if let Some(owner) = client.owner {
+                self.keep_for(owner, &used);
+            }
         }
         let Some(request) = request(&exec) else { return Ok(()) };
         self.start(id, context, &request, exec.label, exec.reads, [input, output, errors]);
@@ -355,6 +358,11 @@ impl Job {
         for output in &mut self.outputs {
             while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
             {
+                if bytes.is_empty() {
+                    // What a connection ends with, while it may still be sent to.
+                    output.let_go(controller, mux, numbers);
+                    break;
+                }
                 match pipe.handed.write(&bytes[*at..]) {
                     Write::Done(count) => {
                         *at += count;

@@ -153,7 +153,7 @@ impl Session {
         let token = order.get("token").and_then(|id| order.number(id));
         let lent = self.lendings.by_operation.values();
         let lent = lent.into_iter().find(|lent| lent.context == key.peer && Some(lent.token) == token);
-        let Some(rule) = lent.map(|lent| lent.rule.clone()) else {
+        let Some((client, rule)) = lent.map(|lent| (lent.client, lent.rule.clone())) else {
             self.refuse_call(key, "hopvine: it has not been lent any way\n");
             return Ok(());
         };
@@ -192,6 +192,7 @@ impl Session {
             }
         };
         if let Some((used, _)) = self.use_way(&path.hops) {
+            self.keep_for(client, &used);
             self.lendings.ways.insert(key, used);
         }
         let operation = self.controller.await_opening(context);

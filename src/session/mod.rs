@@ -43,6 +43,8 @@ const STARTS_AT_ONCE: usize = 16;
 const MAX_CLIENTS: usize = 4096;
 /// A client, and what runs for it.
 const FDS_OF_CLIENT: usize = 5;
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// How long a session that was started waits for whoever has done that.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const READABLE: Interest = Interest { readable: true, writable: false };
@@ -272,23 +274,23 @@ impl Session {
         if rendezvous::check(&stream).is_err() || self.ending.is_some() {
             return Ok(());
         }
-        let rule = listening.rule.clone();
+        let (rule, owner) = (listening.rule.clone(), listening.owner);
         if self.clients.len() >= self.max_clients {
             // Who does not even greet makes room for who may.
             let mute = self.clients.iter().find(|(_, client)| !client.has_greeted()).map(|(id, _)| *id);
             let Some(mute) = mute else { return Ok(()) };
             self.part_with(mute);
         }
-        self.welcome(stream, rule, Some(at))
+        self.welcome(stream, rule, owner)
     }
 
-    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, by: Option<usize>) -> io::Result<()> {
+    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, owner: Option<ClientId>) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         self.next += 1;
         let id = ClientId(self.next);
         let number = self.numbers.take(Watched::Client(id));
         self.mux.heed(&stream, number, READABLE)?;
-        self.clients.insert(id, Client::new(stream, rule, number, by));
+        self.clients.insert(id, Client::new(stream, rule, owner, number));
         Ok(())
     }
 
@@ -353,6 +355,7 @@ impl Session {
         }
         self.cancel_all();
         self.controller.close_all();
+        self.controller.give_up_by(clock::now() + LAST_CHANCE);
     }
 
     /// Takes the socket's file away, if it is still ours.
