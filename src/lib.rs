@@ -96,8 +96,8 @@ mod layers {
             "guests",
             &["controller", "error", "files", "hosts", "link", "mux", "payload", "proto", "sys", "transfers"],
         ),
-        ("session", &["controller", "error", "hosts", "mux", "payload", "proto", "sys"]),
-        ("fakessh", &["hosts", "proto", "session", "sys"]),
+        ("session", &["controller", "error", "fakessh", "hosts", "mux", "payload", "proto", "sys"]),
+        ("fakessh", &["hosts", "proto"]),
         ("api", &["controller", "error", "files", "hosts", "mux", "proto", "sys", "transfers"]),
         (
             "verbs",

@@ -119,6 +119,7 @@ impl Controller {
 
     fn forget(&mut self, id: ContextId, error: &HostError) {
         self.forget_trips(id);
+        self.joined.retain(|key| key.peer != id);
         for operation in self.operations_of(id) {
             self.fail_with(operation, error.clone());
         }

@@ -39,6 +39,8 @@ pub(super) struct Client {
     gone: bool,
     /// What it has asked to be run.
     pub(super) job: Option<OperationId>,
+    /// What has been lent for it.
+    pub(super) lent: Option<OperationId>,
     /// Ways that it waits for.
     pub(super) opening: BTreeSet<String>,
     /// Whether questions can be shown to its user.
@@ -61,6 +63,7 @@ impl Client {
             greeted: false,
             gone: false,
             job: None,
+            lent: None,
             opening: BTreeSet::new(),
             asks: false,
             uses: None,
@@ -180,6 +183,7 @@ impl Session {
             ToSession::Hello { .. } => client.gone = true,
             ToSession::Open { paths, terms } => self.open(id, &paths, &terms)?,
             ToSession::Exec(exec) => self.exec(id, *exec)?,
+            ToSession::Lend(lend) => self.lend(id, *lend)?,
             ToSession::Resize { rows, columns } => self.resize(id, rows, columns),
             ToSession::Answer(answer) => self.answered(id, answer),
             ToSession::Held => {
@@ -230,6 +234,9 @@ impl Session {
         self.numbers.watched.remove(&client.number);
         if let Some(operation) = client.job {
             self.cancel(operation);
+        }
+        if let Some(operation) = client.lent {
+            self.take_back(operation);
         }
         for way in client.opening.iter().chain(&client.uses) {
             self.done_with(way);

@@ -18,6 +18,7 @@ use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 /// What a command there has not read yet is not added to beyond this.
@@ -101,7 +102,7 @@ impl Session {
             return Ok(());
         }
         client.asks = exec.terms.asks;
-        let (path, terms) = match rule::way(client.rule.as_ref(), &exec) {
+        let (path, terms) = match rule::way(client.rule.as_ref(), &exec.place, &exec.terms) {
             Ok(way) => way,
             Err(text) => {
                 let fault = Fault { name: String::new(), text, lines: Vec::new() };
@@ -122,7 +123,21 @@ impl Session {
             client.starts(runs);
         }
         let Some(request) = request(&exec) else { return Ok(()) };
-        let operation = self.controller.submit(context, &request, clock::now());
+        self.start(id, context, &request, exec.label, exec.reads, [input, output, errors]);
+        Ok(())
+    }
+
+    /// Asks something of a context for a client, between three descriptors of it.
+    pub(super) fn start(
+        &mut self,
+        id: ClientId,
+        context: ContextId,
+        request: &Request,
+        label: String,
+        reads: bool,
+        [input, output, errors]: [OwnedFd; 3],
+    ) {
+        let operation = self.controller.submit(context, request, clock::now());
         if let Some(client) = self.clients.get_mut(&id) {
             client.job = Some(operation);
         }
@@ -135,17 +150,21 @@ impl Session {
         let job = Job {
             client: id,
             context,
-            label: exec.label,
+            label,
             since: clock::now(),
-            input: exec.reads.then(|| pipe(input)),
+            input: reads.then(|| pipe(input)),
             outputs: [output, errors].map(|fd| Output { pipe: Some(pipe(fd)), waiting: VecDeque::new() }),
             ended: None,
         };
         self.jobs.by_operation.insert(operation, job);
-        Ok(())
     }
 
-    fn way_for(&mut self, path: &Path, terms: &Terms, opens: bool) -> io::Result<Result<ContextId, Fault>> {
+    pub(super) fn way_for(
+        &mut self,
+        path: &Path,
+        terms: &Terms,
+        opens: bool,
+    ) -> io::Result<Result<ContextId, Fault>> {
         if !opens && !self.ways.open(&self.controller).contains(path) {
             let text = "the session does not hold it any more".to_owned();
             return Ok(Err(Fault { name: path.name.clone(), text, lines: Vec::new() }));
@@ -322,6 +341,11 @@ impl Job {
         for output in &mut self.outputs {
             while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
             {
+                if bytes.is_empty() {
+                    // What a connection ends with, while it may still be sent to.
+                    output.let_go(controller, mux, numbers);
+                    break;
+                }
                 match pipe.handed.write(&bytes[*at..]) {
                     Write::Done(count) => {
                         *at += count;

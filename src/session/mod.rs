@@ -3,9 +3,12 @@
 
 pub mod caller;
 mod client;
+pub mod crossing;
 mod held;
 mod job;
+mod lending;
 mod rule;
+pub mod standin;
 mod tree;
 
 use crate::controller::operation::Report;
@@ -17,8 +20,10 @@ use crate::sys::poll::Interest;
 use crate::sys::rendezvous;
 use crate::sys::signals::Signal;
 use client::{Client, ClientId};
+use crossing::Crossings;
 use held::Ways;
 use job::Jobs;
+use lending::Lendings;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -101,6 +106,8 @@ struct Session {
     next: usize,
     ways: Ways,
     jobs: Jobs,
+    lendings: Lendings,
+    crossings: Crossings,
     /// The question that is shown, and by whom.
     asking: Option<(crate::proto::ids::ContextId, ClientId)>,
     started: Instant,
@@ -121,7 +128,7 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
     let mut session = Session {
         mux,
         base: settings.clone(),
-        controller: Controller::new(settings),
+        controller: Controller::new(Settings { lends: true, ..settings }),
         path: None,
         listeners: BTreeMap::new(),
         clients: BTreeMap::new(),
@@ -129,6 +136,8 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
         next: 0,
         ways: Ways::default(),
         jobs: Jobs::default(),
+        lendings: Lendings::default(),
+        crossings: Crossings::default(),
         asking: None,
         started: now,
         visited: false,
@@ -159,11 +168,11 @@ impl Session {
         loop {
             // 1. Do what the controller wants, and tell what it has to tell.
             self.starts = STARTS_AT_ONCE;
-            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
+            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell()? {}
             // 2. Copy what can be copied.
             self.ask();
             self.copy();
-            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
+            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell()? {}
             self.flush()?;
             self.let_idle_go(clock::now());
             if self.ending.is_none() && self.is_done() {
@@ -241,11 +250,19 @@ impl Session {
     }
 
     /// Tells clients what there is to tell; returns whether that was anything.
-    fn tell(&mut self) -> bool {
+    fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
         while let Some(report) = self.controller.poll_report() {
             worked = true;
             self.report(report);
+        }
+        while let Some((key, order)) = self.controller.poll_join() {
+            worked = true;
+            self.join(key, &order)?;
+        }
+        while let Some(key) = self.controller.poll_unjoin() {
+            worked = true;
+            self.unjoin(key);
         }
         // What no client has asked for is read all the same.
         while let Some((source, _)) = self.controller.poll_aside() {
@@ -257,11 +274,11 @@ impl Session {
             let told = FromSession::Note { target: note.target, text: note.text, warning };
             self.clients.values_mut().filter(|client| client.waits()).for_each(|client| client.tell(&told));
         }
-        worked
+        Ok(worked)
     }
 
     fn report(&mut self, report: Report) {
-        if !self.job_has(&report) {
+        if !self.job_has(&report) && !self.lending_has(&report) {
             self.way_has(report);
         }
     }

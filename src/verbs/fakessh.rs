@@ -5,9 +5,11 @@ use super::sessions;
 use super::ssh::FAKESSH;
 use crate::cli;
 use crate::error::{ExitCode, SessionError};
-use crate::proto::message::session::{FromSession, ToSession};
+use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
 use crate::session::caller::Caller;
+use crate::session::standin::{self, Ended, Manner};
+use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
 use std::ffi::OsString;
 use std::io;
@@ -45,6 +47,9 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
             return Ok(ExitCode::Usage);
         }
     };
+    if let Some(on) = &typed.on {
+        return elsewhere(caller, typed, on, rule);
+    }
     let place = Room::new()?;
     rule.folder = place.folder.as_os_str().as_bytes().to_vec();
     let listener = rendezvous::listen(&place.folder.join(SOCKET))?;
@@ -66,6 +71,38 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
             Ok(ExitCode::Remote(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }))
         }
     }
+}
+
+/// Runs it in another context.
+fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::Result<ExitCode> {
+    let (on, terms) = match prepare::place(typed, on) {
+        Ok(place) => place,
+        Err(error) => {
+            report::usage(&error);
+            return Ok(ExitCode::Usage);
+        }
+    };
+    let words: Vec<Vec<u8>> = typed.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let label = String::from_utf8_lossy(&words.join(&b' ')).into_owned();
+    let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
+    let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
+    let note = |target: &str, text: &str, warning: bool| {
+        if warning || typed.reach.way.verbose {
+            report::complain(&format!("{target}: {text}"));
+        }
+    };
+    Ok(match standin::attend(caller, lend, Manner::default(), &note)? {
+        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
+        Ended::Failed(fault) => {
+            report::fault(&fault, false);
+            ExitCode::Unreachable
+        }
+        Ended::Lost => {
+            report::complain(&SessionError::Gone.to_string());
+            ExitCode::Unreachable
+        }
+        Ended::Left => ExitCode::Interrupted,
+    })
 }
 
 fn answers(caller: &mut Caller) -> io::Result<bool> {

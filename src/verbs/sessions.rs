@@ -12,12 +12,13 @@ use crate::mux::Mux;
 use crate::payload::Interpreter;
 use crate::proto::ids::ContextId;
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Place, Terms, ToSession, What};
+use crate::report;
 use crate::session::caller::{Caller, Silence};
+use crate::session::standin::{self, Ended, Manner};
 use crate::session::{self, Founding, Purpose};
 use crate::sys::guardian::Guardian;
 use crate::sys::guest::{self, Side};
 use crate::sys::{process, tty};
-use crate::{fakessh, report};
 pub(super) use carried::carried;
 use std::collections::BTreeMap;
 use std::io;
@@ -165,15 +166,15 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         label: typed.label.clone(),
         opens: false,
     };
-    let ended = fakessh::standin::attend(caller, exec, fakessh::standin::Manner::default(), &|_, _, _| {})?;
+    let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &|_, _, _| {})?;
     Ok(match ended {
-        fakessh::standin::Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
-        fakessh::standin::Ended::Failed(fault) => {
+        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
+        Ended::Failed(fault) => {
             report::fault(&fault, false);
             ExitCode::Unreachable
         }
-        fakessh::standin::Ended::Lost => return refused(&SessionError::Gone),
-        fakessh::standin::Ended::Left => ExitCode::Interrupted,
+        Ended::Lost => return refused(&SessionError::Gone),
+        Ended::Left => ExitCode::Interrupted,
     })
 }
 

@@ -112,6 +112,17 @@ pub struct Rule {
     pub folder: Vec<u8>,
 }
 
+/// A program that is to run in a context, with an ssh that leads elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Lend {
+    pub on: Path,
+    pub terms: Terms,
+    pub rule: Rule,
+    pub words: Vec<Vec<u8>>,
+    pub reads: bool,
+    pub label: String,
+}
+
 /// From a program to a session.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ToSession {
@@ -140,6 +151,8 @@ pub enum ToSession {
     Close(Vec<Path>),
     /// A socket comes with it, at which others ask, for as long as this client is here.
     Listen(Box<Rule>),
+    /// A program is to run there; standard input, output and error come with it.
+    Lend(Box<Lend>),
 }
 
 /// A way that a session tried to open.

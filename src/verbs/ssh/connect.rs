@@ -5,13 +5,13 @@ use super::super::sessions;
 use super::environment::environment;
 use crate::controller::{Settings, steps};
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
-use crate::fakessh::standin::{self, Ended, Manner};
-use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal};
+use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal, wanted};
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
-use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, What, Window};
+use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, Window};
 use crate::report;
 use crate::session::caller::Caller;
+use crate::session::standin::{self, Ended, Manner};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{process, tty, window};
 use std::fs::File;
@@ -21,12 +21,6 @@ use std::path::PathBuf;
 
 /// Names the socket at which `hopvine fakessh` listens for its command.
 pub(in crate::verbs) const FAKESSH: &str = "HOPVINE_FAKESSH";
-/// Where the usual systems keep it; in the words of any POSIX shell.
-const SFTP_SERVER: &str = "for d in /usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec /usr/lib /usr/lib/misc /usr/sbin \
-/usr/local/libexec /usr/local/lib/openssh /usr/pkg/libexec /opt/ssh/libexec /run/current-system/sw/libexec; do \
-[ -x $d/sftp-server ] && exec $d/sftp-server; done; \
-command -v sftp-server >/dev/null 2>&1 && exec sftp-server; \
-echo 'hopvine: no sftp-server on this host: install it (openssh-sftp-server), or use scp -O' >&2; exit 127";
 
 /// Who is asked, and for what way.
 struct Call {
@@ -57,9 +51,9 @@ impl From<UsageError> for Trouble {
 /// Runs what the command line says.
 pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
     let voice = Voice::new(invocation)?;
-    let what = match what(invocation) {
+    let what = match wanted(invocation) {
         Ok(what) => what,
-        Err(error) => return Ok(voice.fail(&error.to_string())),
+        Err(name) => return Ok(voice.fail(&SshError::Subsystem(name).to_string())),
     };
     let called = match std::env::var_os(FAKESSH) {
         Some(socket) => by_fakessh(invocation, socket.into()),
@@ -90,7 +84,7 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         voice.say(level, &format!("hopvine: {target}: {text}\n"));
     };
     let host = &invocation.host;
-    Ok(match standin::attend(caller, exec, manner, &note)? {
+    Ok(match standin::attend(caller, ToSession::Exec(Box::new(exec)), manner, &note)? {
         Ended::Exit(status) => {
             if terminal.is_some() {
                 voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
@@ -234,24 +228,6 @@ fn asks(invocation: &Invocation) -> bool {
         option.starts_with("batchmode") && !option.ends_with("no") && !option.ends_with("false")
     };
     tty::is_there() && !invocation.options.iter().any(batch)
-}
-
-fn what(invocation: &Invocation) -> Result<What, SshError> {
-    if let Some((host, port)) = &invocation.stdio_to {
-        return Ok(What::Dial { host: host.clone(), port: *port });
-    }
-    Ok(match (invocation.session, &invocation.command) {
-        (Session::Nothing, _) => What::Nothing,
-        (Session::Subsystem, Some(name)) if name == b"sftp" => {
-            What::Words(["/bin/sh", "-c", SFTP_SERVER].map(|word| word.as_bytes().to_vec()).to_vec())
-        }
-        (Session::Subsystem, name) => {
-            let name = name.as_deref().unwrap_or_default();
-            return Err(SshError::Subsystem(String::from_utf8_lossy(name).into_owned()));
-        }
-        (Session::Command, Some(command)) => What::Shell(command.clone()),
-        (Session::Command, None) => What::Login,
-    })
 }
 
 fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {

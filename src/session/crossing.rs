@@ -1,0 +1,130 @@
+//! What an ssh that was called in one context runs in another: joined by the nearest context above both.
+
+use crate::controller::Controller;
+use crate::controller::operation::{Answer, Feed, OperationId, Report, Run, Words};
+use crate::fakessh::grammar::parse;
+use crate::fakessh::{Invocation, Parsed, Refusal, configuration, wanted};
+use crate::proto::ids::ContextId;
+use crate::proto::message::session::What;
+use crate::proto::stream::StreamKey;
+use crate::proto::value::{Builder, Node, Value};
+use crate::sys::clock;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+/// What an ssh was called for.
+#[derive(Debug)]
+pub enum Called {
+    Run {
+        invocation: Box<Invocation>,
+        run: Run,
+    },
+    /// It can be answered at once.
+    Answered(Value),
+}
+
+/// Reads a request of a context's: a dict of `token` and `ssh`, the words. `None`: it is about something else.
+pub fn called(order: &Value) -> Option<Called> {
+    let words = order.get("ssh").and_then(|id| order.items(id))?;
+    let words: Vec<OsString> =
+        words.iter().filter_map(|id| order.bytes(*id)).map(OsString::from_vec).collect();
+    let refused = |text: String| Called::Answered(answer(Refusal::STATUS, "", &text));
+    let invocation = match parse(&words) {
+        Ok(Parsed::Run(invocation)) => invocation,
+        Ok(Parsed::Configuration(invocation)) => {
+            return Some(Called::Answered(answer(0, &configuration::text(&invocation, ""), "")));
+        }
+        Ok(Parsed::Version) => {
+            return Some(Called::Answered(answer(
+                0,
+                "",
+                concat!("hopvine ", env!("CARGO_PKG_VERSION"), "\n"),
+            )));
+        }
+        Ok(Parsed::Query(_) | Parsed::Control(..)) => {
+            return Some(refused("hopvine: that is not to be had here\n".to_owned()));
+        }
+        Err(refusal) => return Some(refused(refusal.to_string())),
+    };
+    let stdin = if invocation.no_input { Feed::Nothing } else { Feed::Piped };
+    let run = Run { stdin, home: true, ..Run::default() };
+    let run = match wanted(&invocation) {
+        Ok(What::Shell(command)) => Run { words: vec![command], ..run },
+        Ok(What::Words(words)) => Run { words, interpreter: Words::Exact, ..run },
+        Ok(What::Login) => Run { login: true, ..run },
+        Ok(What::Dial { .. } | What::Nothing) => {
+            return Some(refused("hopvine: -N and -W are not to be had from another machine\n".to_owned()));
+        }
+        Err(name) => {
+            return Some(refused(format!("hopvine: subsystem request failed: there is no {name:?} here\n")));
+        }
+    };
+    Some(Called::Run { invocation, run })
+}
+
+/// How it has ended, and what is to be shown.
+pub fn answer(status: i32, out: &str, err: &str) -> Value {
+    Builder::default().dict([
+        ("status", Node::Int(status.into())),
+        ("out", Node::Bytes(out.into())),
+        ("err", Node::Bytes(err.into())),
+    ])
+}
+
+/// All that runs so.
+#[derive(Debug, Default)]
+pub struct Crossings {
+    by_operation: HashMap<OperationId, (StreamKey, ContextId)>,
+}
+
+impl Crossings {
+    /// Runs it in `to`, for whoever has asked on `key`.
+    pub fn begin(&mut self, controller: &mut Controller, key: StreamKey, to: ContextId, run: &Run) {
+        let now = clock::now();
+        let apart = controller.apart(to, key.peer, "", now);
+        let operation = controller.submit_between(key, apart, run, now);
+        self.by_operation.insert(operation, (key, to));
+    }
+
+    /// What has become of one; returns the context where it ran, or `None` where the report is about something else.
+    pub fn handle(&mut self, controller: &mut Controller, report: &Report) -> Option<ContextId> {
+        let (key, to) = *self.by_operation.get(&report.operation())?;
+        match report {
+            Report::Said { source, .. } => controller.consumed(*source, clock::now()),
+            Report::LeftBehind { .. } => {}
+            Report::Done { operation, outcome } => {
+                self.by_operation.remove(operation);
+                let told = match outcome {
+                    Ok(Answer::Exit(status)) => answer(*status, "", ""),
+                    Ok(_) => answer(Refusal::STATUS, "", ""),
+                    Err(error) => {
+                        let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
+                        answer(Refusal::STATUS, "", &format!("{said}hopvine: {error}\n"))
+                    }
+                };
+                controller.joined(key, told);
+                return Some(to);
+            }
+        }
+        None
+    }
+
+    /// For whom one runs.
+    pub fn asker(&self, operation: OperationId) -> Option<StreamKey> {
+        self.by_operation.get(&operation).map(|(key, _)| *key)
+    }
+
+    /// Whether a report is about one of these.
+    pub fn knows(&self, operation: OperationId) -> bool {
+        self.by_operation.contains_key(&operation)
+    }
+
+    /// Whoever asked does not want it any more.
+    pub fn cancel(&mut self, controller: &mut Controller, key: StreamKey) {
+        let of = self.by_operation.iter().filter(|(_, (asked, _))| *asked == key);
+        for operation in of.map(|(operation, _)| *operation).collect::<Vec<_>>() {
+            controller.cancel(operation, clock::now());
+        }
+    }
+}
