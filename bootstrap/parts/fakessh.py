@@ -21,7 +21,7 @@ if name != 'ssh':
     sys.exit(127)
 if str is not bytes:
     words = [os.fsencode(word) for word in words]
-zero = '\\\\0'.encode()
+zero = '\\0'.encode()
 words = zero.join(words)
 def call(which, rest=zero[:0]):
     called = socket.socket(socket.AF_UNIX)
@@ -48,7 +48,7 @@ def show(which):
                 rest = rest[os.write(which, rest):]
     except EnvironmentError:
         # Nobody reads it any more, and whoever writes is to hear of that.
-        streams[which].shutdown(2)
+        os._exit(141)
     if which == 2:
         done.release()
 done = thread.allocate_lock()
@@ -233,6 +233,7 @@ class Call:
     """One call of ssh."""
     input = output = None
     ended = heard_all = 0
+    status = 255
 
     def __init__(self, lending, fds, words):
         global number
@@ -259,14 +260,16 @@ class Call:
             self.input.finish, self.input.cancel = self.moved, lambda: None
             lock.release()
             self.shown = [Shown(self.output, fd) for fd in self.fds]
-            self.output.handle, self.output.cancel = self.heard, lambda: None
+            self.output.handle, self.output.cancel = self.heard, self.lost
             readers[self.source] = self.read
         if end:
-            for which, key in (1, 'out'), (2, 'err'):
-                fd = self.fds[which - 1]
-                if news.get(key) and not self.ended and not self.output:
-                    os.write(fd, news[key])
-            self.finish(news.get('status', 255))
+            self.status = news['status']
+            # What has been said is still on its way, with how it has ended, unless something has gone wrong.
+            if not self.output or self.output.gone or news['err']:
+                for fd, text in zip(self.fds, (news['out'], news['err'])):
+                    if text and not self.ended:
+                        os.write(fd, text)
+                self.finish(self.status)
 
     def read(self):
         """Takes no more before that has gone out; nothing at all tells that nothing more will come."""
@@ -345,8 +348,8 @@ class Call:
         self.clear()
 
     def lost(self):
-        """Above, nothing is known of it any more; the lock is held."""
-        thread.start_new_thread(self.finish, (255,))
+        """Nothing more can come of it; the lock is held."""
+        thread.start_new_thread(self.finish, (self.status,))
 
 
 def lend(stream, body):

@@ -240,16 +240,17 @@ impl Controller {
         }
     }
 
-    /// What is below goes first: what it has left in the background is then nobody's but the system's.
+    /// What was cancelled ends first, and what is below goes first: what it has left in the background is then nobody's
+    /// but the system's.
     fn let_go(&mut self, id: ContextId) {
-        let children = self.children(id);
-        if let Some(context) = self.contexts.get_mut(&id)
-            && context.state == State::Open
-            && !children.is_empty()
-        {
-            context.goes_last = true;
-            children.into_iter().for_each(|child| self.let_go(child));
-            return;
+        match self.contexts.get(&id).map(|context| context.state) {
+            None | Some(State::Closing) => return,
+            Some(State::Open) if self.is_settling(id) => return self.will_go(id),
+            Some(State::Open) if self.has_children(id) => {
+                self.will_go(id);
+                return self.children(id).into_iter().for_each(|child| self.let_go(child));
+            }
+            Some(State::Open | State::Connecting { .. }) => {}
         }
         self.leave_connecting(id, State::Closing);
         match self.contexts.get(&id).map(|context| context.place) {
@@ -260,6 +261,20 @@ impl Controller {
                 self.collect_frames();
             }
             Some(Place::Here(None)) | None => {}
+        }
+    }
+
+    /// Nobody else is led there any more.
+    fn will_go(&mut self, id: ContextId) {
+        for id in self.subtree(id) {
+            self.contexts.entry(id).and_modify(|context| context.goes_last = true);
+        }
+    }
+
+    /// What was cancelled there has ended, or was given up.
+    pub(super) fn go_if_let(&mut self, id: ContextId) {
+        if self.contexts.get(&id).is_some_and(|context| context.goes_last) {
+            self.let_go(id);
         }
     }
 

@@ -37,6 +37,8 @@ const GUEST: ContextId = ContextId(1);
 const GUEST_KEY: usize = 0;
 /// What contexts get for an orderly end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// Each child takes some milliseconds to be started.
 const STARTS_AT_ONCE: usize = 16;
 /// What waits for the guest's credit is not added to beyond this.
@@ -320,6 +322,7 @@ impl Session {
             operations.into_iter().for_each(|operation| self.controller.cancel(operation, clock::now()));
             self.desk.moving.iter_mut().for_each(|moving| moving.stop(&mut self.controller));
             self.controller.close_all();
+            self.controller.give_up_by(clock::now() + LAST_CHANCE);
         }
     }
 }

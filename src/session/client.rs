@@ -47,11 +47,20 @@ pub(super) struct Client {
     pub(super) asks: bool,
     /// The way that it uses until it goes, and whether it knows that this runs.
     pub(super) uses: Option<String>,
+    /// The client whose socket it has come by.
+    pub(super) owner: Option<ClientId>,
+    /// Ways that were used by those for whom it is that: they stay open for the next.
+    keeps: BTreeSet<String>,
     started: bool,
 }
 
 impl Client {
-    pub(super) fn new(stream: UnixStream, rule: Option<Rule>, number: usize) -> Self {
+    pub(super) fn new(
+        stream: UnixStream,
+        rule: Option<Rule>,
+        owner: Option<ClientId>,
+        number: usize,
+    ) -> Self {
         Self {
             stream,
             rule,
@@ -67,6 +76,8 @@ impl Client {
             opening: BTreeSet::new(),
             asks: false,
             uses: None,
+            owner,
+            keeps: BTreeSet::new(),
             started: false,
         }
     }
@@ -85,6 +96,11 @@ impl Client {
     /// Whether it waits for a way to be opened.
     pub(super) fn waits(&self) -> bool {
         !self.opening.is_empty() || self.uses.is_some() && !self.started
+    }
+
+    /// A way has gone, and is not kept any more.
+    pub(super) fn loses(&mut self, hops: &str) {
+        self.keeps.remove(hops);
     }
 
     /// Its way runs.
@@ -209,6 +225,14 @@ impl Session {
         Ok(())
     }
 
+    /// A way stays open while a client is here.
+    pub(super) fn keep_for(&mut self, id: ClientId, hops: &str) {
+        let client = self.clients.get_mut(&id);
+        if client.is_some_and(|client| client.keeps.insert(hops.to_owned())) {
+            self.use_way(hops);
+        }
+    }
+
     pub(super) fn tell_client(&mut self, id: ClientId, message: &FromSession) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.tell(message);
@@ -238,7 +262,7 @@ impl Session {
         if let Some(operation) = client.lent {
             self.take_back(operation);
         }
-        for way in client.opening.iter().chain(&client.uses) {
+        for way in client.opening.iter().chain(&client.uses).chain(&client.keeps) {
             self.done_with(way);
         }
         let of = |listening: &super::Listening| listening.owner == Some(id);

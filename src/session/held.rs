@@ -48,7 +48,7 @@ enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     by_hops: BTreeMap<String, Way>,
-    reports: HashMap<OperationId, (String, Stage)>,
+    reports: HashMap<OperationId, (String, ContextId, Stage)>,
 }
 
 impl Ways {
@@ -150,7 +150,7 @@ impl Session {
             (self.controller.await_opening(context), Stage::Opening),
             (self.controller.await_end(context), Stage::End),
         ] {
-            self.ways.reports.insert(operation, (path.hops.clone(), stage));
+            self.ways.reports.insert(operation, (path.hops.clone(), context, stage));
         }
         Ok(Ok(context))
     }
@@ -235,13 +235,14 @@ impl Session {
     /// A way runs, or has gone.
     pub(super) fn way_has(&mut self, report: Report) {
         let Report::Done { operation, outcome } = report else { return };
-        let Some((hops, stage)) = self.ways.reports.remove(&operation) else { return };
+        let Some((hops, context, stage)) = self.ways.reports.remove(&operation) else { return };
         let error = match (stage, outcome) {
             (Stage::Opening, Ok(_)) => None,
             (_, Err(error)) => Some(error),
             (Stage::End, Ok(_)) => return,
         };
-        let Some(way) = self.ways.by_hops.get_mut(&hops) else { return };
+        // It may have been let go, and opened again.
+        let Some(way) = self.ways.by_hops.get_mut(&hops).filter(|way| way.context == context) else { return };
         let name = way.path.name.clone();
         let waiting = std::mem::take(&mut way.waiting);
         match error {
@@ -256,6 +257,7 @@ impl Session {
             }
             Some(error) => {
                 let way = self.ways.by_hops.remove(&hops);
+                self.clients.values_mut().for_each(|client| client.loses(&hops));
                 for id in waiting {
                     self.has_opened(id, &hops, &FromSession::Failed(fault(&name, &error)));
                 }

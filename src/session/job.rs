@@ -121,6 +121,9 @@ impl Session {
         if let Some(client) = self.clients.get_mut(&id) {
             client.uses = Some(path.hops.clone());
             client.starts(runs);
+            if let Some(owner) = client.owner {
+                self.keep_for(owner, &path.hops);
+            }
         }
         let Some(request) = request(&exec) else { return Ok(()) };
         self.start(id, context, &request, exec.label, exec.reads, [input, output, errors]);

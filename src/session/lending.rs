@@ -152,7 +152,7 @@ impl Session {
         let token = order.get("token").and_then(|id| order.number(id));
         let lent = self.lendings.by_operation.values();
         let lent = lent.into_iter().find(|lent| lent.context == key.peer && Some(lent.token) == token);
-        let Some(rule) = lent.map(|lent| lent.rule.clone()) else {
+        let Some((client, rule)) = lent.map(|lent| (lent.client, lent.rule.clone())) else {
             self.refuse_call(key, "hopvine: it has not been lent any way\n");
             return Ok(());
         };
@@ -183,6 +183,7 @@ impl Session {
             }
         };
         self.use_way(&path.hops);
+        self.keep_for(client, &path.hops);
         self.lendings.ways.insert(key, path.hops);
         let operation = self.controller.await_opening(context);
         self.lendings.pending.insert(operation, Pending { key, context, run });

@@ -35,6 +35,8 @@ const SOCKET: &str = "session";
 const LOCK: &str = "session.lock";
 /// What contexts get for an orderly end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// Each child takes some milliseconds to be started.
 const STARTS_AT_ONCE: usize = 16;
 /// Nobody needs more of them at once.
@@ -153,7 +155,7 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
         Purpose::One(stream) => {
             // It waits until this process has gone.
             last = Some(stream.try_clone()?);
-            session.welcome(stream, None)?;
+            session.welcome(stream, None, None)?;
         }
     }
     let served = session.run();
@@ -234,18 +236,18 @@ impl Session {
         if rendezvous::check(&stream).is_err() || self.clients.len() >= MAX_CLIENTS || self.ending.is_some() {
             return Ok(());
         }
-        let rule = listening.rule.clone();
-        self.welcome(stream, rule)
+        let (rule, owner) = (listening.rule.clone(), listening.owner);
+        self.welcome(stream, rule, owner)
     }
 
-    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>) -> io::Result<()> {
+    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, owner: Option<ClientId>) -> io::Result<()> {
         stream.set_nonblocking(true)?;
         self.visited = true;
         self.next += 1;
         let id = ClientId(self.next);
         let number = self.numbers.take(Watched::Client(id));
         self.mux.heed(&stream, number, READABLE)?;
-        self.clients.insert(id, Client::new(stream, rule, number));
+        self.clients.insert(id, Client::new(stream, rule, owner, number));
         Ok(())
     }
 
@@ -304,6 +306,7 @@ impl Session {
         }
         self.cancel_all();
         self.controller.close_all();
+        self.controller.give_up_by(clock::now() + LAST_CHANCE);
     }
 
     /// Takes the socket's file away, if it is still ours.
