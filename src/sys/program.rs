@@ -50,7 +50,16 @@ fn is_ours(file: &Path, ourselves: Option<&fs::Metadata>) -> io::Result<bool> {
     }
     let mut begins = Vec::new();
     File::open(file)?.take(MAX_SCRIPT_BYTES).read_to_end(&mut begins)?;
-    Ok(begins.starts_with(b"#!") && begins.windows(OUR_NAME.len()).any(|bytes| bytes == OUR_NAME))
+    Ok(begins.starts_with(b"#!") && begins.split(|byte| !is_of_path(*byte)).any(|word| names_us(word)))
+}
+
+/// Whether a word of a script is this program's name, with or without folders: not one that it is only a part of.
+fn names_us(word: &[u8]) -> bool {
+    word.rsplit(|byte| *byte == b'/').next() == Some(OUR_NAME)
+}
+
+fn is_of_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/._-+@%,~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -76,5 +85,7 @@ mod tests {
         assert!(ours(&folder.path().join("link")) && ours(&folder.path().join("copy")));
         assert!(ours(&program(folder.path(), "script", b"#!/bin/sh\nexec /opt/hopvine ssh \"$@\"\n")));
         assert!(!ours(&program(folder.path(), "other", b"#!/bin/sh\nexec /usr/bin/ssh \"$@\"\n")));
+        let beside = b"#!/bin/sh\nexec /usr/bin/ssh -F /home/me/hopvine/ssh_config -E /tmp/hopvine-log \"$@\"\n";
+        assert!(!ours(&program(folder.path(), "beside", beside)));
     }
 }

@@ -173,7 +173,7 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
             ExitCode::Unreachable
         }
         fakessh::standin::Ended::Lost => return refused(&SessionError::Gone),
-        fakessh::standin::Ended::Left => ExitCode::Interrupted,
+        fakessh::standin::Ended::Left | fakessh::standin::Ended::Told { .. } => ExitCode::Interrupted,
     })
 }
 
