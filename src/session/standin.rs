@@ -41,7 +41,9 @@ pub enum Ended {
     /// The user wanted so, at the terminal.
     Left,
     /// By a signal; `wanted`: of kill(1).
-    Told { wanted: bool },
+    Told {
+        wanted: bool,
+    },
 }
 
 /// Has a session run something with our standard streams, by an Exec or a Lend; `note` shows what it notes meanwhile.
@@ -101,10 +103,10 @@ pub fn attend(
                         let escape = manner.escape.filter(|_| raw);
                         desk.begin(escape, caller.handle()?, &left)?;
                     }
-                    FromSession::Ask { target, text } => {
+                    FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
                         let answer = tty::ask(&question).ok();
-                        caller.say(&ToSession::Answer(answer), &[])?;
+                        caller.say(&ToSession::Answer { number, answer }, &[])?;
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
                     FromSession::Exit(status) => {
