@@ -113,8 +113,11 @@ impl Controller {
         let target = Target { name, hops: hops.to_vec() };
         let (nonce, token) = split(random);
         let Secrets { login, user, .. } = &self.settings.secrets;
-        let answered = login.is_some() || *user == User::Alone;
-        let ssh = if answered { Questions::Password } else { Questions::Refused };
+        let ssh = match (login, user) {
+            (Some(_), _) => Questions::Password,
+            (None, User::Alone) => Questions::User,
+            (None, User::Away | User::Present) => Questions::Refused,
+        };
         let carrier = self.settings.carrier.as_ref().filter(|_| parent == ContextId::CONTROLLER);
         let plan = match carrier.and_then(|carrier| carrier.plan(&target, &self.settings, runtime)) {
             Some(plan) => plan?,

@@ -101,15 +101,18 @@ impl Handed {
     }
 }
 
-/// Our own standard input, and output, are nothing any more: whoever waits for their end waits for those alone to whom
-/// they were handed.
-pub fn let_go_of_ours([input, output]: [bool; 2]) {
+/// Those of our own standard streams are nothing any more: whoever waits for their end waits for those alone to whom they
+/// were handed.
+pub fn let_go_of_ours([input, output, errors]: [bool; 3]) {
     if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
         if input {
             nix::unistd::dup2_stdin(&null).ok();
         }
         if output {
             nix::unistd::dup2_stdout(&null).ok();
+        }
+        if errors {
+            nix::unistd::dup2_stderr(&null).ok();
         }
     }
 }

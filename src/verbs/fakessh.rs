@@ -102,7 +102,7 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
             report::complain(&SessionError::Gone.to_string());
             ExitCode::Unreachable
         }
-        Ended::Left => ExitCode::Interrupted,
+        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
     })
 }
 

@@ -182,7 +182,7 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
             ExitCode::Unreachable
         }
         Ended::Lost => return refused(&SessionError::Gone),
-        Ended::Left => ExitCode::Interrupted,
+        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
     })
 }
 

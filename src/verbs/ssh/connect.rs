@@ -111,6 +111,9 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
             voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
             ExitCode::Remote(Refusal::STATUS)
         }
+        // Where nothing runs there is no other way to end it.
+        Ended::Told { wanted: true } if holds => ExitCode::Success,
+        Ended::Told { .. } => ExitCode::Remote(Refusal::STATUS),
     })
 }
 
@@ -234,18 +237,21 @@ fn asks(invocation: &Invocation) -> bool {
 
 fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {
     let size = window::size();
-    let input = stdio::input() == Input::Terminal;
+    let input = stdio::input() == Input::Terminal && !invocation.no_input;
+    let login = invocation.command.is_none() && invocation.session == Session::Command;
     let wanted = match invocation.terminal {
         Terminal::Never => false,
-        Terminal::Auto => invocation.command.is_none() && invocation.session == Session::Command && input,
-        Terminal::Wanted if !input => {
+        // There is nothing to have one.
+        _ if invocation.session == Session::Nothing || invocation.stdio_to.is_some() => false,
+        Terminal::Auto if !login => false,
+        Terminal::Auto | Terminal::Wanted if !input => {
             voice.say(
                 Level::Info,
                 "Pseudo-terminal will not be allocated because stdin is not a terminal.\r\n",
             );
             false
         }
-        Terminal::Wanted | Terminal::Forced => true,
+        Terminal::Auto | Terminal::Wanted | Terminal::Forced => true,
     };
     let term = std::env::var_os("TERM").unwrap_or_default();
     wanted.then(|| {
