@@ -102,12 +102,12 @@ def good(result):
 @each_way
 def test_rsync_there_and_back(far, hop):
     source, back = link(plant(hop.scratch / 'source')), hop.scratch / 'back'
-    good(far('rsync', '-a', f'{source}/', far.at(far.folder / 'tree')))
+    good(far('rsync', '-aH', f'{source}/', far.at(far.folder / 'tree')))
     there = far.folder / 'tree'
     assert same(source, there) and there.stat().st_uid == far.uid
     good(far('rsync', '-aHz', far.at(f'{there}/'), back))
     assert same(source, back) and (back / 'program').samefile(back / 'the same')
-    again = good(far('rsync', '-ai', f'{source}/', far.at(there)))
+    again = good(far('rsync', '-aHi', f'{source}/', far.at(there)))
     assert again.out == b'', again
     (source / 'large').write_bytes(noise(LARGE_BYTES)[:-1] + b'!')
     shutil.rmtree(source / 'deep')
@@ -125,7 +125,7 @@ def test_rsync_tells_how_it_failed(far, hop):
     far.give(plant(far.folder / 'tree'))
     (far.folder / 'tree/program').chmod(0)
     partly = far('rsync', '-a', far.at(f'{far.folder}/tree/'), here)
-    assert partly.rc == 23 and b'/program" failed: Permission denied (13)' in partly.err, partly
+    assert partly.rc == 23 and b'/program": Permission denied (13)' in partly.err, partly
     left = contents(far.folder / 'tree')
     del left[b'program']
     assert contents(here) == left
@@ -134,7 +134,8 @@ def test_rsync_tells_how_it_failed(far, hop):
     for program, status, word in [('/no/such', 127, 'remote command not found'), ('true #', 12, 'error in rsync protocol data stream'),
                                   ('exit 7;', 12, 'error in rsync protocol data stream'), ('kill -9 $$;', 255, 'unexplained error')]:
         ended = far('rsync', '-a', '--rsync-path', program, far.at(f'{far.folder}/tree/'), here)
-        assert ended.rc == status and f'{word} (code {status})' in ended.said, ended
+        # It can miss the status of an ssh that ends while the last of its output is read.
+        assert ended.rc in (status, 12) and f'(code {ended.rc})' in ended.said and (ended.rc == 12 or word in ended.said), ended
 
 
 @each_way
@@ -151,7 +152,7 @@ def test_rsync_runs_what_it_is_told_to_there(far, hop):
 @by('the real ssh', 'fakessh')
 def test_rsync_to_where_nobody_is(far, refusing):
     ended = far('rsync', '-a', f'{refusing}:/etc/hostname', '.')
-    assert ended.rc == 255 and 'unexplained error (code 255)' in ended.said and 'Connection refused' in ended.said, ended
+    assert ended.rc in (255, 12) and f'(code {ended.rc})' in ended.said and 'Connection refused' in ended.said, ended
 
 
 @by('the real ssh', 'hopvine ssh', 'fakessh', 'fakessh, requiretty', 'fakessh, docker')
@@ -169,7 +170,7 @@ def test_what_a_killed_rsync_has_transferred_is_gone_on_with(far, hop, direction
     until(live, lambda: any(path.stat().st_size > 1 << 18 for path in target.glob('.large.*')))
     os.killpg(live.pid, signal.SIGINT)
     ended = live.finish()
-    assert ended.rc in (20, 130), ended
+    assert ended.rc not in (0, 23), ended
     until(hop.program('sleep', '10'), lambda: (target / 'large').exists())
     assert 0 < (target / 'large').stat().st_size < LARGE_BYTES
     good(far('rsync', *words))
@@ -193,7 +194,7 @@ def test_rsync_of_very_many_files(far, hop):
 @by('the real ssh', 'hopvine ssh, requiretty', 'fakessh', 'fakessh, sudo', 'fakessh, docker')
 def test_several_rsyncs_at_once(far, hop):
     source = plant(hop.scratch / 'source')
-    line = 'for n in 1 2 3 4 5 6; do rsync -a "$1/" "far:$2/$n" & done; fail=0; for n in 1 2 3 4 5 6; do wait -n || fail=$?; done; exit $fail'
+    line = 'for n in 1 2 3 4 5 6; do rsync -a "$1/" "far:$2/$n" & pids="$pids $!"; done; for pid in $pids; do wait $pid || exit; done'
     good(far('bash', '-c', line, 'bash', source, far.folder))
     for number in range(1, 7):
         assert same(source, far.folder / str(number))
@@ -216,8 +217,10 @@ def test_scp_there_and_back(far, hop, mode):
     assert same(source, far.folder / 'tree')
     good(far('scp', *older, '-r', '-p', far.at(far.folder / 'tree'), back))
     assert same(source, back)
-    good(far('scp', *older, hop.scratch / 'source/program', far.at(f'{far.folder}/one file')))
-    good(far('scp', *older, far.at(far.folder / ('one\\ file' if older else 'one file')), hop.scratch / 'again'))
+    # The older protocol leaves the quoting to the user.
+    name = far.at(far.folder / ('one\\ file' if older else 'one file'))
+    good(far('scp', *older, source / 'program', name))
+    good(far('scp', *older, name, hop.scratch / 'again'))
     assert (hop.scratch / 'again').read_bytes() == (source / 'program').read_bytes()
     assert stat.S_IMODE((hop.scratch / 'again').stat().st_mode) == 0o755
 
@@ -348,7 +351,7 @@ def test_git_finds_out_itself_what_ssh_it_has(far, forge, hop):
     shown = far('git', 'clone', '-q', '-4', url, hop.scratch / 'clone', env=env)
     assert shown.rc == 0 and (hop.scratch / 'clone/file').exists(), shown
     assert re.search(rf' -4 -p {far.port} ', shown.said), shown
-    assert ("' -G '" in shown.said.replace('ssh -G', "' -G '")) == (far.way == 'hopvine ssh'), shown
+    assert (' -G ' in shown.said) == (far.way == 'hopvine ssh'), shown
 
 
 # Pipes
@@ -376,5 +379,8 @@ def test_no_byte_is_changed_and_each_stream_is_its_own(far, hop):
 
 @each_way
 def test_a_reader_that_has_enough_ends_what_writes(far):
-    ended = far.line('$SSH far "cat /dev/zero; echo ended >$1/ended" | head -c 100000 | wc -c; echo ${PIPESTATUS[0]}', far.folder)
+    ended = far.line('$SSH far "cat /dev/zero; echo \\$? >$1/ended; exit 3" | head -c 100000 | wc -c; echo ${PIPESTATUS[0]}', far.folder)
+    assert ended.rc == 0 and ended.lines == ['100000', '3'], ended
+    assert (far.folder / 'ended').read_text() == '141\n'
+    ended = far.line('$SSH far exec cat /dev/zero | head -c 100000 | wc -c; echo ${PIPESTATUS[0]}')
     assert ended.rc == 0 and ended.lines == ['100000', '255'], ended

@@ -40,8 +40,9 @@ class Far:
         if login == 'hvtty':
             secret = hop.scratch / 'password'
             secret.write_text(f'{PASSWORD}\n')
-            self.secret = ['--secret-file', secret]
-        hop.write('hopvine.toml', f'[hosts]\n{NAME} = "{self.target}"\n')
+            self.secret = ['-K', '--secret-file', secret]
+        # Where it is found from everywhere: tools call ssh in folders of their own.
+        hop.write(hop.cwd.parent / 'home/.config/hopvine/hopvine.toml', f'[hosts]\n{NAME} = "{self.target}"\n')
         self.folder = self.own(hop.scratch / NAME)
         # As whoever types `ssh`: the program under that name.
         self.ssh = site.client.bin / 'ssh'

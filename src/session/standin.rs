@@ -166,10 +166,12 @@ impl Desk {
         self.given.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
-    /// From now on, the end of what was handed over is the session's alone to tell.
+    /// From now on, what was handed over is the session's; the end of the input is its alone.
     fn handed_over(&mut self) {
         self.given.clear();
-        handed::let_go_of_ours([self.kept[0].is_none(), self.kept[1].is_none()]);
+        if self.kept[0].is_none() {
+            handed::let_go_of_input();
+        }
     }
 
     /// Copies what had to stay.

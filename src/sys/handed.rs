@@ -101,15 +101,10 @@ impl Handed {
     }
 }
 
-/// Our own standard input, and output, are nothing any more: whoever waits for their end waits for those alone to whom
-/// they were handed.
-pub fn let_go_of_ours([input, output]: [bool; 2]) {
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        if input {
-            nix::unistd::dup2_stdin(&null).ok();
-        }
-        if output {
-            nix::unistd::dup2_stdout(&null).ok();
-        }
+/// Our own standard input is nothing any more: whoever writes to it waits for those alone to whom it was handed. Our
+/// output stays: as with ssh, who reads it to its end then finds that we have ended too, and how.
+pub fn let_go_of_input() {
+    if let Ok(null) = File::open("/dev/null") {
+        nix::unistd::dup2_stdin(&null).ok();
     }
 }
