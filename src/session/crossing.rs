@@ -2,6 +2,7 @@
 
 use crate::controller::Controller;
 use crate::controller::operation::{Answer, Feed, OperationId, Report, Run, Words};
+use crate::error::HostError;
 use crate::fakessh::grammar::parse;
 use crate::fakessh::{Invocation, Parsed, Refusal, configuration, wanted};
 use crate::proto::ids::ContextId;
@@ -75,56 +76,71 @@ pub fn answer(status: i32, out: &str, err: &str) -> Value {
 /// All that runs so.
 #[derive(Debug, Default)]
 pub struct Crossings {
-    by_operation: HashMap<OperationId, (StreamKey, ContextId)>,
+    /// What is to run when its context does.
+    waiting: HashMap<OperationId, (StreamKey, ContextId, Run)>,
+    running: HashMap<OperationId, StreamKey>,
+}
+
+/// What a report was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Something else.
+    Another,
+    GoesOn,
+    /// It has ended, for whoever had asked on this stream.
+    Ended(StreamKey),
 }
 
 impl Crossings {
     /// Runs it in `to`, for whoever has asked on `key`.
-    pub fn begin(&mut self, controller: &mut Controller, key: StreamKey, to: ContextId, run: &Run) {
-        let now = clock::now();
-        let apart = controller.apart(to, key.peer, "", now);
-        let operation = controller.submit_between(key, apart, run, now);
-        self.by_operation.insert(operation, (key, to));
+    pub fn begin(&mut self, controller: &mut Controller, key: StreamKey, to: ContextId, run: Run) {
+        let operation = controller.await_opening(to);
+        self.waiting.insert(operation, (key, to, run));
     }
 
-    /// What has become of one; returns the context where it ran, or `None` where the report is about something else.
-    pub fn handle(&mut self, controller: &mut Controller, report: &Report) -> Option<ContextId> {
-        let (key, to) = *self.by_operation.get(&report.operation())?;
+    /// What has become of one.
+    pub fn handle(&mut self, controller: &mut Controller, report: &Report) -> News {
+        let operation = report.operation();
+        if let Some((key, to, run)) = self.waiting.remove(&operation) {
+            if let Report::Done { outcome: Err(error), .. } = report {
+                controller.joined(key, failed(error));
+                return News::Ended(key);
+            }
+            let now = clock::now();
+            let apart = controller.apart(to, key.peer, "", now);
+            let operation = controller.submit_between(key, apart, &run, now);
+            self.running.insert(operation, key);
+            return News::GoesOn;
+        }
+        let Some(key) = self.running.get(&operation).copied() else { return News::Another };
         match report {
             Report::Said { source, .. } => controller.consumed(*source, clock::now()),
             Report::LeftBehind { .. } => {}
-            Report::Done { operation, outcome } => {
-                self.by_operation.remove(operation);
+            Report::Done { outcome, .. } => {
+                self.running.remove(&operation);
                 let told = match outcome {
                     Ok(Answer::Exit(status)) => answer(*status, "", ""),
                     Ok(_) => answer(Refusal::STATUS, "", ""),
-                    Err(error) => {
-                        let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
-                        answer(Refusal::STATUS, "", &format!("{said}hopvine: {error}\n"))
-                    }
+                    Err(error) => failed(error),
                 };
                 controller.joined(key, told);
-                return Some(to);
+                return News::Ended(key);
             }
         }
-        None
-    }
-
-    /// For whom one runs.
-    pub fn asker(&self, operation: OperationId) -> Option<StreamKey> {
-        self.by_operation.get(&operation).map(|(key, _)| *key)
-    }
-
-    /// Whether a report is about one of these.
-    pub fn knows(&self, operation: OperationId) -> bool {
-        self.by_operation.contains_key(&operation)
+        News::GoesOn
     }
 
     /// Whoever asked does not want it any more.
     pub fn cancel(&mut self, controller: &mut Controller, key: StreamKey) {
-        let of = self.by_operation.iter().filter(|(_, (asked, _))| *asked == key);
+        self.waiting.retain(|_, (asked, ..)| *asked != key);
+        let of = self.running.iter().filter(|(_, asked)| **asked == key);
         for operation in of.map(|(operation, _)| *operation).collect::<Vec<_>>() {
             controller.cancel(operation, clock::now());
         }
     }
+}
+
+fn failed(error: &HostError) -> Value {
+    let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
+    answer(Refusal::STATUS, "", &format!("{said}hopvine: {error}\n"))
 }

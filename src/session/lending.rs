@@ -1,7 +1,7 @@
 //! Programs that run in a context and whose ssh is led through this session, by the rule that they were started with.
 
 use super::client::ClientId;
-use super::crossing::{Called, answer, called};
+use super::crossing::{Called, News, answer, called};
 use super::held::fault;
 use super::{Session, rule};
 use crate::controller::operation::{Feed, OperationId, Report, Request, Run, Said, Words};
@@ -30,18 +30,9 @@ pub(super) struct Lent {
     waiting: Option<(Lend, [OwnedFd; 3])>,
 }
 
-/// What was called for and waits for its way.
-#[derive(Debug)]
-struct Pending {
-    key: StreamKey,
-    context: ContextId,
-    run: Run,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Lendings {
     by_operation: HashMap<OperationId, Lent>,
-    pending: HashMap<OperationId, Pending>,
     /// The ways that are used so.
     ways: HashMap<StreamKey, String>,
 }
@@ -93,28 +84,13 @@ impl Session {
     /// What has come of what is lent, or of a way that something was called for; whether it was about that.
     pub(super) fn lending_has(&mut self, report: &Report) -> bool {
         let operation = report.operation();
-        if self.crossings.knows(operation) {
-            if let Some(key) =
-                self.crossings.asker(operation).filter(|_| matches!(report, Report::Done { .. }))
-                && let Some(hops) = self.lendings.ways.remove(&key)
-            {
-                self.done_with(&hops);
+        match self.crossings.handle(&mut self.controller, report) {
+            News::Another => {}
+            News::GoesOn => return true,
+            News::Ended(key) => {
+                self.let_way_go(key);
+                return true;
             }
-            self.crossings.handle(&mut self.controller, report);
-            return true;
-        }
-        if let Some(pending) = self.lendings.pending.remove(&operation) {
-            match report {
-                Report::Done { outcome: Err(error), .. } => {
-                    let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
-                    self.refuse_call(pending.key, &format!("{said}hopvine: {error}\n"));
-                }
-                _ => {
-                    let Pending { key, context, run } = pending;
-                    self.crossings.begin(&mut self.controller, key, context, &run);
-                }
-            }
-            return true;
         }
         let Some(lent) = self.lendings.by_operation.get_mut(&operation) else { return false };
         let client = lent.client;
@@ -185,20 +161,24 @@ impl Session {
         self.use_way(&path.hops);
         self.keep_for(client, &path.hops);
         self.lendings.ways.insert(key, path.hops);
-        let operation = self.controller.await_opening(context);
-        self.lendings.pending.insert(operation, Pending { key, context, run });
+        self.crossings.begin(&mut self.controller, key, context, run);
         Ok(())
     }
 
     /// Whoever called does not want it any more.
     pub(super) fn unjoin(&mut self, key: StreamKey) {
         self.crossings.cancel(&mut self.controller, key);
+        self.let_way_go(key);
     }
 
-    fn refuse_call(&mut self, key: StreamKey, why: &str) {
+    fn let_way_go(&mut self, key: StreamKey) {
         if let Some(hops) = self.lendings.ways.remove(&key) {
             self.done_with(&hops);
         }
+    }
+
+    fn refuse_call(&mut self, key: StreamKey, why: &str) {
+        self.let_way_go(key);
         self.controller.joined(key, answer(Refusal::STATUS, "", why));
     }
 }
