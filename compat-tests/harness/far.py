@@ -16,11 +16,11 @@ REAL = 'the real ssh'
 # What is to be the same by each: a tool over ssh's own program, over `hopvine ssh` by a session of its own or of the
 # user's, and over `hopvine fakessh`.
 WAYS = [REAL, 'hopvine ssh', 'hopvine ssh, requiretty', 'fakessh', 'fakessh, sudo', 'fakessh, requiretty', 'fakessh, docker']
-each_way = pytest.mark.parametrize('far', WAYS, indirect=True)
+each_way = pytest.mark.parametrize('remote', WAYS, indirect=True)
 
 
 def by(*ways):
-    return pytest.mark.parametrize('far', ways, indirect=True)
+    return pytest.mark.parametrize('remote', ways, indirect=True)
 
 
 class Far:
