@@ -44,12 +44,14 @@ class Far:
         # Where it is found from everywhere: tools call ssh in folders of their own.
         hop.write(hop.cwd.parent / 'home/.config/hopvine/hopvine.toml', f'[hosts]\n{NAME} = "{self.target}"\n')
         self.folder = self.own(hop.scratch / NAME)
-        # As whoever types `ssh`: the program under that name.
-        self.ssh = site.client.bin / 'ssh'
+        # As whoever types `ssh`: the program under that name; and an sftp that calls it.
+        self.ssh, self.sftp = site.client.bin / 'ssh', hop.scratch / 'bin/sftp'
+        self.sftp.parent.mkdir()
         if not self.real:
-            self.ssh = hop.scratch / 'bin/ssh'
-            self.ssh.parent.mkdir()
+            self.ssh = self.sftp.with_name('ssh')
             self.ssh.symlink_to(BINARY)
+        self.sftp.write_text(f'#!/bin/sh\nexec sftp -S {self.ssh} "$@"\n')
+        self.sftp.chmod(0o755)
         # What tells the tools, where they are not told by fakessh.
         words = str(self.ssh) if self.real else f'{BINARY} ssh'
         self.env = {} if self.stands_in else {'RSYNC_RSH': words, 'GIT_SSH_COMMAND': words}

@@ -22,6 +22,7 @@ use crate::sys::child::Exit;
 use crate::sys::tty::Role;
 use crate::transport::{Asking, Plan, Prompt, Questions, Terminal};
 use sha1::{Digest, Sha1};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
@@ -112,8 +113,11 @@ impl Controller {
         let target = Target { name, hops: hops.to_vec() };
         let (nonce, token) = split(random);
         let Secrets { login, user, .. } = &self.settings.secrets;
-        let answered = login.is_some() || *user == User::Alone;
-        let ssh = if answered { Questions::Password } else { Questions::Refused };
+        let ssh = match (login, user) {
+            (Some(_), _) => Questions::Password,
+            (None, User::Alone) => Questions::User,
+            (None, User::Away | User::Present) => Questions::Refused,
+        };
         let carrier = self.settings.carrier.as_ref().filter(|_| parent == ContextId::CONTROLLER);
         let plan = match carrier.and_then(|carrier| carrier.plan(&target, &self.settings, runtime)) {
             Some(plan) => plan?,
@@ -230,6 +234,22 @@ impl Controller {
         };
         if users == 0 && !self.subtree(id).iter().any(wanted) {
             self.let_go(id);
+        }
+    }
+
+    /// Ends what nobody uses and nothing leads through that somebody uses: hops on the way to what has gone.
+    pub fn close_unused(&mut self) {
+        let is_used = |id: &ContextId| self.contexts.get(id).is_some_and(|context| context.users > 0);
+        let used = self.contexts.keys().copied().filter(is_used);
+        let wanted: BTreeSet<ContextId> = used.flat_map(|id| self.line(id)).collect();
+        // What serves beside one that is used has no users of its own.
+        let unused = |id: &ContextId| !wanted.contains(id) && !self.line(*id).iter().any(is_used);
+        let all = self.subtree(ContextId::CONTROLLER).into_iter().skip(1);
+        for id in all.filter(unused).collect::<Vec<_>>() {
+            // What is below one has been let go with it.
+            if self.is_usable(id) {
+                self.let_go(id);
+            }
         }
     }
 

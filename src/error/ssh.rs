@@ -42,7 +42,7 @@ impl fmt::Display for SshError {
                 )
             }
             Self::Subsystem(name) => {
-                write!(f, "subsystem request failed: there is no {name:?} here, only sftp")
+                write!(f, "subsystem request failed on channel 0: there is no {name:?} here, only sftp")
             }
         }
     }

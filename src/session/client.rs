@@ -1,5 +1,6 @@
 //! One client of a session: what it says, bit by bit, and what it is told.
 
+use super::held::Use;
 use super::{Numbers, READABLE, Session};
 use crate::controller::operation::OperationId;
 use crate::mux::Mux;
@@ -9,7 +10,7 @@ use crate::sys::clock;
 use crate::sys::fd::{self, Write};
 use crate::sys::poll::Interest;
 use crate::sys::rendezvous;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,6 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 const READ_BYTES: usize = 64 * 1024;
+/// How the name of such a folder begins.
+pub const ROOM: &str = "fakessh-";
 /// A client that does not read is let go.
 const MAX_UNTOLD_BYTES: usize = 16 << 20;
 /// Descriptors that no message has asked for.
@@ -42,15 +45,15 @@ pub(super) struct Client {
     /// What has been lent for it.
     pub(super) lent: Option<OperationId>,
     /// Ways that it waits for.
-    pub(super) opening: BTreeSet<String>,
+    pub(super) opening: Vec<String>,
     /// Whether questions can be shown to its user.
     pub(super) asks: bool,
     /// The way that it uses until it goes, and whether it knows that this runs.
-    pub(super) uses: Option<String>,
+    pub(super) uses: Option<Use>,
     /// The client whose socket it has come by.
     pub(super) owner: Option<ClientId>,
-    /// Ways that were used by those for whom it is that: they stay open for the next.
-    keeps: BTreeSet<String>,
+    /// What else it has asked to be kept, or was used by those for whom it is that: they stay open for the next.
+    pub(super) keeps: Vec<Use>,
     started: bool,
 }
 
@@ -73,11 +76,11 @@ impl Client {
             gone: false,
             job: None,
             lent: None,
-            opening: BTreeSet::new(),
+            opening: Vec::new(),
             asks: false,
             uses: None,
             owner,
-            keeps: BTreeSet::new(),
+            keeps: Vec::new(),
             started: false,
         }
     }
@@ -93,14 +96,14 @@ impl Client {
         self.gone || self.untold.is_empty()
     }
 
+    /// Whether it has said that it is one of ours.
+    pub(super) fn has_greeted(&self) -> bool {
+        self.greeted
+    }
+
     /// Whether it waits for a way to be opened.
     pub(super) fn waits(&self) -> bool {
         !self.opening.is_empty() || self.uses.is_some() && !self.started
-    }
-
-    /// A way has gone, and is not kept any more.
-    pub(super) fn loses(&mut self, hops: &str) {
-        self.keeps.remove(hops);
     }
 
     /// Its way runs.
@@ -186,6 +189,7 @@ impl Session {
         while let Some(message) = self.clients.get_mut(&id).and_then(Client::next) {
             self.do_for(id, message)?;
         }
+        self.visited |= self.clients.get(&id).is_some_and(Client::has_greeted);
         Ok(())
     }
 
@@ -193,7 +197,7 @@ impl Session {
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
         // A socket that is for one thing is for nothing else.
         let allowed = client.rule.is_none()
-            || matches!(message, ToSession::Exec(_) | ToSession::Resize { .. } | ToSession::Answer(_));
+            || matches!(message, ToSession::Exec(_) | ToSession::Resize { .. } | ToSession::Answer { .. });
         match message {
             _ if !allowed => client.gone = true,
             ToSession::Hello { .. } => client.gone = true,
@@ -201,7 +205,8 @@ impl Session {
             ToSession::Exec(exec) => self.exec(id, *exec)?,
             ToSession::Lend(lend) => self.lend(id, *lend)?,
             ToSession::Resize { rows, columns } => self.resize(id, rows, columns),
-            ToSession::Answer(answer) => self.answered(id, answer),
+            ToSession::Answer { number, answer } => self.answered(id, number, answer),
+            ToSession::Keep(paths) => self.keep(id, &paths),
             ToSession::Held => {
                 let held = FromSession::Held(self.ways.open(&self.controller));
                 client.tell(&held);
@@ -225,14 +230,6 @@ impl Session {
         Ok(())
     }
 
-    /// A way stays open while a client is here.
-    pub(super) fn keep_for(&mut self, id: ClientId, hops: &str) {
-        let client = self.clients.get_mut(&id);
-        if client.is_some_and(|client| client.keeps.insert(hops.to_owned())) {
-            self.use_way(hops);
-        }
-    }
-
     pub(super) fn tell_client(&mut self, id: ClientId, message: &FromSession) {
         if let Some(client) = self.clients.get_mut(&id) {
             client.tell(message);
@@ -244,15 +241,15 @@ impl Session {
         for client in self.clients.values_mut() {
             client.flush(&mut self.mux)?;
         }
-        let gone = self.clients.iter().filter(|(_, client)| client.gone).map(|(id, _)| *id);
-        for id in gone.collect::<Vec<_>>() {
+        // With one, others may go.
+        while let Some(id) = self.clients.iter().find(|(_, client)| client.gone).map(|(id, _)| *id) {
             self.part_with(id);
         }
         Ok(())
     }
 
     /// What a client has asked for ends with it.
-    fn part_with(&mut self, id: ClientId) {
+    pub(super) fn part_with(&mut self, id: ClientId) {
         let Some(client) = self.clients.remove(&id) else { return };
         self.mux.ignore(&client.stream);
         self.numbers.watched.remove(&client.number);
@@ -262,8 +259,9 @@ impl Session {
         if let Some(operation) = client.lent {
             self.take_back(operation);
         }
-        for way in client.opening.iter().chain(&client.uses).chain(&client.keeps) {
-            self.done_with(way);
+        self.stop_waiting(id);
+        for used in client.keeps.iter().chain(&client.uses) {
+            self.done_with(used);
         }
         let of = |listening: &super::Listening| listening.owner == Some(id);
         let ended: Vec<usize> = self.listeners.iter().filter(|(_, one)| of(one)).map(|(at, _)| *at).collect();
@@ -274,18 +272,22 @@ impl Session {
                 self.numbers.watched.retain(|_, watched| *watched != super::Watched::Listener(at));
             }
         }
-        if self.asking.is_some_and(|(_, asked)| asked == id) {
+        // Who came by one of these and has asked for nothing yet came too late.
+        let late = |client: &&mut Client| client.owner == Some(id) && client.uses.is_none();
+        self.clients.values_mut().filter(late).for_each(Client::give_up);
+        if self.asking.as_ref().is_some_and(|asking| asking.client == id) {
             self.asking = None;
             self.controller.answer(None, clock::now());
         }
     }
 }
 
-/// Takes away the folder of a socket that is for one program, if it is where such folders are.
+/// Takes away the folder of a socket that is for one program, if it is one of these and where they are.
 fn remove(rule: Option<&Rule>) {
     let Some(rule) = rule.filter(|rule| !rule.folder.is_empty()) else { return };
     let folder = std::path::Path::new(OsStr::from_bytes(&rule.folder));
-    if folder.parent().is_some_and(|above| rendezvous::folder().is_ok_and(|own| own == above)) {
+    let named = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(ROOM.as_bytes()));
+    if named && folder.parent().is_some_and(|above| rendezvous::folder().is_ok_and(|own| own == above)) {
         std::fs::remove_dir_all(folder).ok();
     }
 }

@@ -2,10 +2,11 @@
 
 use super::client::ClientId;
 use super::crossing::{Called, News, answer, called};
-use super::held::fault;
+use super::held::{Use, fault};
 use super::{Session, rule};
 use crate::controller::operation::{Feed, OperationId, Report, Request, Run, Said, Words};
 use crate::fakessh::{Invocation, Refusal};
+use crate::hosts::target::names_transport;
 use crate::proto::ids::ContextId;
 use crate::proto::message::session::{Fault, FromSession, Lend, Place, Rule};
 use crate::proto::stream::StreamKey;
@@ -34,7 +35,7 @@ pub(super) struct Lent {
 pub(super) struct Lendings {
     by_operation: HashMap<OperationId, Lent>,
     /// The ways that are used so.
-    ways: HashMap<StreamKey, String>,
+    ways: HashMap<StreamKey, Use>,
 }
 
 impl Session {
@@ -55,12 +56,12 @@ impl Session {
                 return Ok(());
             }
         };
-        let runs = self.use_way(&lend.on.hops);
+        let Some((used, runs)) = self.use_way(&lend.on.hops) else { return Ok(()) };
         let context = self.controller.child_of(context, CHILD, clock::now());
         let token = u32::from_ne_bytes(random::bytes()?);
         let operation = self.controller.submit(context, &Request::Lend(token), clock::now());
         if let Some(client) = self.clients.get_mut(&id) {
-            client.uses = Some(lend.on.hops.clone());
+            client.uses = Some(used);
             client.lent = Some(operation);
             client.starts(runs);
         }
@@ -97,7 +98,9 @@ impl Session {
         match report {
             Report::Said { source, said, .. } => {
                 self.controller.consumed(*source, clock::now());
-                if let (Said::Item(environment), Some((lend, fds))) = (said, lent.waiting.take()) {
+                if let Said::Item(environment) = said
+                    && let Some((lend, fds)) = lent.waiting.take()
+                {
                     let context = lent.context;
                     let run = Run {
                         words: lend.words,
@@ -143,6 +146,14 @@ impl Session {
                 return Ok(());
             }
         };
+        // What runs elsewhere names hosts: a way that it made up itself could begin, and end, on this machine.
+        if rule.to.is_none() && (names_transport(&invocation.host) || invocation.host.contains('/')) {
+            self.refuse_call(
+                key,
+                &format!("hopvine: {}: only a host can be named from there\n", invocation.host),
+            );
+            return Ok(());
+        }
         let (path, terms) = match rule::way(Some(&rule), &place(&invocation), &rule.terms) {
             Ok(way) => way,
             Err(text) => {
@@ -158,9 +169,10 @@ impl Session {
                 return Ok(());
             }
         };
-        self.use_way(&path.hops);
-        self.keep_for(client, &path.hops);
-        self.lendings.ways.insert(key, path.hops);
+        if let Some((used, _)) = self.use_way(&path.hops) {
+            self.keep_for(client, &used);
+            self.lendings.ways.insert(key, used);
+        }
         self.crossings.begin(&mut self.controller, key, context, run);
         Ok(())
     }
@@ -172,8 +184,8 @@ impl Session {
     }
 
     fn let_way_go(&mut self, key: StreamKey) {
-        if let Some(hops) = self.lendings.ways.remove(&key) {
-            self.done_with(&hops);
+        if let Some(used) = self.lendings.ways.remove(&key) {
+            self.done_with(&used);
         }
     }
 

@@ -38,8 +38,12 @@ pub enum Ended {
     Failed(Fault),
     /// The session has gone.
     Lost,
-    /// The user wanted so, or a signal.
+    /// The user wanted so, at the terminal.
     Left,
+    /// By a signal; `wanted`: of kill(1).
+    Told {
+        wanted: bool,
+    },
 }
 
 /// Has a session run something with our standard streams, by an Exec or a Lend; `note` shows what it notes meanwhile.
@@ -58,12 +62,12 @@ pub fn attend(
         ToSession::Lend(lend) => (lend.reads, false),
         _ => (false, false),
     };
-    let raw = terminal && window::size().is_some();
+    let raw = terminal && window::Raw::is_possible();
     let mut desk = Desk::new(reads)?;
     caller.say(&request, &desk.numbers())?;
     desk.handed_over();
     let mut poller = Poller::new()?;
-    let (changes, endings) = (window::changes()?, window::endings()?);
+    let (changes, endings) = (window::changes()?, window::Endings::new()?);
     poller.add(caller.as_fd(), SESSION_KEY, READABLE)?;
     poller.add(changes.as_fd(), WINDOW_KEY, READABLE)?;
     poller.add(endings.as_fd(), ENDING_KEY, READABLE)?;
@@ -74,7 +78,7 @@ pub fn attend(
         poller.wait(None, &mut ready)?;
         for key in ready.iter().map(|ready| ready.key).collect::<Vec<_>>() {
             if key == ENDING_KEY {
-                return Ok(Ended::Left);
+                return Ok(Ended::Told { wanted: endings.is_wanted() });
             }
             if key == WINDOW_KEY {
                 drain(&changes);
@@ -89,8 +93,9 @@ pub fn attend(
             for message in messages {
                 match message {
                     FromSession::Started => {
-                        if manner.background && guest::stay_behind()? {
-                            return Ok(Ended::Exit(0));
+                        if manner.background {
+                            guest::stay_behind()?;
+                            desk.let_go_of_outputs();
                         }
                         if raw {
                             screen = Some(window::Raw::enter()?);
@@ -98,10 +103,10 @@ pub fn attend(
                         let escape = manner.escape.filter(|_| raw);
                         desk.begin(escape, caller.handle()?, &left)?;
                     }
-                    FromSession::Ask { target, text } => {
+                    FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
                         let answer = tty::ask(&question).ok();
-                        caller.say(&ToSession::Answer(answer), &[])?;
+                        caller.say(&ToSession::Answer { number, answer }, &[])?;
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
                     FromSession::Exit(status) => {
@@ -166,12 +171,16 @@ impl Desk {
         self.given.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
-    /// From now on, what was handed over is the session's; the end of the input is its alone.
+    /// From now on, whoever writes to us waits for the session alone. Our output stays ours too, as with ssh: who reads it
+    /// to its end then finds that we have ended, and how.
     fn handed_over(&mut self) {
         self.given.clear();
-        if self.kept[0].is_none() {
-            handed::let_go_of_input();
-        }
+        handed::let_go_of_ours([self.kept[0].is_none(), false, false]);
+    }
+
+    /// Nothing is said any more but by what runs there.
+    fn let_go_of_outputs(&self) {
+        handed::let_go_of_ours([false, self.kept[1].is_none(), self.kept[2].is_none()]);
     }
 
     /// Copies what had to stay.

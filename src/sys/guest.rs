@@ -68,19 +68,21 @@ pub fn leave_all() -> io::Result<()> {
     Ok(nix::unistd::dup2_stderr(&nothing)?)
 }
 
-/// Goes on in the background, for who has done with this process; true in the one that ends. To be called while there is
-/// one thread.
+/// Goes on in the background; for who has started this process it ends with success. To be called while there is one
+/// thread.
 ///
 /// # Errors
 ///
 /// When the system has no more processes.
-pub fn stay_behind() -> io::Result<bool> {
+pub fn stay_behind() -> io::Result<()> {
     // SAFETY: this process has no other thread.
     match unsafe { fork() }? {
-        ForkResult::Parent { .. } => Ok(true),
+        // Nothing is dropped here: what is watched, both processes watch by the same descriptors.
+        // SAFETY: what it would drop, the other has too.
+        ForkResult::Parent { .. } => unsafe { nix::libc::_exit(0) },
         ForkResult::Child => {
             setsid()?;
-            Ok(false)
+            Ok(())
         }
     }
 }

@@ -101,10 +101,18 @@ impl Handed {
     }
 }
 
-/// Our own standard input is nothing any more: whoever writes to it waits for those alone to whom it was handed. Our
-/// output stays: as with ssh, who reads it to its end then finds that we have ended too, and how.
-pub fn let_go_of_input() {
-    if let Ok(null) = File::open("/dev/null") {
-        nix::unistd::dup2_stdin(&null).ok();
+/// Those of our own standard streams are nothing any more: whoever waits for their end waits for those alone to whom they
+/// were handed.
+pub fn let_go_of_ours([input, output, errors]: [bool; 3]) {
+    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
+        if input {
+            nix::unistd::dup2_stdin(&null).ok();
+        }
+        if output {
+            nix::unistd::dup2_stdout(&null).ok();
+        }
+        if errors {
+            nix::unistd::dup2_stderr(&null).ok();
+        }
     }
 }

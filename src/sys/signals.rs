@@ -122,7 +122,8 @@ fn keep_defaults() -> io::Result<()> {
     Ok(())
 }
 
-fn is_ignored(signal: i32) -> bool {
+/// Whether whoever has started this process wants a signal to be nothing to it.
+pub(super) fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())

@@ -1,11 +1,14 @@
 //! The user's own terminal, as a program far away has it: in raw mode, with its size, and news of that.
 
+use super::signals::is_ignored;
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::low_level::pipe;
 use std::io::{self, IsTerminal};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 
@@ -14,6 +17,11 @@ nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 pub struct Raw(Termios);
 
 impl Raw {
+    /// Whether there is a terminal to type at.
+    pub fn is_possible() -> bool {
+        io::stdin().is_terminal()
+    }
+
     /// # Errors
     ///
     /// When standard input is no terminal.
@@ -53,13 +61,40 @@ pub fn changes() -> io::Result<UnixStream> {
     heed(&[SIGWINCH])
 }
 
-/// Can be read when this process is to end, which it then does by itself.
-///
-/// # Errors
-///
-/// When the system refuses the handlers.
-pub fn endings() -> io::Result<UnixStream> {
-    heed(&[SIGTERM, SIGHUP, SIGINT])
+/// News that this process is to end, which it then does by itself.
+#[derive(Debug)]
+pub struct Endings {
+    heard: UnixStream,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Endings {
+    /// From now on; whatever is ignored already stays so.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses the handlers.
+    pub fn new() -> io::Result<Self> {
+        let wanted = [SIGTERM, SIGHUP, SIGINT, SIGQUIT].into_iter().filter(|signal| !is_ignored(*signal));
+        let (wanted, signal): (Vec<_>, _) = (wanted.collect(), Arc::new(AtomicUsize::new(0)));
+        for number in &wanted {
+            // Before what wakes us.
+            let known = usize::try_from(*number).unwrap_or_default();
+            signal_hook::flag::register_usize(*number, Arc::clone(&signal), known)?;
+        }
+        Ok(Self { heard: heed(&wanted)?, signal })
+    }
+
+    /// Whether it was asked for by kill(1) and not by a terminal.
+    pub fn is_wanted(&self) -> bool {
+        i32::try_from(self.signal.load(Ordering::SeqCst)).is_ok_and(|signal| signal == SIGTERM)
+    }
+}
+
+impl AsFd for Endings {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.heard.as_fd()
+    }
 }
 
 pub(super) fn heed(signals: &[i32]) -> io::Result<UnixStream> {

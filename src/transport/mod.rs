@@ -61,4 +61,6 @@ pub enum Questions {
     Refused,
     /// For a password or a key's phrase, once.
     Password,
+    /// Whatever it wants to know, as often as it does: the user answers.
+    User,
 }

@@ -44,15 +44,16 @@ pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String)
     for option in destination.options {
         argv.extend(["-o".into(), option.clone()]);
     }
+    let beside = || Terminal::Beside { prompt: Prompt::Helper(asking.token.to_owned()) };
     let (asks, terminal) = match asking.ssh {
-        Questions::Refused => ("BatchMode=yes", Terminal::None),
-        Questions::Password => {
-            let prompt = Prompt::Helper(asking.token.to_owned());
-            ("NumberOfPasswordPrompts=1", Terminal::Beside { prompt })
-        }
+        Questions::Refused => (Some("BatchMode=yes"), Terminal::None),
+        Questions::Password => (Some("NumberOfPasswordPrompts=1"), beside()),
+        Questions::User => (None, beside()),
     };
     // An open master is used, but we never become one: it would have to outlive us.
-    argv.extend(["-o".into(), asks.into(), "-o".into(), "ControlMaster=no".into()]);
+    for option in asks.into_iter().chain(["ControlMaster=no"]) {
+        argv.extend(["-o".into(), option.into()]);
+    }
     if let Some(user) = destination.user {
         argv.extend(["-l".into(), user.into()]);
     }
@@ -130,6 +131,9 @@ mod tests {
             "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -- web1 COMMAND"
         );
         assert_eq!(answered.terminal, Terminal::Beside { prompt: Prompt::Helper("TOKEN".into()) });
+        let by_user = plan(&bare, &asking(Questions::User), "COMMAND".into());
+        assert_eq!(by_user.argv.join(" "), "ssh -T -o ControlMaster=no -- web1 COMMAND");
+        assert_eq!(by_user.terminal, answered.terminal);
     }
 
     #[test]

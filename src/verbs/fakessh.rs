@@ -1,14 +1,14 @@
 //! `hopvine fakessh`: a program whose ssh is this one, by a socket that is for it alone.
 
 use super::prepare;
-use super::sessions;
+use super::sessions::{self, Private};
 use super::ssh::FAKESSH;
 use crate::cli;
 use crate::error::{ExitCode, SessionError};
 use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
-use crate::session::caller::Caller;
 use crate::session::standin::{self, Ended, Manner};
+use crate::session::{self, caller::Caller};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
 use std::ffi::OsString;
@@ -26,7 +26,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     let shared = if typed.reach.way.no_session { Ok(None) } else { sessions::find() };
     // What is forked off knows nothing of what is read then.
     let caller = match shared {
-        Ok(Some(caller)) => Ok(caller),
+        Ok(Some(caller)) => Ok(Private::Caller(caller)),
         Ok(None) => sessions::private(),
         Err(error) => {
             report::complain(&error.to_string());
@@ -34,7 +34,8 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
         }
     };
     let mut caller = match caller {
-        Ok(caller) => caller,
+        Ok(Private::Caller(caller)) => caller,
+        Ok(Private::Session(code)) => return Ok(code),
         Err(error) => {
             report::complain(&error.to_string());
             return Ok(ExitCode::Unreachable);
@@ -101,7 +102,7 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
             report::complain(&SessionError::Gone.to_string());
             ExitCode::Unreachable
         }
-        Ended::Left => ExitCode::Interrupted,
+        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
     })
 }
 
@@ -122,9 +123,8 @@ struct Room {
 impl Room {
     fn new() -> io::Result<Self> {
         let random: [u8; 16] = random::bytes()?;
-        let name = random.iter().fold("fakessh-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-        let room = Self { folder: rendezvous::folder()?.join(name) };
-        rendezvous::private(&room.folder)?;
+        let name = random.iter().fold(session::ROOM.to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let room = Self { folder: rendezvous::room(&name)? };
         let itself = std::env::current_exe()?;
         for name in STAND_INS {
             symlink(&itself, room.folder.join(name))?;

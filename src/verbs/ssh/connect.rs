@@ -1,7 +1,7 @@
 //! What `ssh HOST` does: by whichever session there is, a stand-in that passes on what the command says and how it ends.
 
 use super::super::names::Names;
-use super::super::sessions;
+use super::super::sessions::{self, Private};
 use super::environment::environment;
 use crate::controller::{Settings, steps};
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
@@ -31,6 +31,8 @@ struct Call {
 
 /// Why there is nobody to ask.
 enum Trouble {
+    /// This process is not the one that asks: it has been the session of that one, until it was over.
+    Served(ExitCode),
     Session(SessionError),
     Usage(Box<UsageError>),
     Ssh(SshError),
@@ -61,6 +63,7 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
     };
     let Call { caller, place, terms } = match called {
         Ok(call) => call,
+        Err(Trouble::Served(code)) => return Ok(code),
         Err(Trouble::Session(error)) => return Ok(voice.fail(&error.to_string())),
         Err(Trouble::Usage(error)) => return Ok(voice.fail(&error.to_string())),
         Err(Trouble::Ssh(error)) => return Ok(voice.fail(&error.to_string())),
@@ -108,20 +111,18 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
             voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
             ExitCode::Remote(Refusal::STATUS)
         }
+        // Where nothing runs there is no other way to end it.
+        Ended::Told { wanted: true } if holds => ExitCode::Success,
+        Ended::Told { .. } => ExitCode::Remote(Refusal::STATUS),
     })
 }
 
 /// `-O`: what is asked of a connection that is shared.
 pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<ExitCode> {
     let voice = Voice::new(invocation)?;
-    let trouble = |error: Trouble| match error {
-        Trouble::Session(error) => error.to_string(),
-        Trouble::Usage(error) => error.to_string(),
-        Trouble::Ssh(error) => error.to_string(),
-    };
-    let target = match target(invocation) {
-        Ok((target, _)) => target,
-        Err(error) => return Ok(voice.fail(&trouble(error))),
+    let (target, settings) = match target(invocation) {
+        Ok(found) => found,
+        Err(error) => return Ok(voice.fail(&error.to_string())),
     };
     let found = sessions::find();
     let Ok(Some(mut caller)) = found else {
@@ -129,12 +130,14 @@ pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<E
         voice.say(Level::Fatal, &format!("Control socket connect: {why}\n"));
         return Ok(ExitCode::Remote(Refusal::STATUS));
     };
-    let Some(held) = held(&mut caller, &target)? else {
-        voice.say(
-            Level::Fatal,
-            &format!("Control socket connect: the session does not hold {}\n", target.name),
-        );
-        return Ok(ExitCode::Remote(Refusal::STATUS));
+    let held = match held(&mut caller, &target, &settings) {
+        Ok(Some(held)) => held,
+        Ok(None) => {
+            let text = format!("Control socket connect: the session does not hold {}\n", target.name);
+            voice.say(Level::Fatal, &text);
+            return Ok(ExitCode::Remote(Refusal::STATUS));
+        }
+        Err(error) => return Ok(voice.fail(&error.to_string())),
     };
     if control == Control::Check {
         caller.say(&ToSession::Tree, &[])?;
@@ -173,12 +176,19 @@ fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble>
 fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
     let persist = invocation.persists();
     // Before anything is read: what is forked off needs none of it.
-    let mut shared = if persist.is_some() { Some(sessions::find_or_start()?) } else { sessions::find()? };
+    let mut shared = if persist.is_some() {
+        Some(sessions::find_or_start()?)
+    } else {
+        sessions::find().unwrap_or_else(|error| {
+            report::complain(&error.to_string());
+            None
+        })
+    };
     let (target, settings) = target(invocation)?;
     let mut terms = sessions::terms(&settings, std::slice::from_ref(&target), persist, asks(invocation));
     let path = Path { name: target.name.clone(), hops: target.written() };
     if let Some(caller) = &mut shared
-        && let Some(held) = held(caller, &target).map_err(SessionError::from)?
+        && let Some(held) = held(caller, &target, &settings)?
     {
         // As it was opened: the options are those of whoever did.
         terms.persist_ms = None;
@@ -186,27 +196,22 @@ fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
     }
     let caller = match shared.filter(|_| persist.is_some()) {
         Some(caller) => caller,
-        None => sessions::private()?,
+        None => match sessions::private()? {
+            Private::Caller(caller) => caller,
+            Private::Session(code) => return Err(Trouble::Served(code)),
+        },
     };
     Ok(Call { caller, place: Place::Path(path), terms })
 }
 
 /// What the session holds of the same way: the options of the way itself count, those that ssh is given beside it do not.
-fn held(caller: &mut Caller, target: &Target) -> io::Result<Option<Path>> {
-    caller.say(&ToSession::Held, &[])?;
-    while let Some(heard) = caller.hear()? {
-        if let FromSession::Held(paths) = heard {
-            let leads = |path: &Path| {
-                Target::parse(&path.hops).is_ok_and(|held| steps(&held.hops) == steps(&target.hops))
-            };
-            return Ok(paths.into_iter().find(leads));
-        }
-    }
-    Ok(None)
+fn held(caller: &mut Caller, target: &Target, settings: &Settings) -> Result<Option<Path>, SessionError> {
+    let held = sessions::held(caller, settings)?.into_iter();
+    Ok(held.filter(|(held, _)| steps(&held.hops) == steps(&target.hops)).map(|(_, path)| path).next())
 }
 
 /// Where it leads, as the inventory knows it, and what holds on the way.
-fn target(invocation: &Invocation) -> Result<(Target, Settings), Trouble> {
+fn target(invocation: &Invocation) -> Result<(Target, Settings), UsageError> {
     let names = Names::new(None)?;
     let target = names.target(&invocation.host, Said::default())?;
     let config = config(invocation);
@@ -232,18 +237,21 @@ fn asks(invocation: &Invocation) -> bool {
 
 fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {
     let size = window::size();
-    let input = stdio::input() == Input::Terminal;
+    let input = stdio::input() == Input::Terminal && !invocation.no_input;
+    let login = invocation.command.is_none() && invocation.session == Session::Command;
     let wanted = match invocation.terminal {
         Terminal::Never => false,
-        Terminal::Auto => invocation.command.is_none() && invocation.session == Session::Command && input,
-        Terminal::Wanted if !input => {
+        // There is nothing to have one.
+        _ if invocation.session == Session::Nothing || invocation.stdio_to.is_some() => false,
+        Terminal::Auto if !login => false,
+        Terminal::Auto | Terminal::Wanted if !input => {
             voice.say(
                 Level::Info,
                 "Pseudo-terminal will not be allocated because stdin is not a terminal.\r\n",
             );
             false
         }
-        Terminal::Wanted | Terminal::Forced => true,
+        Terminal::Auto | Terminal::Wanted | Terminal::Forced => true,
     };
     let term = std::env::var_os("TERM").unwrap_or_default();
     wanted.then(|| {
