@@ -1,6 +1,6 @@
 """Ansible over `hopvine ssh` and `hopvine fakessh`: by its own ssh connection, with the arguments that it passes by default.
 
-Each test runs by the real ssh too. ansible-core has no synchronize: provision.sh takes ansible.posix from Galaxy or Debian.
+Each test runs by the real ssh too. ansible-core has no synchronize: provision.sh takes ansible.posix from Galaxy or PyPI.
 """
 
 import json
@@ -11,7 +11,6 @@ import pytest
 from harness.binary import REPO
 from harness.far import NAME, by
 from harness.files import contents, noise
-from harness.leaks import read_stat
 from harness.privileges import PASSWORD
 
 ANSIBLE = REPO / 'target/ansible'
@@ -121,3 +120,52 @@ def test_a_playbook_of_twenty_tasks(ansible, remote, hop, pipelining):
     assert (remote.folder / 'scripted').read_text() == 'one two\n' and (made / 'link').readlink().name == 'rendered'
     assert (remote.folder / 'large').read_bytes() == (here / 'fetched').read_bytes() == (made / 'large').read_bytes() == noise(3_000_000)
     assert all(path.lstat().st_uid == remote.uid for path in remote.folder.rglob('*'))
+
+
+@by('the real ssh', 'hopvine ssh', 'fakessh')
+@pytest.mark.parametrize('pipelining', ['off', 'on'])
+def test_sudo_there_is_asked_by_ansible(ansible, remote, site, hop, pipelining):
+    """Without pipelining it has ssh make a terminal: -tt."""
+    site.sshd.alias(NAME, User='hvask')
+    (hop.scratch / 'secret.json').write_text(json.dumps({'ansible_become_password': PASSWORD}))
+    remote.folder.chmod(0o777)
+    tasks = [{'command': 'id -un', 'register': 'who'}, {'assert': {'that': ["who.stdout == 'root'"]}},
+             {'copy': {'content': 'it\n', 'dest': f'{remote.folder}/of root', 'mode': '0600'}}]
+    done = ansible.play(tasks, '-e', f'@{hop.scratch}/secret.json', env={'ANSIBLE_PIPELINING': pipelining}, become=True)
+    assert done == (3, 2) and (remote.folder / 'of root').stat().st_uid == 0
+
+
+@by('the real ssh', 'hopvine ssh', 'fakessh, sudo', 'fakessh, docker')
+def test_folders_are_synchronized(ansible, remote, hop):
+    if not SYNCHRONIZE.exists():
+        pytest.skip('ansible.posix is not there: neither Galaxy nor PyPI gave it')
+    here, back = hop.scratch / 'here', hop.scratch / 'back'
+    prepare(here, remote.folder, hop)
+    if not remote.stands_in:
+        # It takes the ssh that is in PATH.
+        hop.env['PATH'] = f'{remote.ssh.parent}:{hop.env["PATH"]}'
+    paths = {'src': f'{here}/', 'dest': f'{remote.folder}/tree'}
+    sync = {'ansible.posix.synchronize': {**paths, 'delete': True}}
+    pull = {'ansible.posix.synchronize': {'src': f'{remote.folder}/tree/', 'dest': f'{back}/', 'mode': 'pull'}}
+    assert ansible.play([sync, sync, pull]) == (3, 2)
+    assert contents(here) == contents(remote.folder / 'tree') == contents(back)
+
+
+@by('hopvine ssh')
+def test_what_ansible_wants_to_be_kept_is_one_session(ansible, remote, hop):
+    """ControlPersist: the way stays for the next, and `down` ends it; a `hopvine up` is not needed."""
+    for _ in range(2):
+        ended = ansible('-m', 'command', '-a', 'true')
+        assert ended.rc == 0, ended
+    branches = hop("ps", "--json").text
+    assert f'"{NAME}"' in branches, branches
+    again = ansible('-m', 'command', '-a', 'cat /proc/self/stat', env={'ANSIBLE_SSH_ARGS': '-o ControlPersist=no'})
+    assert again.rc == 0, again
+    assert hop('down').rc == 0 and hop('ps').rc != 0
+
+
+@by('the real ssh', 'hopvine ssh', 'fakessh')
+def test_a_host_that_cannot_be_reached_is_unreachable_to_ansible(ansible, remote, site):
+    site.sshd.alias(NAME, User='hvbash', HostName='127.0.0.99')
+    ended = ansible('-m', 'ping')
+    assert ended.rc == 4 and 'UNREACHABLE!' in ended.text and 'Connection refused' in ended.text, ended
