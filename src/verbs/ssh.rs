@@ -6,7 +6,7 @@ mod environment;
 use crate::error::{ExitCode, SshError};
 use crate::fakessh::grammar::parse;
 use crate::fakessh::{Invocation, Parsed, Refusal, configuration};
-use crate::report;
+use crate::{files, report};
 use crate::sys::{identity, program};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -91,7 +91,7 @@ fn leave_out_missing(invocation: &mut Invocation) {
         let home = || std::env::home_dir().unwrap_or_default();
         let path = file.strip_prefix("~/").map_or_else(|| file.clone().into(), |rest| home().join(rest));
         if let Err(error) = std::fs::metadata(path) {
-            report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), error)));
+            report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), files::words(&error))));
             invocation.forget_identity(&file);
         }
     }

@@ -1,12 +1,13 @@
 //! What `ssh HOST` does: by whichever session there is, a stand-in that passes on what the command says and how it ends.
 
 use super::super::names::Names;
-use super::super::sessions;
+use super::super::{prepare, sessions};
 use super::environment::environment;
 use crate::controller::{Settings, steps};
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
 use crate::fakessh::standin::{self, Ended, Manner};
 use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal};
+use crate::files;
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
 use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, What, Window};
@@ -56,7 +57,10 @@ impl From<UsageError> for Trouble {
 
 /// Runs what the command line says.
 pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
-    let voice = Voice::new(invocation)?;
+    let voice = match Voice::new(invocation) {
+        Ok(voice) => voice,
+        Err(error) => return Ok(mute(&error)),
+    };
     let what = match what(invocation) {
         Ok(what) => what,
         Err(error) => return Ok(voice.fail(&error.to_string())),
@@ -122,7 +126,10 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
 
 /// `-O`: what is asked of a connection that is shared.
 pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<ExitCode> {
-    let voice = Voice::new(invocation)?;
+    let voice = match Voice::new(invocation) {
+        Ok(voice) => voice,
+        Err(error) => return Ok(mute(&error)),
+    };
     let trouble = |error: Trouble| match error {
         Trouble::Session(error) => error.to_string(),
         Trouble::Usage(error) => error.to_string(),
@@ -222,6 +229,7 @@ fn target(invocation: &Invocation) -> Result<(Target, Settings), Trouble> {
     let target = target
         .entered_as(invocation.user.as_deref(), invocation.port, config.as_deref(), &invocation.options)
         .map_err(|error| UsageError::Target { option: "", error })?;
+    prepare::check(&target, &names)?;
     let settings = Settings { inventory: names.inventory().0.clone(), ..Settings::default() };
     Ok((target, settings))
 }
@@ -288,6 +296,12 @@ fn label(invocation: &Invocation) -> String {
     format!("ssh {}", String::from_utf8_lossy(command)).trim_end().to_owned()
 }
 
+/// ssh has no status of its own for that.
+fn mute(error: &SshError) -> ExitCode {
+    report::help(&format!("{error}\n"));
+    ExitCode::Failed
+}
+
 /// Where ssh's own words go, as far as they are wanted.
 struct Voice {
     level: Level,
@@ -295,12 +309,10 @@ struct Voice {
 }
 
 impl Voice {
-    fn new(invocation: &Invocation) -> io::Result<Self> {
+    fn new(invocation: &Invocation) -> Result<Self, SshError> {
         let open = |path: &PathBuf| File::options().append(true).create(true).open(path);
         let log = invocation.log_file.as_ref().map(|path| {
-            open(path).map_err(|error| {
-                io::Error::new(error.kind(), format!("Couldn't open logfile {}: {error}", path.display()))
-            })
+            open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error)))
         });
         Ok(Self { level: invocation.level, log: log.transpose()? })
     }
