@@ -70,6 +70,7 @@ impl Order {
             login: self.login,
             home: self.home,
             terminal: self.terminal.map(|(term, rows, columns)| Terminal { term, rows, columns }),
+            lanes: None,
         })
     }
 }

@@ -1,10 +1,10 @@
 #!/bin/sh
-# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell,
-# kernels for notebooks, and a Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
+# What the tests use, put there once: packages (as root on Debian), a venv with pytest, vermin and ClusterShell, one with
+# Ansible, kernels for notebooks, and a Debian root with the newest Python. What cannot be had is named; its tests then skip and say so.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
-iproute2 procps rsync util-linux sudo opendoas gcc libc6-dev btrfs-progs'
+iproute2 procps rsync git openssh-sftp-server util-linux sudo opendoas gcc libc6-dev btrfs-progs'
 # `provision.sh bench`: what others use for many hosts.
 [ "${1-}" != bench ] || packages="$packages pdsh pssh"
 # Docker's own packages have it too, and do not go together with Debian's.
@@ -43,6 +43,24 @@ provide_kernels() {
     done
 }
 
+# ansible-core has no synchronize; where Galaxy does not answer, Debian's package of all collections has it.
+provide_ansible() {
+    if ! target/ansible/bin/ansible-playbook --version >/dev/null 2>&1; then
+        python3 -m venv target/ansible && target/ansible/bin/pip install -q ansible-core ||
+            { say 'no Ansible: ansible-core cannot be installed'; return; }
+    fi
+    collections=target/ansible/collections
+    [ -d "$collections/ansible_collections/ansible/posix" ] && return
+    mkdir -p "$collections"
+    timeout 60 target/ansible/bin/ansible-galaxy collection install -p "$collections" ansible.posix \
+        >target/ansible/galaxy.log 2>&1 && return
+    (cd target/ansible && apt-get download -q ansible) >>target/ansible/galaxy.log 2>&1 &&
+        dpkg-deb --fsys-tarfile target/ansible/ansible_*.deb |
+        tar -x -C "$collections" --strip-components=5 ./usr/lib/python3/dist-packages/ansible_collections/ansible/posix ||
+        say "no ansible.posix for Ansible's synchronize, see target/ansible/galaxy.log"
+    rm -f target/ansible/ansible_*.deb
+}
+
 mirror() {
     cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
         sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\).*/\2/p' |
@@ -72,5 +90,6 @@ mkdir -p target
 if command -v dpkg-query >/dev/null; then provide_packages; else say "not Debian; wanted: $packages"; fi
 provide_venv || { say 'no venv with pytest'; exit 1; }
 provide_kernels
+provide_ansible
 if command -v debootstrap >/dev/null; then provide_newest_python; else say 'no newest Python: debootstrap is missing'; fi
 exit 0

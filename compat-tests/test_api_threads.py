@@ -60,10 +60,10 @@ def unlucky():
     own, this, ends, was = core.lock, core.thread.get_ident(), time.time() + 10, []
     class Lock:
         def acquire(self, *how):
-            by = sys._getframe(1).f_code.co_name
-            if core.thread.get_ident() != this:
-                was.append(by)
-                if was[-2:] == ['flush', 'loop']:
+            by = sys._getframe(1)
+            if core.thread.get_ident() != this and by.f_code.co_name == 'loop':
+                was.append(by.f_lineno)
+                if was[:-1] and was[-1] < was[-2]:
                     was.append('held')
                     while core.jobs and time.time() < ends:
                         core.readable([], .001)
@@ -85,6 +85,60 @@ gate.write('open\\n')
 gate.close()
 print(second.get(10))
 ''', gate) == ['True', 'open']
+
+
+@ENDS
+def test_what_took_too_long_is_put_in_order_before_its_tunnel_ends(scripts, fifo, python):
+    done = fifo('done')
+    assert scripts.told(python, '''
+def cleans(path):
+    import time
+    try:
+        time.sleep(1000)
+    finally:
+        time.sleep(.3)
+        told = open(path, 'w')
+        told.write('clean\\n')
+        told.close()
+try:
+    with here('a') as tunnel:
+        tunnel.call(cleans, sys.argv[1], timeout=.5)
+except hopvine.TimedOut:
+    print('late')
+''', done) == ['late']
+    assert done.read_lines(1) == ['clean']
+
+
+@ENDS
+def test_an_interrupt_leaves_no_lock_of_the_agent_behind(scripts, python):
+    """Here the signal comes when the lock for fetching parts has just been taken."""
+    assert scripts.told(python, '''
+def unlucky():
+    import time
+    core = sys.modules['hopvine_core']
+    own = core.fetching
+    class Lock:
+        locked, release = own.locked, own.release
+        def acquire(self):
+            own.acquire()
+            core.inside.again = -1
+            core.interrupt()
+    try:
+        time.sleep(1000)
+    except KeyboardInterrupt:
+        core.fetching = Lock()
+        try:
+            core.part('failure')
+        finally:
+            core.fetching = own
+def is_held():
+    return sys.modules['hopvine_core'].fetching.locked()
+tunnel = here('a')
+try:
+    tunnel.call(unlucky, timeout=.5)
+except hopvine.TimedOut:
+    print(tunnel.call(is_held))
+''') == ['False']
 
 
 @ENDS

@@ -10,8 +10,10 @@ import time
 import pytest
 
 from harness.process import Process
+from harness.pythons import oldest_and_newest
 
 BOTH = pytest.mark.parametrize('target', ['local:', 'h1'])
+ENDS = pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
 STAYING = ['stay', 'stay_with_children', 'stay_deaf', 'stay_without_yielding']
 
 
@@ -45,6 +47,51 @@ def test_an_interrupt_stops_a_command_within_a_second(hop, ssh, target, whole_gr
 def test_an_interrupt_stops_a_call_within_a_second(hop, ssh, target, function):
     result, seconds = ended_by(staying(hop, target, function), signal.SIGINT)
     assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+CLEANS = pytest.mark.parametrize('number', [None, signal.SIGINT], ids=['time-out', 'interrupt'])
+
+
+def stopped(live, number, stream='err'):
+    """Runs into its time-out, or is sent the signal when it is up."""
+    if number is None:
+        result = live.finish(10)
+        assert result.rc == 124, result
+    else:
+        live.until(b'up', stream)
+        result, seconds = ended_by(live, number)
+        assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+@CLEANS
+@pytest.mark.parametrize('target', ['local:', 'h1', 'local:a/local:b'])
+def test_what_a_stopped_call_has_to_put_in_order_is_done(hop, ssh, fifo, target, number):
+    done = fifo('done')
+    limit = [] if number else ['-t', '1.5']
+    stopped(hop.start('call', '-w', target, *limit, '--path', hop.remote, 'presence:stay_and_clean', str(done)), number)
+    assert done.read_lines(1) == ['clean']
+
+
+@CLEANS
+@ENDS
+def test_what_a_stopped_script_has_to_put_in_order_is_done(hop, fifo, python, number):
+    done = fifo('done')
+    hop.write('job.py', f"""
+import sys
+sys.path.insert(0, {str(hop.remote)!r})
+import presence
+presence.stay_and_clean(sys.argv[1])
+""")
+    limit = [] if number else ['-t', '1.5']
+    stopped(hop.start('script', '-w', 'local:', *limit, '--python', python.path, 'job.py', str(done)), number, 'out')
+    assert done.read_lines(1) == ['clean']
+
+
+@ENDS
+def test_what_goes_on_for_ever_is_left_after_two_seconds_in_silence(hop, python):
+    """It is let go anyway: that its state is lost is no news."""
+    result = hop.call('local:', 'presence:stay_deaf', '-t', '1', '--python', python.path)
+    assert result.rc == 124 and result.said.count('\n') == 2 and result.seconds < 8, result
 
 
 def test_an_interrupt_during_connect_stops_within_a_second(hop, ssh, fifo):

@@ -115,6 +115,13 @@ def test_a_call_that_takes_too_long_is_stopped_and_the_next_one_runs(lead, pytho
 
 
 @ENDS
+def test_what_was_stopped_there_is_put_in_order_before_its_context_ends(lead, fifo, python):
+    done = fifo('done')
+    assert lead(python, 'cuts_short', str(done)).value == 'a: no result within 1.0 s'
+    assert done.read_lines(1) == ['clean']
+
+
+@ENDS
 def test_children_work_at_the_same_time(hop, fifo, python):
     bell, gate = fifo('bell'), fifo('gate')
     live = hop.start('call', '-w', 'local:', '--python', python.path, '--path', hop.remote, 'leading:together', '4',
@@ -148,6 +155,11 @@ def test_commands_files_generators_and_channels(lead, tmp_path, python):
     assert lead(python, 'iterates', 'local:a', '300').lines == [str(2 * number) for number in range(300)]
     assert lead(python, 'talks', '[1, "two", {"three": null}]').value == [[[1], ['two'], [{'three': None}]], 'the end']
     assert lead(python, 'selects').value == ['S0', 'S1', 'S2', 's0', 's1', 's2']
+
+
+@ENDS
+def test_what_is_sent_at_once_comes_behind_the_beginning(lead, python):
+    assert lead(python, 'talks_at_once', 'words').value == [['words'], 'the end']
 
 
 @ENDS

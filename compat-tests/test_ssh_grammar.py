@@ -632,3 +632,10 @@ def test_what_cannot_be_done_is_refused_by_its_name(ours, words, word):
 def test_the_whole_configuration_of_a_real_ssh_is_told(hop, real):
     for words in (['h'], ['-tt', 'me@h', '-p', '22', 'true'], ['-o', 'SetEnv=A=1', '-M', '-S', '/tmp/c', 'h']):
         assert hop('ssh', '-G', *words).out == real('-G', *words).out != b''
+
+
+def test_a_key_that_is_not_there_is_told_and_left_out(ours, real):
+    words = '-G', '-T', '-F', 'none', '-i', '/nosuch/key', '-i', '/dev/null', 'h'
+    result, expected = ours(*words), real(*words)
+    assert result.said == expected.said == 'Warning: Identity file /nosuch/key not accessible: No such file or directory.\n'
+    assert told(result)['identityfile'] == told(expected)['identityfile'] == ['/dev/null']

@@ -7,11 +7,8 @@ taps = {}
 
 def queue(job, *args):
     jobs.append((job, args))
-    try:
+    if work.locked():
         work.release()
-    except thread.error:
-        # It is awake, or another thread has just woken it.
-        pass
 
 
 def target(fd):

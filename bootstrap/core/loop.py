@@ -61,15 +61,16 @@ def take():
 def loop():
     """All but the calls: the link, the standard streams, and what parts watch."""
     while 1:
+        pause = None
+        if jobs:
+            pause = .002
         wanted = list(readers)
         lock.acquire()
+        # Behind that look: what the main thread has left to us, it may have left before it took the last of them.
+        pump()
         for fd in sorted(taps):
             if not target(fd) or not target(fd).unsent:
                 wanted.append(fd)
-        pause = None
-        # While jobs wait, the main thread leaves to us what it has to say; it may just have taken the last of them.
-        if jobs or (ready or outbox) and link_out not in writers:
-            pause = .002
         lock.release()
         try:
             readable, writable, broken = select.select(wanted, list(writers), [], pause)
@@ -88,7 +89,6 @@ def loop():
             if fd in taps:
                 tap(fd)
         lock.release()
-        flush()
 
 
 def calls():

@@ -23,12 +23,11 @@ class Courier(object):
     """A thread that does one thing after the other; it starts with the first."""
 
     def __init__(self):
-        self.jobs, self.bell, self.runs = [], core.thread.allocate_lock(), False
+        self.jobs, self.bell, self.runs = [], core.thread.allocate_lock(), core.thread.allocate_lock()
 
     def post(self, job, *args):
         self.jobs.append((job, args))
-        if not self.runs:
-            self.runs = True
+        if self.runs.acquire(0):
             core.thread.start_new_thread(self.run, ())
         elif self.bell.locked():
             try:
@@ -88,10 +87,10 @@ class Connection(object):
             # What is to be begun may have to wait for parts of the agent.
             core.thread.start_new_thread(self.begin, ())
             return
-        core.lock.acquire()
         if not self.closing and self.error is None:
             self.error = of_error(self.child.why, self.host)
             self.is_lost = self.state == 'open' and self.child.idle
+        core.lock.acquire()
         self.state, asked, self.asked = 'closed', self.asked, []
         core.lock.release()
         for exchange in asked:
@@ -141,7 +140,22 @@ class Connection(object):
         if self.state != 'closed' and not self.closing:
             self.closing = True
             # Not here: this may be a destructor, in the midst of anything.
-            post.post(self.child.leave)
+            post.post(self.leave)
+
+    def leave(self):
+        """What was cancelled ends first."""
+        if self.settles():
+            core.thread.start_new_thread(self.settle, ())
+        else:
+            self.child.leave()
+
+    def settle(self):
+        wait(lambda: not self.settles(), PATIENCE_SECONDS)
+        self.child.leave()
+
+    def settles(self):
+        """What was cancelled there and goes on."""
+        return [led for led in list(self.child.led.values()) if led.cancelled]
 
 
 class Exchange(object):
@@ -165,11 +179,15 @@ class Exchange(object):
         led = core.Led(child, self.told)
         core.lock.acquire()
         self.led, early, self.early = led, self.early, []
+        # Who cancels it from now on finds what there is to cancel.
+        cancelled = self.cancelled
+        if not cancelled:
+            # Under one lock: what another thread sends from now on comes behind it.
+            for message, end in early:
+                led.add(message, end and core.END)
         core.lock.release()
-        if self.cancelled:
-            return self.deliver(0, ending(self.connection), True)
-        for message, end in early:
-            led.put(message, end and core.END)
+        if cancelled:
+            return led.over(None)
         if self.timeout is not None:
             core.thread.start_new_thread(self.expire, ())
 
@@ -217,7 +235,8 @@ class Exchange(object):
     def insist(self):
         """What goes on though it was cancelled ends with its context."""
         if not wait(lambda: self.led.key not in core.led, PATIENCE_SECONDS):
-            self.connection.close()
+            self.connection.closing = True
+            self.connection.child.leave()
 
     def expire(self):
         if not wait(lambda: self.done or self.cancelled, self.timeout):

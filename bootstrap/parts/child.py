@@ -101,9 +101,13 @@ class Led:
 
     def put(self, message, end=0):
         lock.acquire()
+        self.add(message, end)
+        lock.release()
+
+    def add(self, message, end):
+        """The lock is held."""
         self.unsent.append([message, 0, end])
         self.flow()
-        lock.release()
 
     def moved(self):
         """A message has gone out; the lock is held."""

@@ -14,29 +14,35 @@ class Dial(Input):
 
     def connect(self, order):
         """Tries all addresses in turn."""
-        host, port, socket = order['host'], order['port'], None
+        host, port, fd, said = order['host'], order['port'], None, EMPTY
         try:
             import socket as sockets
             for family, kind, protocol, name, address in sockets.getaddrinfo(host, port, 0, sockets.SOCK_STREAM):
                 try:
-                    socket = sockets.socket(family, kind, protocol)
-                    socket.connect(address)
-                    why = None
+                    self.socket = sockets.socket(family, kind, protocol)
+                    self.socket.connect(address)
+                    fd = private(os.dup(self.socket.fileno()))
                     break
                 except:
                     why = sys.exc_info()[1]
+            else:
+                raise why
         except:
-            why = sys.exc_info()[1]
+            why = reason(sys.exc_info()[1])
+            said = utf8('hopvine: connect to %s port %d: ' % (host, port)) + utf8('%s\n' % (why,))
         lock.acquire()
-        if why:
-            self.stream.put(ERRORS, utf8('hopvine: connect to %s port %d: %s\n' % (host, port, reason(why))))
-            self.done(255)
-        elif not self.stream.gone:
-            self.socket = socket
-            self.fd = private(os.dup(socket.fileno()))
-            readers[self.fd] = self.read
+        if self.stream.gone and fd:
+            os.close(fd)
+            self.socket.close()
+        elif fd:
+            self.fd = fd
+            readers[fd] = self.read
             self.wait()
             os.write(wake, pack('B', 0))
+        else:
+            self.stream.cancel = self.stream.over
+            self.stream.put(ERRORS, said)
+            self.stream.put(EXIT, pack('>I', 255 << 8), END)
         lock.release()
         flush()
 
@@ -82,12 +88,8 @@ class Dial(Input):
     def settle(self):
         if self.fd and self.heard and self.shut:
             self.hang_up()
-            self.done(0)
-
-    def done(self, status):
-        """The lock is held."""
-        self.stream.cancel = self.stream.over
-        self.stream.put(EXIT, pack('>I', status << 8), END)
+            self.stream.cancel = self.stream.over
+            self.stream.put(EXIT, pack('>I', 0), END)
 
     def hang_up(self):
         readers.pop(self.fd, 0)

@@ -10,7 +10,7 @@ except ImportError:
     import signal
 
 
-interrupts = interrupting = 0
+interrupts = interrupting = resting = 0
 spared = {}
 orders, order, starts, start = map(private, os.pipe() + os.pipe())
 
@@ -28,7 +28,7 @@ def tell(text, *values):
 def begin(stream):
     """The work of a stream starts; returns whether it is still wanted."""
     stream.begun = time.time()
-    stream.caught = -1
+    stream.caught = stream.again = -1
     stream.cancel = lambda: cancel(stream)
     os.write(start, pack('d', stream.begun))
     return not stream.gone
@@ -37,7 +37,7 @@ def begin(stream):
 def cancel(stream):
     """What the main thread does for that stream is to end."""
     stream.caught = interrupts
-    tell('interrupting = 40; purge([agent], %r)', stream.begun)
+    tell('interrupting = 40; resting = 0; purge([agent], %r)', stream.begun)
 
 
 def astray():
@@ -63,11 +63,14 @@ def settle(stream):
 
 
 def interrupt(*signal):
-    """Ends a call that has been cancelled; where the lock is held, the next signal will."""
+    """Ends a call that has been cancelled; where a lock of ours is held, the next signal will. Then it has a second to put
+    things in order, in which a signal would break off what it waits for; one may be on its way."""
     global interrupts
     interrupts += 1
-    if inside and inside.gone and lock.acquire(0):
+    if inside and inside.gone and interrupts > inside.again and not fetching.locked() and lock.acquire(0):
         lock.release()
+        inside.again = interrupts + 1
+        tell('resting = 20')
         raise KeyboardInterrupt
 
 
@@ -167,7 +170,10 @@ if agent:
             wait = heard + keepalive * 4.5 - os.times()[4]
             if interrupting:
                 interrupting -= 1
-                kill(agent, 2)
+                if resting:
+                    resting -= 1
+                else:
+                    kill(agent, 2)
                 wait = .05
             try:
                 # A longer wait ends early, which does no harm.

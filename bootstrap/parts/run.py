@@ -110,7 +110,7 @@ def run(stream, order, input):
     stream.cancel = lambda: tell('spared.pop(%d, 0); purge([%d], %r, %d); kill(%d)', pid, pid, stream.begun, pid, pid)
     lock.acquire()
     for fd, tag in zip(ours, (OUTPUT, ERRORS)):
-        taps[fd] = tag, stream
+        taps[fd] = tag, stream.output or stream
     lock.release()
     os.write(wake, pack('B', 0))
     thread.start_new_thread(follow, (stream, pid, ours, input))
@@ -156,16 +156,21 @@ def follow(stream, pid, outputs, input):
         if fd in taps:
             taps[fd] = taps[fd][0], None
     input.close()
-    stream.put(EXIT, pack('>I', status), END)
+    exit = pack('>I', status)
+    if stream.output:
+        stream.output.put(EXIT, exit, END)
+    stream.put(EXIT, exit, END)
     lock.release()
     flush()
 
 
-def ordered(stream, body):
-    order, input = load(body)[0], Input
+def ordered(stream, order):
+    input = Input
     if order.get('terminal'):
         input = Screen
-    queue(run, stream, order, input(stream))
+    queue(run, stream, order, input(stream.input or stream))
 
 
-handlers[RUN] = ordered
+# Where they are not this one.
+Stream.input = Stream.output = None
+handlers[RUN] = lambda stream, body: ordered(stream, load(body)[0])

@@ -94,11 +94,18 @@ class Hopvine:
         hide = ['unshare', '-m', '--propagation', 'private', 'sh', '-c', HIDE, 'hide', str(self.cwd)]
         return self.way_in(shlex.join(hide) + ' {}', 'far')
 
+    @property
+    def runtime(self):
+        """The folder of this test's sockets."""
+        return self.cwd.parent / 'run/hopvine'
+
     def close(self):
         for process in self.processes:
             if process.popen.returncode is None:
                 process.popen.kill()
                 process.close()
+        if (self.runtime / 'session').exists():
+            self('down')  # what of it stays is a leak
 
 
 def toml_string(text):

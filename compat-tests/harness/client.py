@@ -60,5 +60,5 @@ Host *
         # pyenv's shims are shell scripts that take 100 ms; a PATH with them would measure pyenv.
         folders = [folder for folder in os.get_exec_path() if not folder.endswith('/shims')]
         return {'PATH': os.pathsep.join([str(self.bin), *folders]), 'HOME': f'{home}/home', 'TMPDIR': f'{home}/tmp',
-                'XDG_RUNTIME_DIR': f'{home}/tmp', 'XDG_STATE_HOME': f'{home}/state',
+                'XDG_RUNTIME_DIR': f'{home}/run', 'XDG_STATE_HOME': f'{home}/state',
                 'LANG': 'C.UTF-8', 'USER': 'tester', 'HOPVINE_TEST': run_id}

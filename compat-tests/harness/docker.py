@@ -11,6 +11,8 @@ from .process import Process
 
 ROOT = pathlib.Path(os.environ.get('HOPVINE_FORKY', REPO / 'target/forky')).resolve()
 IMAGE, BARE, EMPTY = 'hopvine-test:1', 'hopvine-bare:1', 'hopvine-empty:1'
+# Of a container with this machine's own programs.
+USER, UID = 'worker', 30500
 NOT_NEEDED = ['./dev/*', './proc/*', './sys/*', './usr/share/*', './var/cache/*', './var/lib/*', './python3']
 NO_PYTHON = ['./usr/bin/python*', './usr/lib/python*']
 # Whatever dockerd writes for itself goes into its folders or, in this namespace, nowhere.
@@ -36,6 +38,23 @@ class Docker:
         ran = subprocess.run(['docker', *map(str, words)], env=self.env, capture_output=True, text=True, **options)
         assert ran.returncode == 0, (words, ran.stderr)
         return ran.stdout.strip()
+
+    def with_our_programs(self, name, folder):
+        """Starts a container that has this machine's /usr, to read, and that folder at its path; and `USER`, with a home."""
+        root = self.dir / name
+        for each in ('proc', 'dev', 'sys', 'run', 'usr', 'tmp', 'root', 'sbin', f'home/{USER}', 'etc'):
+            (root / each).mkdir(parents=True)
+        for each in ('bin', 'lib', 'lib64'):
+            (root / each).symlink_to(f'usr/{each}')
+        (root / 'tmp').chmod(0o1777)
+        os.chown(root / 'home' / USER, UID, UID)
+        (root / 'etc/passwd').write_text(f'root:x:0:0::/root:/bin/sh\n{USER}:x:{UID}:{UID}::/home/{USER}:/bin/bash\n')
+        (root / 'etc/group').write_text(f'root:x:0:\n{USER}:x:{UID}:\n')
+        for each in ('alternatives', 'ld.so.cache'):
+            subprocess.run(['cp', '-a', f'/etc/{each}', root / 'etc'], check=True)
+        self._import(f'hopvine-{name}:1', ['tar', '-C', root, '-c', '.'])
+        mounts = ['-v', '/usr:/usr:ro', '-v', f'{folder}:{folder}']
+        self('run', '-d', '--init', f'--name={name}', f'--hostname={name}', *mounts, f'hopvine-{name}:1', 'sleep', 'infinity')
 
     def containers(self):
         return set(self('ps', '-a', '-q', '--no-trunc').split())
@@ -90,13 +109,12 @@ class Docker:
         folder.mkdir()
         (folder / 'wait.c').write_text(WAIT)
         subprocess.run(['cc', '-static', '-o', folder / 'wait', folder / 'wait.c'], check=True)
-        tar = subprocess.Popen(['tar', '-C', folder, '-c', './wait'], stdout=subprocess.PIPE)
-        self('import', '-', EMPTY, stdin=tar.stdout)
-        tar.stdout.close()
-        tar.wait()
+        self._import(EMPTY, ['tar', '-C', folder, '-c', './wait'])
 
     def _make_image(self, name, without):
-        words = ['tar', '-C', ROOT, '-c', *(f'--exclude={each}' for each in [*NOT_NEEDED, *without]), '.']
+        self._import(name, ['tar', '-C', ROOT, '-c', *(f'--exclude={each}' for each in [*NOT_NEEDED, *without]), '.'])
+
+    def _import(self, name, words):
         tar = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         try:
             self('import', '-', name, stdin=tar.stdout)

@@ -40,6 +40,7 @@ class Site:
         place = self.dir / 'tests' / str(next(self._numbers))
         for name in ('home', 'tmp', 'cwd', 'scratch'):
             (place / name).mkdir(parents=True)
+        (place / 'run').mkdir(mode=0o700)  # a session of one test is met by no other
         return Hopvine(BINARY, self.client.environment(self.run_id, place), place / 'cwd')
 
     def close(self):

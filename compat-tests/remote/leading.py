@@ -85,6 +85,28 @@ def too_long():
     return said, tunnel.call(os.getpid) == pid, time.time() - started < 10
 
 
+def cleans(path):
+    try:
+        hangs()
+    finally:
+        began = time.time()
+        time.sleep(.3)
+        ring(path, ['disturbed', 'clean'][time.time() - began > .25])
+
+
+def cuts_short(path):
+    """Closes a tunnel right behind a call that took too long."""
+    from hopvine import Local, TimedOut
+    tunnel = Local('a')
+    try:
+        try:
+            tunnel.call(cleans, path, timeout=1)
+        except TimedOut:
+            return str(sys.exc_info()[1])
+    finally:
+        tunnel.close()
+
+
 def together(count, bell, gate):
     """All of them run at the same time."""
     from hopvine import Group, Local
@@ -167,6 +189,31 @@ def talks(values):
         said.append(channel.receive(timeout=30))
     channel.close()
     return said, result.get()
+
+
+def talks_at_once(value):
+    """Sends while the thread that begins the conversation gets no turn."""
+    import hopvine_core as core
+    from hopvine import Channel, Local
+    core.part('child')
+    put, sent = core.Led.put, []
+
+    def late(led, message, end=0):
+        ends = time.time() + 2
+        while message[:1] == core.pack('B', 37) and not sent and time.time() < ends:
+            core.readable([], .001)
+        put(led, message, end)
+        if message[:1] == core.pack('B', 38):
+            sent.append(message)
+    core.Led.put = late
+    channel = Channel()
+    result = Local('a').call_async(echoes, channel)
+    while channel._passage.exchange.led is None:
+        core.readable([], .001)
+    channel.send(value)
+    said = channel.receive(timeout=10)
+    channel.close()
+    return said, result.get(10)
 
 
 def floods(channel, size):

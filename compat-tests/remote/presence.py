@@ -32,6 +32,18 @@ def stay_with_children():
     stay()
 
 
+def stay_and_clean(path):
+    """Needs some time for what it has to put in order, and is not to be disturbed."""
+    try:
+        stay()
+    finally:
+        began = time.time()
+        time.sleep(.3)
+        told = open(path, 'w')
+        told.write(['disturbed', 'clean'][time.time() - began > .25] + '\n')
+        told.close()
+
+
 def stay_deaf():
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -51,6 +51,7 @@ impl Controller {
                         self.fail(operation, HostErrorKind::BadValue { what: what.to_owned() }, Vec::new());
                     } else {
                         self.end_wish(key);
+                        self.unjoins.extend(self.joined.remove(&key).then_some(key));
                     }
                 }
             }
@@ -61,7 +62,7 @@ impl Controller {
         let key = source.key;
         match (FromAgent::take(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
-            (Ok(FromAgent::Join(order)), None) if opens && self.settings.script => {
+            (Ok(FromAgent::Join(order)), None) if opens && (self.settings.script || self.settings.lends) => {
                 self.joins.push_back((key, order));
             }
             (Ok(FromAgent::Need(name)), None) if name.is_empty() => self.end_wish(key),

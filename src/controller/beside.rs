@@ -32,7 +32,7 @@ impl Controller {
     }
 
     /// An agent on the same machine, as the same user; the context itself where that cannot be.
-    fn child_of(&mut self, id: ContextId, name: &str, now: Instant) -> ContextId {
+    pub fn child_of(&mut self, id: ContextId, name: &str, now: Instant) -> ContextId {
         let Some(context) = self.contexts.get_mut(&id) else { return id };
         let mut target = context.target.clone();
         target.hops.push(Hop::local(name));

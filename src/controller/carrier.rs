@@ -7,7 +7,9 @@ use crate::hosts::target::{Hop, Target, Way};
 use crate::sys::identity;
 use crate::transport::{Plan, Terminal};
 use std::collections::HashMap;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A session, by its socket, and the paths that it holds.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Carrier {
     pub held: HashMap<Vec<Way>, String>,
     /// What it is to call what it carries.
     pub label: String,
+    /// While this is open, they stay so.
+    pub stays: Option<Arc<OwnedFd>>,
 }
 
 impl Carrier {

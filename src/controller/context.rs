@@ -38,7 +38,7 @@ pub(super) struct Context {
     pub(super) python: u32,
     /// When its relay is not waited for any more.
     pub(super) gone_at: Option<Instant>,
-    /// It is to end when it has no children any more.
+    /// It is to end when it has no children any more, and what was cancelled there has ended.
     pub(super) goes_last: bool,
     /// What was asked, and not answered.
     pub(super) refusal: Option<HostErrorKind>,

@@ -93,14 +93,34 @@ impl Controller {
             if !self.is_settling(key.peer) {
                 self.has_opened(key.peer);
             }
+            self.go_if_let(key.peer);
         }
     }
 
     /// What was cancelled goes on: only the end of its agent ends it.
     pub(super) fn give_up(&mut self, key: StreamKey) {
-        if self.contexts.get(&key.peer).is_some_and(|context| context.state == State::Open) {
-            self.abort(key.peer, Cause::Stuck);
-            self.warn(key.peer, || Loss::Stuck.to_string());
+        let Some(context) = self.contexts.get_mut(&key.peer).filter(|context| context.state == State::Open)
+        else {
+            return;
+        };
+        if context.goes_last {
+            // As if it had ended: what is let go anyway is no loss to tell of.
+            context.stopping.remove(&key.id);
+            return self.go_if_let(key.peer);
+        }
+        self.abort(key.peer, Cause::Stuck);
+        self.warn(key.peer, || Loss::Stuck.to_string());
+    }
+
+    /// What is being stopped may take until then, and no longer.
+    pub fn give_up_by(&mut self, last: Instant) {
+        for (peer, context) in &mut self.contexts {
+            for (id, until) in context.stopping.iter_mut().filter(|(_, until)| **until > last) {
+                let due = Due::Stop(StreamKey { peer: *peer, id: *id });
+                self.deadlines.remove(&(*until, due));
+                self.deadlines.insert((last, due));
+                *until = last;
+            }
         }
     }
 
@@ -119,6 +139,7 @@ impl Controller {
 
     fn forget(&mut self, id: ContextId, error: &HostError) {
         self.forget_trips(id);
+        self.joined.retain(|key| key.peer != id);
         for operation in self.operations_of(id) {
             self.fail_with(operation, error.clone());
         }

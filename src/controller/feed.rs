@@ -9,7 +9,8 @@ use std::os::unix::fs::FileExt;
 
 /// How far the fastest reader may be ahead of the slowest.
 const WINDOW_BYTES: usize = 256 * 1024;
-const CHUNK_BYTES: usize = 32 * 1024;
+/// With its tag, that is one frame.
+const CHUNK_BYTES: usize = 65_534;
 
 #[derive(Debug)]
 pub struct Feed {
@@ -126,7 +127,12 @@ impl Feed {
         let chunk = match &self.store {
             Store::Window { start, bytes } => {
                 let skip = usize::try_from(at - start).unwrap_or(0);
-                bytes.iter().skip(skip).take(count).copied().collect()
+                let (first, second) = bytes.as_slices();
+                let (first, skip) = match first.get(skip..) {
+                    Some(rest) => (&rest[..count.min(rest.len())], 0),
+                    None => (&[][..], skip - first.len()),
+                };
+                [first, &second[skip..skip + count - first.len()]].concat()
             }
             Store::Spool(file) => {
                 let mut chunk = vec![0; count];
@@ -181,6 +187,28 @@ mod tests {
             assert_eq!(read_all(&mut feed, readers[1]), (vec![7; 100_000], true));
             assert_eq!(read_all(&mut feed, readers[1]), (Vec::new(), false));
         }
+    }
+
+    #[test]
+    fn a_window_that_moves_on_keeps_every_byte_in_its_place() {
+        let mut feed = Feed::shared();
+        let readers = [OperationId(1), OperationId(2)];
+        readers.into_iter().for_each(|reader| feed.add_reader(reader));
+        let all: Vec<u8> =
+            (0..2_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let (mut rest, mut read) = (&all[..], [Vec::new(), Vec::new()]);
+        while !rest.is_empty() {
+            let part;
+            (part, rest) = rest.split_at(rest.len().min(100_003));
+            feed.push(part).expect("room");
+            read[0].extend(read_all(&mut feed, readers[0]).0);
+            // The other is always some pieces behind.
+            read[1].extend(
+                feed.next_chunk(readers[1]).expect("readable").map_or(Vec::new(), |(chunk, _)| chunk),
+            );
+        }
+        read[1].extend(read_all(&mut feed, readers[1]).0);
+        assert!(read == [all.clone(), all]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod answers;
 mod attempt;
 mod beside;
+mod between;
 mod carrier;
 mod children;
 mod commands;
@@ -84,6 +85,8 @@ pub struct Settings {
     pub library: Library,
     /// Whether a script is above, whose interpreter knows more modules.
     pub script: bool,
+    /// Whether somebody above answers contexts that want to be joined with others.
+    pub lends: bool,
     pub inventory: Inventory,
     /// A session that holds some ways open already.
     pub carrier: Option<Carrier>,
@@ -106,6 +109,7 @@ impl Default for Settings {
             depth_limit: 2,
             library: Library::default(),
             script: false,
+            lends: false,
             inventory: Inventory::default(),
             carrier: None,
         }
@@ -170,6 +174,9 @@ pub struct Controller {
     wants: VecDeque<(StreamKey, String)>,
     /// What contexts want of tunnels that they may have been granted.
     joins: VecDeque<(StreamKey, Value)>,
+    /// Those who have been, and those of them who do not want it any more.
+    joined: BTreeSet<StreamKey>,
+    unjoins: VecDeque<StreamKey>,
     /// What contexts have said that belongs to nothing.
     asides: VecDeque<(Source, Said)>,
     /// What the last call brought along.
@@ -237,6 +244,8 @@ impl Controller {
             supplies: Vec::new(),
             wants: VecDeque::new(),
             joins: VecDeque::new(),
+            joined: BTreeSet::new(),
+            unjoins: VecDeque::new(),
             asides: VecDeque::new(),
             pack: None,
             trips: Trips::default(),

@@ -2,6 +2,8 @@
 
 mod orders;
 
+pub(super) use orders::lanes;
+
 use super::ways::Runtime;
 use crate::error::HostError;
 use crate::payload::{self, AGENT_MODULE};
@@ -42,6 +44,9 @@ pub enum Request {
     Run(Run),
     /// A connection from there: what it brings is output, and an empty one says that nothing more will come.
     Dial(Dial),
+    /// Programs there are to find an ssh that is led elsewhere: what it is called for comes by
+    /// [`super::Controller::poll_join`], with this token. An item tells what their environment has to have.
+    Lend(u32),
     Script(Script),
     /// A file, or a tree of them, which [`super::Controller::send`] is given piece by piece.
     Put(Put),
@@ -74,6 +79,8 @@ pub struct Run {
     pub login: bool,
     /// It starts in the user's home folder, as with ssh; else where the agent is.
     pub home: bool,
+    /// Where its input comes from and its output goes to, if not its own stream.
+    pub lanes: Option<[StreamKey; 2]>,
     /// What it has in the place of three pipes; its input is what is typed there, and has no end.
     pub terminal: Option<Terminal>,
 }
@@ -251,7 +258,7 @@ impl Request {
     /// A command's input and output may be of any size; a call's answer is waited for.
     pub fn priority(&self) -> Priority {
         match self {
-            Self::Call { .. } | Self::Watch { .. } | Self::Channel(_) | Self::Builtin(_) => {
+            Self::Call { .. } | Self::Watch { .. } | Self::Channel(_) | Self::Builtin(_) | Self::Lend(_) => {
                 Priority::Interactive
             }
             // What is typed, and what that shows.
@@ -272,7 +279,9 @@ impl Request {
             Self::Watch { .. } => &["offer", "produce", WATCH],
             Self::Builtin(name) => std::slice::from_ref(name),
             Self::Run(Run { terminal: Some(_), .. }) => &["adopt", "input", "screen", "run"],
+            Self::Run(Run { lanes: Some(_), .. }) => &["adopt", "input", "run", "crossed"],
             Self::Run(_) => &["adopt", "input", "run"],
+            Self::Lend(_) => &["adopt", "input", "run", "crossed", "fakessh"],
             Self::Dial(_) => &["input", "dial"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
             Self::Channel(_) => &["channel"],
@@ -284,6 +293,7 @@ impl Request {
     /// Whether only an agent can do it, where that may run or does.
     pub fn is_for_python(&self, runtime: Runtime) -> bool {
         match self {
+            Self::Run(Run { lanes: Some(_), .. }) | Self::Lend(_) => true,
             Self::Run(_) | Self::Dial(_) | Self::Put(_) | Self::Fetch(_) => false,
             // Where there may be an agent, that knows more.
             Self::Builtin(_) => runtime != Runtime::Native,
@@ -304,7 +314,8 @@ impl Request {
             | Self::Put(_)
             | Self::Fetch(_)
             | Self::Channel(_)
-            | Self::Builtin(_) => None,
+            | Self::Builtin(_)
+            | Self::Lend(_) => None,
         }
     }
 
@@ -321,6 +332,9 @@ impl Request {
             }
             Self::Run(run) => ToAgent::Run(run.order()),
             Self::Dial(dial) => ToAgent::Dial(dial.order()),
+            Self::Lend(token) => {
+                ToAgent::Lend(Builder::default().dict([("token", Node::Int((*token).into()))]))
+            }
             Self::Script(script) => ToAgent::Script(script.order()),
             Self::Put(put) => ToAgent::Put(put.order(joined)),
             Self::Fetch(fetch) => ToAgent::Fetch(fetch.order(joined)),
@@ -336,9 +350,12 @@ impl Request {
             | Self::Script(Script { stdin, .. })
             | Self::Put(Put { stdin, .. }) => *stdin == Feed::Piped,
             Self::Dial(_) => true,
-            Self::Call { .. } | Self::Watch { .. } | Self::Fetch(_) | Self::Channel(_) | Self::Builtin(_) => {
-                false
-            }
+            Self::Call { .. }
+            | Self::Watch { .. }
+            | Self::Fetch(_)
+            | Self::Channel(_)
+            | Self::Builtin(_)
+            | Self::Lend(_) => false,
         }
     }
 
@@ -444,6 +461,48 @@ mod tests {
         assert_eq!(function, "hopvine_core:watch");
         assert_eq!(told(&arguments).as_deref(), Some(r#"[["a.b:C.f",[[],{}]],{}]"#));
         assert!(watch.parts().iter().all(|name| payload::part(name).is_some()));
+    }
+
+    #[test]
+    fn a_command_is_ordered_with_all_that_it_is_to_have() {
+        let told = |run: Run| {
+            let ToAgent::Run(order) = Request::Run(run).message(None) else { panic!("is a command") };
+            json::to_json(&order, 1000).expect("short")
+        };
+        let plain = Run { words: vec![b"a".to_vec(), b"b".to_vec()], ..Run::default() };
+        let terminal = Terminal { term: b"vt100".to_vec(), rows: 24, columns: 80 };
+        let more = Run {
+            interpreter: Words::Exact,
+            stdin: Feed::Piped,
+            environment: vec![(b"A".to_vec(), b"1".to_vec())],
+            login: true,
+            home: true,
+            terminal: Some(terminal),
+            ..plain.clone()
+        };
+        let nothing = r#""env":{},"login":false,"home":false,"terminal":null}"#;
+        let words = r#"{"words":[{"$bytes":"YSBi"}],"shell":true,"stdin":false,"#;
+        assert_eq!(told(plain), format!("{words}{nothing}"));
+        let full = concat!(
+            r#"{"words":[{"$bytes":"YQ=="},{"$bytes":"Yg=="}],"shell":false,"stdin":true,"#,
+            r#""env":{"$dict":[[{"$bytes":"QQ=="},{"$bytes":"MQ=="}]]},"login":true,"home":true,"#,
+            r#""terminal":{"term":{"$bytes":"dnQxMDA="},"rows":24,"columns":80}}"#
+        );
+        assert_eq!(told(more.clone()), full);
+        let parts = Request::Run(more.clone());
+        assert!(parts.parts().iter().all(|name| payload::part(name).is_some()));
+        // Sizes follow also where nothing is typed.
+        let silent = Request::Run(Run { stdin: Feed::Nothing, ..more });
+        assert!(silent.takes_input() && !silent.reads_input());
+    }
+
+    #[test]
+    fn a_connection_is_ordered_by_name_and_port() {
+        let request = Request::Dial(Dial { host: "h".to_owned(), port: 22 });
+        let ToAgent::Dial(order) = request.message(None) else { panic!("is a connection") };
+        assert_eq!(json::to_json(&order, 100).as_deref(), Some(r#"{"host":"h","port":22}"#));
+        assert!(request.parts().iter().all(|name| payload::part(name).is_some()));
+        assert!(request.takes_input() && request.imports().is_none());
     }
 
     #[test]

@@ -117,6 +117,17 @@ impl Heard {
 }
 
 impl Controller {
+    /// A way runs: what was to be said on it is not kept.
+    pub fn forget_secrets(&mut self, id: ContextId) {
+        for id in self.line(id) {
+            if let Some(context) = self.contexts.get_mut(&id)
+                && context.state == State::Open
+            {
+                context.secrets = Secrets::default();
+            }
+        }
+    }
+
     /// A hop's program asks on its terminal. The password answers once.
     pub(super) fn asked(&mut self, id: ContextId, question: &Question) {
         let Some(context) = self.contexts.get_mut(&id) else { return };

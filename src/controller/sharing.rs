@@ -44,7 +44,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    fn next(&mut self) -> StreamId {
+    pub(super) fn next(&mut self) -> StreamId {
         self.numbers += 2;
         StreamId(FIRST_JOINED.0 + self.numbers)
     }
@@ -62,9 +62,16 @@ impl Lanes {
 
 /// A splice that is being laid: on which stream each context gets its own, and how many splices are below one another.
 #[derive(Default)]
-struct Laid {
+pub(super) struct Laid {
     ends: BTreeMap<ContextId, StreamKey>,
     depth: u32,
+}
+
+impl Laid {
+    /// Where a context gets what is passed on.
+    pub(super) fn end_of(&self, context: ContextId) -> Option<StreamKey> {
+        self.ends.get(&context).copied()
+    }
 }
 
 impl Controller {
@@ -144,6 +151,7 @@ impl Controller {
 
     /// What has come of that: a tuple of whether all is well, and a result or an error.
     pub fn joined(&mut self, key: StreamKey, told: Value) {
+        self.joined.remove(&key);
         self.streams.send(key, ToAgent::Data(told).encode(), true);
         self.collect_frames();
     }
@@ -167,7 +175,7 @@ impl Controller {
     }
 
     /// The end of `contexts` that is above all of them, and below which all of them are.
-    fn meeting(&self, contexts: &[ContextId]) -> ContextId {
+    pub(super) fn meeting(&self, contexts: &[ContextId]) -> ContextId {
         let above = |context: &ContextId| self.line(*context).into_iter().skip(1).rev().collect::<Vec<_>>();
         let mut lines = contexts.iter().map(above);
         let first = lines.next().unwrap_or_default();
@@ -202,7 +210,7 @@ impl Controller {
     }
 
     /// Has `at` and the relays below it pass on what comes on `source` to all of `contexts`.
-    fn lay(&mut self, at: ContextId, source: StreamKey, contexts: &[ContextId], laid: &mut Laid) {
+    pub(super) fn lay(&mut self, at: ContextId, source: StreamKey, contexts: &[ContextId], laid: &mut Laid) {
         let (mut members, mut ends, mut below) = (Vec::new(), Vec::new(), 0);
         for branch in self.branches(at, contexts) {
             let id = self.lanes.next();

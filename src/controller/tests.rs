@@ -138,6 +138,40 @@ fn a_context_that_stops_what_was_cancelled_goes_on() {
 }
 
 #[test]
+fn a_context_is_let_go_when_what_was_cancelled_there_has_ended_or_had_its_time() {
+    for settles in [true, false] {
+        let (mut controller, now) = (controller(), crate::sys::clock::now());
+        let (context, operation) = started(&mut controller, now);
+        let hello = ChildHello { version: 1, pid: 1, python: 0 };
+        controller.handle_link(LinkId(7), LinkEvent::Ready(hello), now);
+        controller.cancel(operation, now);
+        controller.close(context);
+        controller.close_all();
+        let last = now + Duration::from_millis(700);
+        controller.give_up_by(last);
+        let commands: Vec<_> = std::iter::from_fn(|| controller.poll_command()).collect();
+        assert!(!commands.iter().any(|command| matches!(command, Command::Close(_))));
+        assert!(controller.is_leaving(context) && !controller.is_usable(context));
+        assert_eq!(controller.poll_timeout(), Some(last));
+        if settles {
+            let reset = commands.into_iter().find_map(|command| match command {
+                Command::Send(frame) if frame.kind == Kind::Reset => Some(frame),
+                _ => None,
+            });
+            let reset = reset.expect("the agent is told");
+            let settled = Frame { to: ContextId::CONTROLLER, from: context, ..reset };
+            controller.handle_link(LinkId(7), LinkEvent::Frame(settled), now);
+        } else {
+            controller.handle_timeout(last);
+        }
+        let commands: Vec<_> = std::iter::from_fn(|| controller.poll_command()).collect();
+        assert!(matches!(commands[..], [Command::Close(LinkId(7))]), "{commands:?}");
+        assert!(controller.take_notes().iter().all(|note| note.weight == Weight::Detail));
+        assert_eq!(controller.poll_timeout(), None);
+    }
+}
+
+#[test]
 fn each_way_is_run_as_it_was_typed() {
     let controller = controller();
     let asking = Asking { token: "TOKEN", ssh: Questions::Refused };

@@ -1,20 +1,19 @@
 //! What this program as an ssh cannot do.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 
 /// Told on standard error, with ssh's own status for its failures.
 #[derive(Debug)]
 pub enum SshError {
-    /// A file of `-i`, which is left out.
+    /// A file of `-i`, which is left out, and why.
     NoIdentity(String, String),
-    /// The file of `-E`.
+    /// The file of `-E`, and why not.
     Log(PathBuf, String),
     /// Only a real ssh could tell that of itself.
     NoSsh(String),
     /// The ssh that was found does not start.
-    Start(PathBuf, io::Error),
+    Start(PathBuf, String),
     /// Called by a name that means something below `hopvine fakessh` alone.
     NotBelowFakessh(String),
     /// No other program of that name is in PATH.

@@ -5,81 +5,69 @@ use super::invocation::Invocation;
 use super::keyword::{self, FLAG, Takes};
 use super::refusal::Refusal;
 use super::value;
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 /// What is printed of each keyword, in ssh's order, where nothing else is said of it.
-const DEFAULTS: &[(&str, &str)] = &[
-    ("addressfamily", "any"),
-    ("batchmode", "no"),
-    ("canonicalizefallbacklocal", "yes"),
-    ("canonicalizehostname", "false"),
-    ("checkhostip", "no"),
-    ("compression", "no"),
-    ("controlmaster", "false"),
-    ("enablesshkeysign", "no"),
-    ("clearallforwardings", "no"),
-    ("exitonforwardfailure", "no"),
-    ("fingerprinthash", "SHA256"),
-    ("forwardx11", "no"),
-    ("forwardx11trusted", "no"),
-    ("gatewayports", "no"),
-    ("hashknownhosts", "no"),
-    ("hostbasedauthentication", "no"),
-    ("identitiesonly", "no"),
-    ("kbdinteractiveauthentication", "yes"),
-    ("nohostauthenticationforlocalhost", "no"),
-    ("passwordauthentication", "yes"),
-    ("permitlocalcommand", "no"),
-    ("proxyusefdpass", "no"),
-    ("pubkeyauthentication", "true"),
-    ("requesttty", ""),
-    ("sessiontype", ""),
-    ("stdinnull", ""),
-    ("forkafterauthentication", ""),
-    ("streamlocalbindunlink", "no"),
-    ("stricthostkeychecking", "ask"),
-    ("tcpkeepalive", "yes"),
-    ("tunnel", "false"),
-    ("verifyhostkeydns", "false"),
-    ("visualhostkey", "no"),
-    ("updatehostkeys", "true"),
-    ("enableescapecommandline", "no"),
-    ("canonicalizemaxdots", "1"),
-    ("connectionattempts", "1"),
-    ("forwardx11timeout", "1200"),
-    ("numberofpasswordprompts", "3"),
-    ("serveralivecountmax", "3"),
-    ("serveraliveinterval", "0"),
-    ("requiredrsasize", "1024"),
-    ("loglevel", ""),
-    ("canonicaldomains", "none"),
-    ("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"),
-    ("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"),
-    ("logverbose", "none"),
-    ("permitremoteopen", "any"),
-    ("addkeystoagent", "false"),
-    ("forwardagent", "no"),
-    ("connecttimeout", "none"),
-    ("controlpersist", "no"),
-    ("syslogfacility", "USER"),
-];
+const DEFAULTS: &str = "\
+addressfamily any
+batchmode no
+canonicalizefallbacklocal yes
+canonicalizehostname false
+checkhostip no
+compression no
+controlmaster false
+enablesshkeysign no
+clearallforwardings no
+exitonforwardfailure no
+fingerprinthash SHA256
+forwardx11 no
+forwardx11trusted no
+gatewayports no
+hashknownhosts no
+hostbasedauthentication no
+identitiesonly no
+kbdinteractiveauthentication yes
+nohostauthenticationforlocalhost no
+passwordauthentication yes
+permitlocalcommand no
+proxyusefdpass no
+pubkeyauthentication true
+requesttty
+sessiontype
+stdinnull
+forkafterauthentication
+streamlocalbindunlink no
+stricthostkeychecking ask
+tcpkeepalive yes
+tunnel false
+verifyhostkeydns false
+visualhostkey no
+updatehostkeys true
+enableescapecommandline no
+canonicalizemaxdots 1
+connectionattempts 1
+forwardx11timeout 1200
+numberofpasswordprompts 3
+serveralivecountmax 3
+serveraliveinterval 0
+requiredrsasize 1024
+loglevel
+canonicaldomains none
+globalknownhostsfile /etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2
+userknownhostsfile ~/.ssh/known_hosts ~/.ssh/known_hosts2
+logverbose none
+permitremoteopen any
+addkeystoagent false
+forwardagent no
+connecttimeout none
+controlpersist no
+syslogfacility USER";
 /// Only where something is said of them.
-const OTHERS: &[&str] = &[
-    "bindaddress",
-    "bindinterface",
-    "ciphers",
-    "controlpath",
-    "hostkeyalgorithms",
-    "hostkeyalias",
-    "identityagent",
-    "ignoreunknown",
-    "kexalgorithms",
-    "macs",
-    "pkcs11provider",
-    "preferredauthentications",
-];
-const IDENTITIES: [&str; 5] =
-    ["~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk"];
+const OTHERS: &str = "bindaddress bindinterface ciphers controlpath hostkeyalgorithms hostkeyalias \
+    identityagent ignoreunknown kexalgorithms macs pkcs11provider preferredauthentications";
+const IDENTITIES: &str =
+    "~/.ssh/id_rsa ~/.ssh/id_ecdsa ~/.ssh/id_ecdsa_sk ~/.ssh/id_ed25519 ~/.ssh/id_ed25519_sk";
 const PORT: u16 = 22;
 
 /// The words with which an ssh tells how it would connect, for what its configuration says of that
@@ -104,52 +92,54 @@ pub fn question(invocation: &Invocation) -> Vec<OsString> {
 
 /// What `ssh -G` prints where there is no configuration. `user` is who we are here.
 pub fn text(invocation: &Invocation, user: &str) -> String {
-    let mut text = String::new();
-    let mut tell = |keyword: &str, value: &str| text.extend([keyword, " ", value, "\n"]);
-    tell("host", &invocation.host);
-    tell("user", invocation.user.as_deref().unwrap_or(user));
-    tell("hostname", &invocation.hostname());
-    tell("port", &invocation.port.unwrap_or(PORT).to_string());
-    for (keyword, default) in DEFAULTS {
-        match *keyword {
-            "requesttty" => tell(keyword, invocation.terminal.name()),
-            "sessiontype" => tell(keyword, invocation.session.name()),
-            "stdinnull" => tell(keyword, yes_no(invocation.no_input)),
-            "forkafterauthentication" => tell(keyword, yes_no(invocation.background)),
-            "loglevel" => tell(keyword, invocation.level.name()),
-            "clearallforwardings" | "exitonforwardfailure" if invocation.stdio_to.is_some() => {
-                tell(keyword, invocation.first(keyword).as_deref().unwrap_or("yes"));
-            }
-            "updatehostkeys" => tell(keyword, &invocation.update_of_host_keys()),
-            _ => tell(keyword, invocation.first(keyword).as_deref().unwrap_or(default)),
-        }
+    let mut listing = Listing::default();
+    listing.tell("host", &invocation.host);
+    listing.tell("user", invocation.user.as_deref().unwrap_or(user));
+    listing.tell("hostname", &invocation.hostname());
+    listing.tell("port", &invocation.port.unwrap_or(PORT).to_string());
+    for line in DEFAULTS.lines() {
+        let (keyword, default) = line.split_once(' ').unwrap_or((line, ""));
+        listing.tell(keyword, &invocation.determined(keyword, default));
     }
-    for keyword in OTHERS {
-        let value = match *keyword {
+    for keyword in OTHERS.split(' ') {
+        let value = match keyword {
             "controlpath" | "pkcs11provider" => invocation.chosen(keyword),
             _ => invocation.first(keyword),
         };
-        if let Some(value) = value {
-            tell(keyword, &value);
-        }
+        listing.tell_all(keyword, value);
     }
-    if let (Some(_), Some(command)) = (invocation.chosen("remotecommand"), &invocation.command) {
-        tell("remotecommand", &String::from_utf8_lossy(command));
+    if invocation.chosen("remotecommand").is_some() {
+        listing.tell_all("remotecommand", invocation.command.as_deref().map(String::from_utf8_lossy));
     }
     if let Some((keyword, value)) = invocation.proxy() {
-        tell(keyword, &value);
+        listing.tell(keyword, &value);
     }
     let files = invocation.all("identityfile");
-    let given = files.iter().map(String::as_str);
-    let default = IDENTITIES.into_iter().filter(|_| files.is_empty());
-    given.chain(default).for_each(|file| tell("identityfile", file));
-    invocation.all("certificatefile").iter().for_each(|file| tell("certificatefile", file));
-    invocation.send_environment.iter().for_each(|name| tell("sendenv", name));
-    for (name, value) in &invocation.environment {
-        tell("setenv", &format!("{name}={value}"));
+    if files.is_empty() {
+        listing.tell_all("identityfile", IDENTITIES.split(' '));
     }
-    tell("escapechar", &invocation.escape.map_or("none".into(), shown));
-    text
+    listing.tell_all("identityfile", files);
+    listing.tell_all("certificatefile", invocation.all("certificatefile"));
+    listing.tell_all("sendenv", &invocation.send_environment);
+    listing.tell_all("setenv", invocation.environment.iter().map(|(name, value)| format!("{name}={value}")));
+    listing.tell("escapechar", &invocation.escape.map_or("none".into(), shown));
+    listing.0
+}
+
+/// A line for each keyword.
+#[derive(Default)]
+struct Listing(String);
+
+impl Listing {
+    fn tell(&mut self, keyword: &str, value: &str) {
+        for part in [keyword, " ", value, "\n"] {
+            self.0.push_str(part);
+        }
+    }
+
+    fn tell_all(&mut self, keyword: &str, values: impl IntoIterator<Item: AsRef<str>>) {
+        values.into_iter().for_each(|value| self.tell(keyword, value.as_ref()));
+    }
 }
 
 impl Invocation {
@@ -184,6 +174,27 @@ impl Invocation {
         Ok(text)
     }
 
+    /// What is printed of a keyword, whether anything is said of it or not.
+    fn determined<'a>(&self, keyword: &str, default: &'a str) -> Cow<'a, str> {
+        let known = match keyword {
+            "requesttty" => self.terminal.name(),
+            "sessiontype" => self.session.name(),
+            "stdinnull" => yes_no(self.no_input),
+            "forkafterauthentication" => yes_no(self.background),
+            "loglevel" => self.level.name(),
+            _ => "",
+        };
+        if !known.is_empty() {
+            return known.into();
+        }
+        let default = match keyword {
+            "updatehostkeys" if !self.learns_host_keys() => "false",
+            "clearallforwardings" | "exitonforwardfailure" if self.stdio_to.is_some() => "yes",
+            _ => default,
+        };
+        self.first(keyword).map_or(default.into(), Cow::from)
+    }
+
     /// The value of a keyword that counts, as it is printed.
     fn first(&self, keyword: &str) -> Option<String> {
         self.all(keyword).into_iter().next()
@@ -204,11 +215,10 @@ impl Invocation {
         proxies.next().filter(|(_, value)| !value.eq_ignore_ascii_case("none"))
     }
 
-    /// ssh learns new keys only where it keeps all of them as usual.
-    fn update_of_host_keys(&self) -> String {
-        let is_usual = self.first("userknownhostsfile").is_none()
-            && self.first("verifyhostkeydns").is_none_or(|asks| asks == "false");
-        self.first("updatehostkeys").unwrap_or_else(|| is_usual.to_string())
+    /// ssh does, unless it is told to, only where it keeps all of them as usual.
+    fn learns_host_keys(&self) -> bool {
+        self.first("userknownhostsfile").is_none()
+            && self.first("verifyhostkeydns").is_none_or(|asks| asks == "false")
     }
 
     fn all(&self, keyword: &str) -> Vec<String> {
@@ -235,8 +245,8 @@ fn printed(line: &str, name: &str) -> Option<String> {
     Some(match (keyword.takes, lower.as_str()) {
         (Takes::Choice(FLAG), "yes" | "true") => "yes".into(),
         (Takes::Choice(FLAG), "no" | "false") => "no".into(),
-        (Takes::Choice(choices), "yes") if choices.contains(&"true") => "true".into(),
-        (Takes::Choice(choices), "no" | "off") if choices.contains(&"true") => "false".into(),
+        (Takes::Choice(choices), "yes") if choices.contains(" true ") => "true".into(),
+        (Takes::Choice(choices), "no" | "off") if choices.contains(" true ") => "false".into(),
         (Takes::Choice(_), _) => lower,
         (Takes::Time, _) => value::seconds(&value).map_or(value, |seconds| seconds.to_string()),
         _ => value,

@@ -51,7 +51,7 @@ impl<'a> Directive<'a> {
         let first = words.first().map_or("", String::as_str);
         match keyword.takes {
             Takes::Choice(choices) => {
-                let known = choices.iter().any(|choice| choice.eq_ignore_ascii_case(first));
+                let known = choices.split(' ').any(|choice| choice.eq_ignore_ascii_case(first));
                 known.then_some(()).ok_or_else(|| Line::Unsupported(first.to_owned()))?;
             }
             Takes::Number if first.is_empty() => return Err(Line::Number("missing")),

@@ -1,7 +1,7 @@
 //! What the options have said so far. Of a keyword the first value counts, but most flags count anyhow.
 
 use super::directive::{self, Directive, line};
-use super::invocation::{Control, Level, Parsed, Session, Terminal};
+use super::invocation::{Control, Invocation, Level, Parsed, Session, Terminal};
 use super::keyword::{self, Concern, Keyword, Takes};
 use super::refusal::{self, Refusal};
 use super::value;
@@ -19,24 +19,41 @@ pub(super) struct Given {
     pub(super) passes: bool,
 }
 
+/// Flags that set a keyword, to this or to their own value; whether it is for the ssh that connects.
+const KEYWORDS: &[(u8, &str, &str, bool)] = &[
+    (b'4', "AddressFamily", "inet", true),
+    (b'6', "AddressFamily", "inet6", true),
+    (b'A', "ForwardAgent", "yes", true),
+    (b'a', "ForwardAgent", "no", true),
+    (b'B', "BindInterface", "", true),
+    (b'b', "BindAddress", "", true),
+    (b'C', "Compression", "yes", true),
+    (b'c', "Ciphers", "", true),
+    (b'g', "GatewayPorts", "yes", false),
+    (b'I', "PKCS11Provider", "", true),
+    (b'K', "GSSAPIAuthentication", "yes", true),
+    (b'K', "GSSAPIDelegateCredentials", "yes", true),
+    (b'k', "GSSAPIDelegateCredentials", "no", true),
+    (b'm', "MACs", "", true),
+    (b'S', "ControlPath", "", false),
+    (b'X', "ForwardX11", "yes", false),
+    (b'x', "ForwardX11", "no", false),
+    (b'Y', "ForwardX11", "yes", false),
+    (b'Y', "ForwardX11Trusted", "yes", false),
+];
+
 #[derive(Debug, Default)]
 pub(super) struct Draft {
-    pub(super) user: Option<String>,
-    pub(super) port: Option<u16>,
+    /// What is as it will be: the rest is known at the end.
+    pub(super) made: Invocation,
     pub(super) given: Vec<Given>,
-    pub(super) identities: Vec<String>,
-    pub(super) config: Option<PathBuf>,
     pub(super) terminal: Option<Terminal>,
     pub(super) session: Option<Session>,
     pub(super) no_input: Option<bool>,
     pub(super) background: Option<bool>,
     pub(super) level: Option<Level>,
     is_verbose: bool,
-    pub(super) log_file: Option<PathBuf>,
     pub(super) to_syslog: bool,
-    pub(super) stdio_to: Option<(String, u16)>,
-    environment: Option<Vec<(String, String)>>,
-    pub(super) send_environment: Vec<String>,
     pub(super) escape: Option<Option<u8>>,
     pub(super) remote_command: Option<String>,
     pub(super) control: Option<Control>,
@@ -59,56 +76,50 @@ impl Draft {
     ///
     /// For what OpenSSH refuses too.
     pub(super) fn flag(&mut self, letter: u8, value: &[u8]) -> Result<Option<Parsed>, Refusal> {
-        let text = || std::str::from_utf8(value).map_err(|_| refusal::NOT_TEXT);
         let path = || PathBuf::from(OsStr::from_bytes(value));
         match letter {
-            b'1' => return Err(refusal::PROTOCOL_ONE),
-            b'4' => self.set("AddressFamily", "inet", true),
-            b'6' => self.set("AddressFamily", "inet6", true),
-            b'A' => self.set("ForwardAgent", "yes", true),
-            b'a' => self.set("ForwardAgent", "no", true),
-            b'B' => self.set("BindInterface", text()?, true),
-            b'b' => self.set("BindAddress", text()?, true),
-            b'C' => self.set("Compression", "yes", true),
-            b'c' => self.set("Ciphers", text()?, true),
-            b'D' | b'L' | b'R' => self.forwarding(format!("-{}", char::from(letter))),
-            b'E' => self.log_file = Some(path()),
-            b'e' => {
-                let escape = value::escape(text()?);
-                self.escape = Some(escape.ok_or_else(|| Refusal::Escape(text().unwrap_or("").to_owned()))?);
+            b'E' => self.made.log_file = Some(path()),
+            b'F' => self.made.config = Some(path()),
+            _ => {
+                let text = std::str::from_utf8(value).map_err(|_| refusal::NOT_TEXT)?;
+                return self.flag_with_text(letter, text);
             }
-            b'F' => self.config = Some(path()),
+        }
+        Ok(None)
+    }
+
+    fn flag_with_text(&mut self, letter: u8, text: &str) -> Result<Option<Parsed>, Refusal> {
+        for (_, keyword, value, passes) in KEYWORDS.iter().filter(|(flag, ..)| *flag == letter) {
+            self.set(keyword, if value.is_empty() { text } else { value }, *passes);
+        }
+        match letter {
+            b'1' => return Err(refusal::PROTOCOL_ONE),
+            b'D' | b'L' | b'R' => self.forwarding(format!("-{}", char::from(letter))),
+            b'e' => {
+                self.escape = Some(value::escape(text).ok_or_else(|| Refusal::Escape(text.to_owned()))?);
+            }
             b'f' => (self.background, self.no_input) = (Some(true), Some(true)),
             b'G' => self.shows_configuration = true,
-            b'g' => self.set("GatewayPorts", "yes", false),
-            b'I' => self.set("PKCS11Provider", text()?, true),
             b'i' => {
-                self.identities.push(text()?.to_owned());
-                self.add("identityfile", line("IdentityFile", text()?), true);
+                self.made.identities.push(text.to_owned());
+                self.add("identityfile", line("IdentityFile", text), true);
             }
-            b'J' => self.jump(text()?)?,
-            b'K' => {
-                self.set("GSSAPIAuthentication", "yes", true);
-                self.set("GSSAPIDelegateCredentials", "yes", true);
-            }
-            b'k' => self.set("GSSAPIDelegateCredentials", "no", true),
-            b'l' => drop(self.user.get_or_insert(text()?.to_owned())),
+            b'J' => self.jump(text)?,
+            b'l' => drop(self.made.user.get_or_insert_with(|| text.to_owned())),
             b'M' => {
                 let again = self.given.iter().any(|given| given.line == "ControlMaster=yes");
                 self.set("ControlMaster", if again { "ask" } else { "yes" }, false);
             }
-            b'm' => self.set("MACs", text()?, true),
             b'N' => self.nothing()?,
             b'n' => self.no_input = Some(true),
-            b'O' => self.control(text()?)?,
-            b'o' => self.directive(text()?)?,
-            b'P' => self.add("tag", line("Tag", text()?), true),
-            b'p' if self.port.is_none() => {
-                self.port = Some(value::port(text()?).ok_or_else(|| bad_port(value))?);
+            b'O' => self.control(text)?,
+            b'o' => self.directive(text)?,
+            b'P' => self.add("tag", line("Tag", text), true),
+            b'p' if self.made.port.is_none() => {
+                self.made.port = Some(value::port(text).ok_or_else(|| Refusal::Port(text.to_owned()))?);
             }
-            b'Q' => return Ok(Some(Parsed::Query(text()?.to_owned()))),
+            b'Q' => return Ok(Some(Parsed::Query(text.to_owned()))),
             b'q' => self.level = Some(Level::Quiet),
-            b'S' => self.set("ControlPath", text()?, false),
             b's' if self.session.is_some_and(|session| session != Session::Subsystem) => {
                 return Err(refusal::SUBSYSTEM_AND_SESSION);
             }
@@ -118,27 +129,21 @@ impl Draft {
             b't' => self.terminal = Some(Terminal::Wanted),
             b'V' => return Ok(Some(Parsed::Version)),
             b'v' => self.louder(),
-            b'W' => self.stdio(text()?)?,
+            b'W' => self.stdio(text)?,
             b'w' => {
                 self.tunnel.get_or_insert(true);
-                self.add("tunneldevice", line("TunnelDevice", text()?), false);
-            }
-            b'X' => self.set("ForwardX11", "yes", false),
-            b'x' => self.set("ForwardX11", "no", false),
-            b'Y' => {
-                self.set("ForwardX11", "yes", false);
-                self.set("ForwardX11Trusted", "yes", false);
+                self.add("tunneldevice", line("TunnelDevice", text), false);
             }
             b'y' => self.to_syslog = true,
-            // `-2`, and a port after the first.
+            // One of the keywords above, `-2`, and a port after the first.
             _ => {}
         }
         Ok(None)
     }
 
     /// What has been asked for that we cannot do.
-    pub(super) fn impossible(&self) -> Option<Refusal> {
-        let forwards = !self.no_forwards.unwrap_or(self.stdio_to.is_some());
+    pub(super) fn impossible(&self, made: &Invocation) -> Option<Refusal> {
+        let forwards = !self.no_forwards.unwrap_or(made.stdio_to.is_some());
         let tunnel = || (self.tunnel == Some(true)).then(|| "-w".to_owned());
         let what = forwards.then(|| self.forwards.clone().or_else(tunnel)).flatten();
         if let Some(what) = what {
@@ -146,10 +151,6 @@ impl Draft {
         }
         let local = self.permits_local_command == Some(true) && self.local_command == Some(true);
         local.then(|| Refusal::Impossible("LocalCommand".into()))
-    }
-
-    pub(super) fn environment(&mut self) -> Vec<(String, String)> {
-        self.environment.take().unwrap_or_default()
     }
 
     /// A flag that counts whatever has been said of its keyword.
@@ -198,7 +199,7 @@ impl Draft {
     }
 
     fn control(&mut self, command: &str) -> Result<(), Refusal> {
-        if self.stdio_to.is_some() {
+        if self.made.stdio_to.is_some() {
             return Err(refusal::CONTROL_AND_STDIO);
         }
         if self.control.is_some() {
@@ -215,14 +216,14 @@ impl Draft {
     }
 
     fn stdio(&mut self, place: &str) -> Result<(), Refusal> {
-        if self.stdio_to.is_some() {
+        if self.made.stdio_to.is_some() {
             return Err(refusal::SECOND_STDIO);
         }
         if self.control.is_some() {
             return Err(refusal::STDIO_AND_CONTROL);
         }
         let to = value::host_and_port(place).ok_or_else(|| Refusal::StdioForward(place.to_owned()))?;
-        self.stdio_to = Some(to);
+        self.made.stdio_to = Some(to);
         (self.session, self.terminal) = (Some(Session::Nothing), Some(Terminal::Never));
         Ok(())
     }
@@ -254,8 +255,8 @@ impl Draft {
         let word = words.first().map(|word| word.to_ascii_lowercase()).unwrap_or_default();
         let is_yes = matches!(word.as_str(), "yes" | "true");
         match keyword.name {
-            "user" => drop(self.user.get_or_insert_with(|| words.concat())),
-            "port" => self.port = self.port.or_else(|| value::port(&word)),
+            "user" => drop(self.made.user.get_or_insert_with(|| words.concat())),
+            "port" => self.made.port = self.made.port.or_else(|| value::port(&word)),
             "requesttty" => drop(self.terminal.get_or_insert(Terminal::of(&word))),
             "sessiontype" => drop(self.session.get_or_insert(Session::of(&word))),
             "stdinnull" => drop(self.no_input.get_or_insert(is_yes)),
@@ -280,7 +281,8 @@ impl Draft {
             }
             "escapechar" => self.escape = self.escape.or_else(|| value::escape(&words.concat())),
             "loglevel" => self.level = self.level.or_else(|| Level::of(&word)),
-            "setenv" => drop(self.environment.get_or_insert_with(|| variables(words))),
+            "setenv" if self.made.environment.is_empty() => self.made.environment = variables(words),
+            "setenv" => {}
             "sendenv" => words.iter().for_each(|word| self.send(word)),
             "ignoreunknown" => {
                 self.ignored_unknown.get_or_insert_with(|| words.concat());
@@ -303,8 +305,8 @@ impl Draft {
 
     fn send(&mut self, pattern: &str) {
         match pattern.strip_prefix('-') {
-            Some(gone) => self.send_environment.retain(|name| !wildcard::matches(gone, name)),
-            None => self.send_environment.push(pattern.to_owned()),
+            Some(gone) => self.made.send_environment.retain(|name| !wildcard::matches(gone, name)),
+            None => self.made.send_environment.push(pattern.to_owned()),
         }
     }
 }
@@ -318,8 +320,4 @@ fn variables(words: &[String]) -> Vec<(String, String)> {
         }
     }
     variables
-}
-
-fn bad_port(value: &[u8]) -> Refusal {
-    Refusal::Port(String::from_utf8_lossy(value).into_owned())
 }

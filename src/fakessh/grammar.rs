@@ -48,82 +48,72 @@ impl Draft {
     fn destination(&mut self, word: &[u8]) -> Result<String, Refusal> {
         let text = std::str::from_utf8(word).map_err(|_| refusal::HOST)?;
         let place = value::uri(text).unwrap_or_else(|| value::destination(text))?;
-        self.user = self.user.take().or(place.user);
-        self.port = self.port.or(place.port);
+        self.made.user = self.made.user.take().or(place.user);
+        self.made.port = self.made.port.or(place.port);
         Ok(place.host)
     }
 
-    fn finish(self, host: String, words: &[&[u8]]) -> Result<Parsed, Refusal> {
-        if self.user.as_deref().is_some_and(|user| !value::is_user(user)) {
+    fn finish(mut self, host: String, words: &[&[u8]]) -> Result<Parsed, Refusal> {
+        if self.made.user.as_deref().is_some_and(|user| !value::is_user(user)) {
             return Err(refusal::USER);
         }
-        if !value::is_host(&host) {
+        // A host that is passed on as a word must not be read as more: OpenSSH would take `me@ssh://h`.
+        if !value::is_host(&host) || host.starts_with("ssh://") {
             return Err(refusal::HOST);
         }
         if words.is_empty() && self.session == Some(Session::Subsystem) {
             return Err(Refusal::NoSubsystem);
         }
-        if self.to_syslog && self.log_file.is_some() {
+        if self.to_syslog && self.made.log_file.is_some() {
             return Err(refusal::TWO_LOGS);
         }
-        let level = self.level.unwrap_or_default();
-        let said = |refusal: Refusal| if level == Level::Quiet { Refusal::Quiet } else { refusal };
-        let (shows, control) = (self.shows_configuration, self.control);
-        let impossible = self.impossible();
-        let invocation = self.invocation(host, words).map_err(said)?;
-        if shows {
-            return Ok(Parsed::Configuration(Box::new(invocation)));
+        let invocation = self.invocation(host, words).map_err(|refusal| match self.level {
+            Some(Level::Quiet) => Refusal::Quiet,
+            _ => refusal,
+        })?;
+        if self.shows_configuration {
+            return Ok(Parsed::Configuration(invocation));
         }
         if invocation.host.is_empty() {
             return Err(refusal::NO_HOST);
         }
-        match (impossible, control) {
-            (_, Some(control)) => Ok(Parsed::Control(control, Box::new(invocation))),
-            (Some(impossible), None) => Err(impossible),
-            (None, None) => Ok(Parsed::Run(Box::new(invocation))),
+        if let Some(control) = self.control {
+            return Ok(Parsed::Control(control, invocation));
+        }
+        match self.impossible(&invocation) {
+            Some(impossible) => Err(impossible),
+            None => Ok(Parsed::Run(invocation)),
         }
     }
 
-    fn invocation(mut self, host: String, words: &[&[u8]]) -> Result<Invocation, Refusal> {
+    fn invocation(&mut self, host: String, words: &[&[u8]]) -> Result<Box<Invocation>, Refusal> {
+        let mut made = Box::new(std::mem::take(&mut self.made));
+        made.host = host;
+        for given in self.given.drain(..) {
+            let lines = if given.passes { &mut made.options } else { &mut made.accepted };
+            lines.push(given.line);
+        }
+        if self.to_syslog {
+            made.accepted.push("-y".to_owned());
+        }
+        made.terminal = self.terminal.unwrap_or_default();
+        made.session = self.session.unwrap_or_default();
+        made.no_input = self.no_input.unwrap_or_default();
+        made.background = self.background.unwrap_or_default();
+        made.level = self.level.unwrap_or_default();
+        made.escape = self.escape.unwrap_or(Some(b'~'));
         // Words that are all empty are no command.
-        let typed = Some(words.join(&b' ')).filter(|command| !command.is_empty());
-        let remote = self.remote_command.take().filter(|command| !command.eq_ignore_ascii_case("none"));
-        let session = self.session.unwrap_or_default();
-        let background = self.background.unwrap_or_default();
-        if typed.is_some() && remote.is_some() {
-            return Err(refusal::TWO_COMMANDS);
+        made.command = Some(words.join(&b' ')).filter(|command| !command.is_empty());
+        let remote = self.remote_command.as_deref().filter(|command| !command.eq_ignore_ascii_case("none"));
+        match (remote, &made.command) {
+            (Some(_), Some(_)) => return Err(refusal::TWO_COMMANDS),
+            (Some(remote), None) => made.command = Some(made.expanded(remote)?.into_bytes()),
+            (None, None) if made.background && made.session != Session::Nothing => {
+                return Err(refusal::NO_COMMAND);
+            }
+            (None, _) => {}
         }
-        if background && typed.is_none() && remote.is_none() && session != Session::Nothing {
-            return Err(refusal::NO_COMMAND);
-        }
-        let environment = self.environment();
-        let (passed, kept): (Vec<_>, Vec<_>) = self.given.into_iter().partition(|given| given.passes);
-        let mut accepted: Vec<String> = kept.into_iter().map(|given| given.line).collect();
-        accepted.extend(self.to_syslog.then(|| "-y".to_owned()));
-        let mut invocation = Invocation {
-            host,
-            user: self.user,
-            port: self.port,
-            options: passed.into_iter().map(|given| given.line).collect(),
-            identities: self.identities,
-            config: self.config,
-            terminal: self.terminal.unwrap_or_default(),
-            session,
-            no_input: self.no_input.unwrap_or_default(),
-            background,
-            level: self.level.unwrap_or_default(),
-            log_file: self.log_file,
-            stdio_to: self.stdio_to,
-            environment,
-            send_environment: self.send_environment,
-            escape: self.escape.unwrap_or(Some(b'~')),
-            command: typed,
-            accepted,
-        };
-        if let Some(remote) = remote {
-            invocation.command = Some(invocation.expanded(&remote)?.into_bytes());
-        }
-        Ok(invocation)
+        Ok(made)
     }
 }
 

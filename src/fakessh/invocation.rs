@@ -68,7 +68,7 @@ pub enum Level {
 }
 
 /// One command line. What no option says has ssh's default, whatever a configuration says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
     pub host: String,
     pub user: Option<String>,

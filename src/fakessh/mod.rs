@@ -1,4 +1,4 @@
-//! ssh(1) as programs that call ssh write it: its command line, read without I/O, and the client that does what it says.
+//! ssh(1)'s command line, as programs that call ssh write it: no I/O, no environment, no clock.
 //!
 //! [`grammar`] reads it in the order and manner of OpenSSH's own `main`; [`configuration`] is what
 //! `ssh -G` prints of it. What OpenSSH would refuse is refused in its words, with its status.
@@ -11,8 +11,9 @@ pub mod grammar;
 mod invocation;
 mod keyword;
 mod refusal;
-pub mod standin;
 mod value;
+mod wanted;
 
 pub use invocation::{Control, Invocation, Level, Parsed, Session, Terminal};
 pub use refusal::Refusal;
+pub use wanted::wanted;

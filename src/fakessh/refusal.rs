@@ -90,48 +90,61 @@ impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage => write!(f, "{USAGE}"),
-            Self::UnknownFlag(flag) => write!(f, "unknown option -- {}\n{USAGE}", flag.escape_ascii()),
-            Self::NoValue(flag) => write!(f, "option requires an argument -- {}\n{USAGE}", char::from(*flag)),
-            Self::NoSubsystem => write!(f, "You must specify a subsystem to invoke.\n{USAGE}"),
-            Self::Port(port) => writeln!(f, "Bad port '{port}'"),
-            Self::Escape(key) => writeln!(f, "Bad escape character '{key}'."),
-            Self::StdioForward(place) => writeln!(f, "Bad stdio forwarding specification '{place}'"),
-            Self::Said(text) => writeln!(f, "{text}"),
+        let mut letter = [0; 4];
+        let flag = match self {
+            Self::UnknownFlag(flag) | Self::NoValue(flag) => &*char::from(*flag).encode_utf8(&mut letter),
+            _ => "",
+        };
+        let (before, named, after) = match self {
+            Self::Usage => ("", "", ""),
+            Self::UnknownFlag(_) => ("unknown option -- ", flag, "\n"),
+            Self::NoValue(_) => ("option requires an argument -- ", flag, "\n"),
+            Self::NoSubsystem => ("You must specify a subsystem to invoke.\n", "", ""),
+            Self::Port(port) => ("Bad port '", port.as_str(), "'\n"),
+            Self::Escape(key) => ("Bad escape character '", key.as_str(), "'.\n"),
+            Self::StdioForward(place) => ("Bad stdio forwarding specification '", place.as_str(), "'\n"),
+            Self::Said(text) => ("", *text, "\n"),
             Self::UnknownKeyword(word) => {
-                writeln!(f, "command-line: line 0: Bad configuration option: {word}")
+                ("command-line: line 0: Bad configuration option: ", word.as_str(), "\n")
             }
-            Self::OnlyInFiles(word) => writeln!(f, "{word} directive not supported as a command-line option"),
-            Self::Line(line) => writeln!(f, "command-line line 0: {line}"),
+            Self::OnlyInFiles(word) => ("", *word, " directive not supported as a command-line option\n"),
+            Self::Line(line) => {
+                f.write_str("command-line line 0: ")?;
+                line.parts()
+            }
             Self::Impossible(what) => {
-                writeln!(f, "{what} is nothing that hopvine ssh can do: leave it out, or use ssh itself")
+                ("", what.as_str(), " is nothing that hopvine ssh can do: leave it out, or use ssh itself\n")
             }
-            Self::Quiet => Ok(()),
-        }
+            Self::Quiet => ("", "", ""),
+        };
+        let is_told =
+            matches!(self, Self::Usage | Self::UnknownFlag(_) | Self::NoValue(_) | Self::NoSubsystem);
+        let usage = if is_told { USAGE } else { "" };
+        [before, named, after, usage].into_iter().try_for_each(|part| f.write_str(part))
     }
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Line {
+    /// What is said before, of and after what it is about.
+    fn parts(&self) -> (&str, &str, &str) {
         match self {
-            Self::NoArgument(keyword) => write!(f, "no argument after keyword \"{keyword}\""),
-            Self::Quotes => write!(f, "invalid quotes"),
-            Self::Missing => write!(f, "Missing argument."),
-            Self::NoTime => write!(f, "missing time value."),
-            Self::Time => write!(f, "invalid time value."),
-            Self::Number(wrong) => write!(f, "integer value {wrong}."),
-            Self::Unsupported(value) => write!(f, "unsupported option \"{value}\"."),
-            Self::Port(port) => write!(f, "Bad port '{port}'."),
-            Self::Escape => write!(f, "Bad escape character."),
-            Self::LogLevel(level) => write!(f, "unsupported log level '{level}'"),
-            Self::Jump(hosts) => write!(f, "Invalid ProxyJump \"{hosts}\""),
-            Self::EmptyArgument(keyword) => write!(f, "keyword {keyword} empty argument"),
-            Self::NoneAlone(keyword) => write!(f, "keyword {keyword} \"none\" argument must appear alone."),
-            Self::NoneGiven(keyword) => write!(f, "no {keyword} specified"),
-            Self::EnvironmentName => write!(f, "Invalid environment name."),
-            Self::SetEnv => write!(f, "Invalid SetEnv."),
-            Self::Extra(keyword) => write!(f, "keyword {keyword} extra arguments at end of line"),
+            Self::NoArgument(keyword) => ("no argument after keyword \"", keyword, "\"\n"),
+            Self::Quotes => ("invalid quotes\n", "", ""),
+            Self::Missing => ("Missing argument.\n", "", ""),
+            Self::NoTime => ("missing time value.\n", "", ""),
+            Self::Time => ("invalid time value.\n", "", ""),
+            Self::Number(wrong) => ("integer value ", wrong, ".\n"),
+            Self::Unsupported(value) => ("unsupported option \"", value, "\".\n"),
+            Self::Port(port) => ("Bad port '", port, "'.\n"),
+            Self::Escape => ("Bad escape character.\n", "", ""),
+            Self::LogLevel(level) => ("unsupported log level '", level, "'\n"),
+            Self::Jump(hosts) => ("Invalid ProxyJump \"", hosts, "\"\n"),
+            Self::EmptyArgument(keyword) => ("keyword ", keyword, " empty argument\n"),
+            Self::NoneAlone(keyword) => ("keyword ", keyword, " \"none\" argument must appear alone.\n"),
+            Self::NoneGiven(keyword) => ("no ", keyword, " specified\n"),
+            Self::EnvironmentName => ("Invalid environment name.\n", "", ""),
+            Self::SetEnv => ("Invalid SetEnv.\n", "", ""),
+            Self::Extra(keyword) => ("keyword ", keyword, " extra arguments at end of line\n"),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Feed, Fetch, Put, Request};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
+use crate::session::crossing::{Called, called};
 use crate::sys::clock;
 use crate::transfers::{Plan, Transfers};
 use std::collections::HashMap;
@@ -32,6 +33,13 @@ impl Session {
         let Ok((context, host)) = self.context_of(number) else {
             return self.refuse_join(key, "the tunnel that it was given is closed");
         };
+        match called(order) {
+            Some(Called::Run { run, .. }) => {
+                return self.crossings.begin(&mut self.controller, key, context, run);
+            }
+            Some(Called::Answered(told)) => return self.controller.joined(key, told),
+            None => {}
+        }
         let bytes = |name| order.get(name).and_then(|id| order.bytes(id));
         let puts = order.get("put").is_some_and(|id| order.is_true(id));
         let Some(path) = bytes("from") else {

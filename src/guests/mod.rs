@@ -18,6 +18,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::{MessageError, NONCE_BYTES, ToController, ToGuest, greeting};
 use crate::proto::stream::{StreamEvent, StreamKey, Streams};
 use crate::proto::value::{Node, Value};
+use crate::session::crossing::{Crossings, News};
 use crate::sys::clock;
 use crate::sys::poll::Interest;
 use crate::sys::random;
@@ -37,6 +38,8 @@ const GUEST: ContextId = ContextId(1);
 const GUEST_KEY: usize = 0;
 /// What contexts get for an orderly end.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// Each child takes some milliseconds to be started.
 const STARTS_AT_ONCE: usize = 16;
 /// What waits for the guest's credit is not added to beyond this.
@@ -79,6 +82,7 @@ struct Session {
     streams: Streams,
     watched: Interest,
     desk: Desk,
+    crossings: Crossings,
     starts: usize,
     /// When it ends, whatever still runs.
     ending: Option<Instant>,
@@ -104,6 +108,7 @@ pub fn serve(socket: OwnedFd, settings: Settings, mut mux: Mux, verbose: bool) -
         streams: Streams::new(ContextId::CONTROLLER),
         watched,
         desk: Desk { verbose, ..Desk::default() },
+        crossings: Crossings::default(),
         starts: STARTS_AT_ONCE,
         ending: None,
     };
@@ -272,6 +277,10 @@ impl Session {
             worked = true;
             self.join(asker, &order);
         }
+        while let Some(asker) = self.controller.poll_unjoin() {
+            worked = true;
+            self.crossings.cancel(&mut self.controller, asker);
+        }
         for note in self.controller.take_notes() {
             self.tell_note(&note);
         }
@@ -279,6 +288,9 @@ impl Session {
     }
 
     fn report(&mut self, report: Report) {
+        if self.crossings.handle(&mut self.controller, &report) != News::Another {
+            return;
+        }
         let operation = report.operation();
         if self.desk.asked.contains_key(&operation) {
             self.pass_up(operation, report);
@@ -320,6 +332,7 @@ impl Session {
             operations.into_iter().for_each(|operation| self.controller.cancel(operation, clock::now()));
             self.desk.moving.iter_mut().for_each(|moving| moving.stop(&mut self.controller));
             self.controller.close_all();
+            self.controller.give_up_by(clock::now() + LAST_CHANCE);
         }
     }
 }

@@ -167,7 +167,7 @@ mod tests {
             let read = FromAgent::decode(&bytes).is_ok();
             prop_assert_eq!(format!("{:?}", FromAgent::take(bytes.clone())), format!("{:?}", FromAgent::decode(&bytes)));
             prop_assert!(!read || (17..=36).contains(&bytes[0]) || matches!(bytes[0], 39 | 40));
-            prop_assert!(ToAgent::decode(&bytes).is_err() || matches!(bytes[0], 1..=24 | 37 | 38));
+            prop_assert!(ToAgent::decode(&bytes).is_err() || matches!(bytes[0], 1..=24 | 37 | 38 | 41 | 43));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);
@@ -194,6 +194,20 @@ mod tests {
         let mut long = call(Own::Nothing).encode();
         long[1] = 0xff;
         assert_eq!(ToAgent::decode(&long), Err(MessageError::BadRecord));
+    }
+
+    #[test]
+    fn a_new_size_and_a_connection_are_read_as_they_were_written() {
+        let resize = ToAgent::Resize { rows: 0x0102, columns: 0xfffe };
+        assert_eq!(resize.encode(), b"\x29\x01\x02\xff\xfe");
+        for cut in [&b"\x29\x01\x02\xff"[..], b"\x29\x01\x02\xff\xfe\0", b"\x29"] {
+            assert_eq!(ToAgent::decode(cut), Err(MessageError::BadRecord));
+        }
+        let dial = ToAgent::Dial(Builder::default().none());
+        assert_eq!(dial.encode()[0], 43);
+        for message in [resize, dial] {
+            assert_eq!(ToAgent::decode(&message.encode()), Ok(message));
+        }
     }
 
     #[test]

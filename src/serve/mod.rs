@@ -215,7 +215,7 @@ impl Running {
 
     /// Takes the connection that has been made.
     fn connect(&mut self, mux: &mut Mux, streams: &mut Streams) {
-        let What::Dialing(dialing, name) = &self.what else { return };
+        let What::Dialing(dialing, name) = &mut self.what else { return };
         let made = match dialing.poll_outcome() {
             Some(made) => {
                 made.and_then(|made| Ok([made.try_clone().map_err(|error| error.to_string())?, made]))

@@ -13,6 +13,8 @@ use std::time::Duration;
 const READ_BYTES: usize = 64 * 1024;
 /// How long the other end may take to go.
 const LAST_WAIT: Duration = Duration::from_secs(3);
+/// How long it may take to answer a greeting.
+const GREETING: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct Caller {
@@ -23,11 +25,14 @@ pub struct Caller {
 /// Why there is nobody to ask.
 #[derive(Debug)]
 pub enum Silence {
-    /// Another version runs, as this process.
+    /// Another version runs, as this process, and understands nothing else.
     Version {
         build: String,
         pid: u32,
+        caller: Caller,
     },
+    /// It has ended, or is about to.
+    Gone,
     Failed(io::Error),
 }
 
@@ -51,11 +56,27 @@ impl Caller {
     /// When that is another version, or has gone.
     pub fn greet(stream: UnixStream) -> Result<Self, Silence> {
         let mut caller = Self { stream, heard: Vec::new() };
-        caller.say(&ToSession::Hello { build: payload::build() }, &[])?;
-        match caller.hear()? {
+        // A process that is stopped is waited for by nobody.
+        caller.stream.set_read_timeout(Some(GREETING))?;
+        caller.stream.set_write_timeout(Some(GREETING))?;
+        let ended = |error: &io::Error| {
+            matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+        };
+        match caller.say(&ToSession::Hello { build: payload::build() }, &[]) {
+            Err(error) if ended(&error) => return Err(Silence::Gone),
+            said => said?,
+        }
+        let heard = caller.hear().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+            _ => error,
+        });
+        caller.stream.set_read_timeout(None)?;
+        caller.stream.set_write_timeout(None)?;
+        match heard? {
             Some(FromSession::Hello { build, .. }) if build == payload::build() => Ok(caller),
-            Some(FromSession::Hello { build, pid }) => Err(Silence::Version { build, pid }),
-            Some(_) | None => Err(Silence::Failed(io::ErrorKind::UnexpectedEof.into())),
+            Some(FromSession::Hello { build, pid }) => Err(Silence::Version { build, pid, caller }),
+            Some(_) => Err(Silence::Failed(io::ErrorKind::InvalidData.into())),
+            None => Err(Silence::Gone),
         }
     }
 
@@ -66,7 +87,10 @@ impl Caller {
     /// As [`Self::greet`], and where the socket is another user's.
     pub fn find(path: &Path) -> Result<Option<Self>, Silence> {
         match rendezvous::connect(path) {
-            Ok(stream) => Self::greet(stream).map(Some),
+            Ok(stream) => match Self::greet(stream) {
+                Err(Silence::Gone) => Ok(None),
+                greeted => greeted.map(Some),
+            },
             Err(error)
                 if matches!(
                     error.kind(),
@@ -138,8 +162,13 @@ impl Caller {
     }
 
     /// Says that nothing more will be asked, and waits until the other end has gone.
-    pub fn part(mut self) {
+    pub fn part(self) {
         self.stream.shutdown(Shutdown::Write).ok();
+        self.wait();
+    }
+
+    /// Waits until the other end has gone, for a while.
+    pub fn wait(mut self) {
         self.stream.set_read_timeout(Some(LAST_WAIT)).ok();
         while self.read().unwrap_or_default() {}
     }

@@ -1,5 +1,6 @@
 //! One client of a session: what it says, bit by bit, and what it is told.
 
+use super::held::Use;
 use super::{Numbers, READABLE, Session};
 use crate::controller::operation::OperationId;
 use crate::mux::Mux;
@@ -9,7 +10,7 @@ use crate::sys::clock;
 use crate::sys::fd::{self, Write};
 use crate::sys::poll::Interest;
 use crate::sys::rendezvous;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,6 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 const READ_BYTES: usize = 64 * 1024;
+/// How the name of such a folder begins.
+pub const ROOM: &str = "fakessh-";
 /// A client that does not read is let go.
 const MAX_UNTOLD_BYTES: usize = 16 << 20;
 /// Descriptors that no message has asked for.
@@ -39,17 +42,28 @@ pub(super) struct Client {
     gone: bool,
     /// What it has asked to be run.
     pub(super) job: Option<OperationId>,
+    /// What has been lent for it.
+    pub(super) lent: Option<OperationId>,
     /// Ways that it waits for.
-    pub(super) opening: BTreeSet<String>,
+    pub(super) opening: Vec<String>,
     /// Whether questions can be shown to its user.
     pub(super) asks: bool,
     /// The way that it uses until it goes, and whether it knows that this runs.
-    pub(super) uses: Option<String>,
+    pub(super) uses: Option<Use>,
+    /// The client whose socket it has come by.
+    pub(super) owner: Option<ClientId>,
+    /// What else it has asked to be kept, or was used by those for whom it is that: they stay open for the next.
+    pub(super) keeps: Vec<Use>,
     started: bool,
 }
 
 impl Client {
-    pub(super) fn new(stream: UnixStream, rule: Option<Rule>, number: usize) -> Self {
+    pub(super) fn new(
+        stream: UnixStream,
+        rule: Option<Rule>,
+        owner: Option<ClientId>,
+        number: usize,
+    ) -> Self {
         Self {
             stream,
             rule,
@@ -61,9 +75,12 @@ impl Client {
             greeted: false,
             gone: false,
             job: None,
-            opening: BTreeSet::new(),
+            lent: None,
+            opening: Vec::new(),
             asks: false,
             uses: None,
+            owner,
+            keeps: Vec::new(),
             started: false,
         }
     }
@@ -77,6 +94,11 @@ impl Client {
 
     pub(super) fn has_told(&self) -> bool {
         self.gone || self.untold.is_empty()
+    }
+
+    /// Whether it has said that it is one of ours.
+    pub(super) fn has_greeted(&self) -> bool {
+        self.greeted
     }
 
     /// Whether it waits for a way to be opened.
@@ -167,6 +189,7 @@ impl Session {
         while let Some(message) = self.clients.get_mut(&id).and_then(Client::next) {
             self.do_for(id, message)?;
         }
+        self.visited |= self.clients.get(&id).is_some_and(Client::has_greeted);
         Ok(())
     }
 
@@ -174,14 +197,16 @@ impl Session {
         let Some(client) = self.clients.get_mut(&id) else { return Ok(()) };
         // A socket that is for one thing is for nothing else.
         let allowed = client.rule.is_none()
-            || matches!(message, ToSession::Exec(_) | ToSession::Resize { .. } | ToSession::Answer(_));
+            || matches!(message, ToSession::Exec(_) | ToSession::Resize { .. } | ToSession::Answer { .. });
         match message {
             _ if !allowed => client.gone = true,
             ToSession::Hello { .. } => client.gone = true,
             ToSession::Open { paths, terms } => self.open(id, &paths, &terms)?,
             ToSession::Exec(exec) => self.exec(id, *exec)?,
+            ToSession::Lend(lend) => self.lend(id, *lend)?,
             ToSession::Resize { rows, columns } => self.resize(id, rows, columns),
-            ToSession::Answer(answer) => self.answered(id, answer),
+            ToSession::Answer { number, answer } => self.answered(id, number, answer),
+            ToSession::Keep(paths) => self.keep(id, &paths),
             ToSession::Held => {
                 let held = FromSession::Held(self.ways.open(&self.controller));
                 client.tell(&held);
@@ -216,23 +241,27 @@ impl Session {
         for client in self.clients.values_mut() {
             client.flush(&mut self.mux)?;
         }
-        let gone = self.clients.iter().filter(|(_, client)| client.gone).map(|(id, _)| *id);
-        for id in gone.collect::<Vec<_>>() {
+        // With one, others may go.
+        while let Some(id) = self.clients.iter().find(|(_, client)| client.gone).map(|(id, _)| *id) {
             self.part_with(id);
         }
         Ok(())
     }
 
     /// What a client has asked for ends with it.
-    fn part_with(&mut self, id: ClientId) {
+    pub(super) fn part_with(&mut self, id: ClientId) {
         let Some(client) = self.clients.remove(&id) else { return };
         self.mux.ignore(&client.stream);
         self.numbers.watched.remove(&client.number);
         if let Some(operation) = client.job {
             self.cancel(operation);
         }
-        for way in client.opening.iter().chain(&client.uses) {
-            self.done_with(way);
+        if let Some(operation) = client.lent {
+            self.take_back(operation);
+        }
+        self.stop_waiting(id);
+        for used in client.keeps.iter().chain(&client.uses) {
+            self.done_with(used);
         }
         let of = |listening: &super::Listening| listening.owner == Some(id);
         let ended: Vec<usize> = self.listeners.iter().filter(|(_, one)| of(one)).map(|(at, _)| *at).collect();
@@ -243,18 +272,22 @@ impl Session {
                 self.numbers.watched.retain(|_, watched| *watched != super::Watched::Listener(at));
             }
         }
-        if self.asking.is_some_and(|(_, asked)| asked == id) {
+        // Who came by one of these and has asked for nothing yet came too late.
+        let late = |client: &&mut Client| client.owner == Some(id) && client.uses.is_none();
+        self.clients.values_mut().filter(late).for_each(Client::give_up);
+        if self.asking.as_ref().is_some_and(|asking| asking.client == id) {
             self.asking = None;
             self.controller.answer(None, clock::now());
         }
     }
 }
 
-/// Takes away the folder of a socket that is for one program, if it is where such folders are.
+/// Takes away the folder of a socket that is for one program, if it is one of these and where they are.
 fn remove(rule: Option<&Rule>) {
     let Some(rule) = rule.filter(|rule| !rule.folder.is_empty()) else { return };
     let folder = std::path::Path::new(OsStr::from_bytes(&rule.folder));
-    if folder.parent().is_some_and(|above| rendezvous::folder().is_ok_and(|own| own == above)) {
+    let named = folder.file_name().is_some_and(|name| name.as_bytes().starts_with(ROOM.as_bytes()));
+    if named && folder.parent().is_some_and(|above| rendezvous::folder().is_ok_and(|own| own == above)) {
         std::fs::remove_dir_all(folder).ok();
     }
 }

@@ -6,10 +6,10 @@ use crate::controller::operation::{OperationId, Report};
 use crate::controller::secrets::{Secret, Secrets, User};
 use crate::controller::{Controller, Runtime};
 use crate::error::HostError;
-use crate::hosts::target::Target;
+use crate::hosts::target::{Target, Way as Step};
 use crate::payload::Interpreter;
 use crate::proto::ids::ContextId;
-use crate::proto::message::session::{Fault, FromSession, Path, Terms};
+use crate::proto::message::session::{Fault, FromSession, Open, Path, Terms};
 use crate::sys::{clock, random};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -27,7 +27,17 @@ pub(super) struct Way {
     persist: Option<Duration>,
     users: usize,
     idle_since: Instant,
-    waiting: Vec<ClientId>,
+    /// Who waits for it, and under which name.
+    waiting: Vec<(ClientId, String)>,
+    /// The command lines of its `exec:`.
+    exec: Vec<(String, Vec<String>)>,
+}
+
+/// Somebody uses a way: that one, and none that has taken its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Use {
+    pub(super) hops: String,
+    context: ContextId,
 }
 
 impl Way {
@@ -48,7 +58,7 @@ enum Stage {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     by_hops: BTreeMap<String, Way>,
-    reports: HashMap<OperationId, (String, Stage)>,
+    reports: HashMap<OperationId, (Use, Stage)>,
 }
 
 impl Ways {
@@ -61,9 +71,19 @@ impl Ways {
     }
 
     /// The ways that run.
-    pub(super) fn open(&self, controller: &Controller) -> Vec<Path> {
+    pub(super) fn open(&self, controller: &Controller) -> Vec<Open> {
         let open = self.by_hops.values().filter(|way| way.open && !controller.is_leaving(way.context));
-        open.map(|way| way.path.clone()).collect()
+        open.map(|way| Open { path: way.path.clone(), exec: way.exec.clone() }).collect()
+    }
+
+    /// The context of one that runs.
+    pub(super) fn running(&self, hops: &str, controller: &Controller) -> Option<ContextId> {
+        let way = self.by_hops.get(hops).filter(|way| way.open)?;
+        Some(way.context).filter(|context| !controller.is_leaving(*context))
+    }
+
+    fn of(&mut self, used: &Use) -> Option<&mut Way> {
+        self.by_hops.get_mut(&used.hops).filter(|way| way.context == used.context)
     }
 
     /// Whether a context is on a way, or at its end.
@@ -99,8 +119,9 @@ impl Session {
             way.kept |= terms.persist_ms.is_none();
             if way.open {
                 client.tell(&FromSession::Opened { name: path.name.clone() });
-            } else if client.opening.insert(path.hops.clone()) {
-                way.waiting.push(id);
+            } else {
+                client.opening.push(path.hops.clone());
+                way.waiting.push((id, path.name.clone()));
                 way.users += 1;
             }
         }
@@ -116,41 +137,58 @@ impl Session {
     /// Returns the context at the end of a way, which is started where it does not run.
     pub(super) fn reach(&mut self, path: &Path, terms: &Terms) -> io::Result<Result<ContextId, Fault>> {
         let fault = |text: String| Fault { name: path.name.clone(), text, lines: Vec::new() };
-        if let Some(way) = self.ways.by_hops.get(&path.hops)
-            && !self.controller.is_leaving(way.context)
-        {
-            return Ok(Ok(way.context));
-        }
         let mut target = match Target::parse(&path.hops) {
             Ok(target) => target,
             Err(error) => return Ok(Err(fault(error.to_string()))),
         };
+        let exec = lines_of(&target, terms);
+        if let Some(way) = self.ways.by_hops.get(&path.hops)
+            && !self.controller.is_leaving(way.context)
+        {
+            if way.exec != exec {
+                let text = format!(
+                    "the session holds {} with the command line of another inventory: hopvine down -w {} closes it",
+                    path.hops, path.hops
+                );
+                return Ok(Err(fault(text)));
+            }
+            return Ok(Ok(way.context));
+        }
         target.name.clone_from(&path.name);
         if let Err(wrong) = self.take_terms(terms) {
             return Ok(Err(fault(wrong)));
         }
         let random = target.hops.iter().map(|_| random::bytes()).collect::<io::Result<Vec<_>>>()?;
         let now = clock::now();
-        let context = match self.controller.connect(&target, &random, now) {
+        let connected = self.controller.connect(&target, &random, now);
+        // Each context has its own by now.
+        self.controller.settings_mut().secrets = Secrets::default();
+        let context = match connected {
             Ok(context) => context,
-            Err(error) => return Ok(Err(self::fault(&path.name, &error))),
+            Err(error) => {
+                self.controller.close_unused();
+                return Ok(Err(self::fault(&path.name, &error)));
+            }
         };
+        // Who waits for one that is about to go waits for this one.
+        let waiting = self.ways.by_hops.remove(&path.hops).map(|way| way.waiting).unwrap_or_default();
         let way = Way {
             path: path.clone(),
             context,
             open: false,
             kept: false,
             persist: None,
-            users: 0,
+            users: waiting.len(),
             idle_since: now,
-            waiting: Vec::new(),
+            waiting,
+            exec,
         };
         self.ways.by_hops.insert(path.hops.clone(), way);
         for (operation, stage) in [
             (self.controller.await_opening(context), Stage::Opening),
             (self.controller.await_end(context), Stage::End),
         ] {
-            self.ways.reports.insert(operation, (path.hops.clone(), stage));
+            self.ways.reports.insert(operation, (Use { hops: path.hops.clone(), context }, stage));
         }
         Ok(Ok(context))
     }
@@ -184,10 +222,33 @@ impl Session {
     }
 
     /// One more uses a way; returns whether that runs.
-    pub(super) fn use_way(&mut self, hops: &str) -> bool {
-        let Some(way) = self.ways.by_hops.get_mut(hops) else { return false };
+    pub(super) fn use_way(&mut self, hops: &str) -> Option<(Use, bool)> {
+        let way = self.ways.by_hops.get_mut(hops)?;
         way.users += 1;
-        way.open
+        Some((Use { hops: hops.to_owned(), context: way.context }, way.open))
+    }
+
+    /// A way stays open while a client is here.
+    pub(super) fn keep_for(&mut self, id: ClientId, used: &Use) {
+        let Some(client) = self.clients.get_mut(&id).filter(|client| !client.keeps.contains(used)) else {
+            return;
+        };
+        client.keeps.push(used.clone());
+        self.use_way(&used.hops);
+    }
+
+    /// A client uses ways until it goes; it is told which of them are open.
+    pub(super) fn keep(&mut self, id: ClientId, paths: &[Path]) {
+        let mut held = self.ways.open(&self.controller);
+        held.retain(|open| paths.contains(&open.path));
+        let uses: Vec<Use> = held.iter().filter_map(|open| Some(self.use_way(&open.path.hops)?.0)).collect();
+        match self.clients.get_mut(&id) {
+            Some(client) => {
+                client.keeps.extend(uses);
+                client.tell(&FromSession::Held(held));
+            }
+            None => uses.iter().for_each(|used| self.done_with(used)),
+        }
     }
 
     /// A way stays for so long after its last use, if anybody says so.
@@ -198,19 +259,36 @@ impl Session {
     }
 
     /// One less does.
-    pub(super) fn done_with(&mut self, hops: &str) {
-        let Some(way) = self.ways.by_hops.get_mut(hops) else { return };
-        way.users = way.users.saturating_sub(1);
-        way.idle_since = clock::now();
+    pub(super) fn done_with(&mut self, used: &Use) {
+        if let Some(way) = self.ways.of(used) {
+            way.users = way.users.saturating_sub(1);
+            way.idle_since = clock::now();
+        }
+    }
+
+    /// A client waits for nothing any more.
+    pub(super) fn stop_waiting(&mut self, id: ClientId) {
+        for way in self.ways.by_hops.values_mut() {
+            let before = way.waiting.len();
+            way.waiting.retain(|(waiting, _)| *waiting != id);
+            if before > way.waiting.len() {
+                way.users = way.users.saturating_sub(before - way.waiting.len());
+                way.idle_since = clock::now();
+            }
+        }
     }
 
     /// Ends the ways that nobody uses and nobody wants to be kept.
     pub(super) fn let_idle_go(&mut self, now: Instant) {
         let idle = self.ways.by_hops.iter().filter(|(_, way)| way.goes_at().is_some_and(|at| at <= now));
-        for hops in idle.map(|(hops, _)| hops.clone()).collect::<Vec<_>>() {
-            if let Some(way) = self.ways.by_hops.remove(&hops) {
+        let idle: Vec<String> = idle.map(|(hops, _)| hops.clone()).collect();
+        for hops in &idle {
+            if let Some(way) = self.ways.by_hops.remove(hops) {
                 self.controller.close(way.context);
             }
+        }
+        if !idle.is_empty() {
+            self.controller.close_unused();
         }
     }
 
@@ -235,49 +313,67 @@ impl Session {
     /// A way runs, or has gone.
     pub(super) fn way_has(&mut self, report: Report) {
         let Report::Done { operation, outcome } = report else { return };
-        let Some((hops, stage)) = self.ways.reports.remove(&operation) else { return };
+        let Some((used, stage)) = self.ways.reports.remove(&operation) else { return };
+        let hops = &used.hops;
         let error = match (stage, outcome) {
             (Stage::Opening, Ok(_)) => None,
             (_, Err(error)) => Some(error),
             (Stage::End, Ok(_)) => return,
         };
-        let Some(way) = self.ways.by_hops.get_mut(&hops) else { return };
-        let name = way.path.name.clone();
+        let Some(way) = self.ways.of(&used) else { return };
+        let (name, context) = (way.path.name.clone(), way.context);
         let waiting = std::mem::take(&mut way.waiting);
         match error {
             None => {
                 way.open = true;
+                self.controller.forget_secrets(context);
                 self.controller.sound_out(clock::now());
-                for id in waiting {
-                    self.has_opened(id, &hops, &FromSession::Opened { name: name.clone() });
+                for (id, name) in waiting {
+                    self.has_opened(id, &used, &FromSession::Opened { name });
                 }
-                let users = self.clients.values_mut().filter(|client| client.uses.as_ref() == Some(&hops));
+                let users = self.clients.values_mut().filter(|client| client.uses.as_ref() == Some(&used));
                 users.for_each(|client| client.starts(true));
             }
             Some(error) => {
-                let way = self.ways.by_hops.remove(&hops);
-                for id in waiting {
-                    self.has_opened(id, &hops, &FromSession::Failed(fault(&name, &error)));
+                self.ways.by_hops.remove(hops);
+                for (id, name) in waiting {
+                    self.has_opened(id, &used, &FromSession::Failed(fault(&name, &error)));
                 }
-                if let Some(way) = way {
-                    self.controller.close(way.context);
-                }
+                self.controller.close(context);
+                self.controller.close_unused();
                 // What runs there fails by itself.
                 let holds =
-                    |client: &&mut super::Client| client.uses.as_ref() == Some(&hops) && client.job.is_none();
+                    |client: &&mut super::Client| client.uses.as_ref() == Some(&used) && client.job.is_none();
                 let lost = FromSession::Failed(fault(&name, &error));
                 self.clients.values_mut().filter(holds).for_each(|client| client.tell(&lost));
             }
         }
     }
 
-    fn has_opened(&mut self, id: ClientId, hops: &str, told: &FromSession) {
+    fn has_opened(&mut self, id: ClientId, used: &Use, told: &FromSession) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        client.opening.remove(hops);
+        if let Some(at) = client.opening.iter().position(|hops| *hops == used.hops) {
+            client.opening.swap_remove(at);
+        }
         client.tell(told);
-        self.done_with(hops);
+        self.done_with(used);
         self.has_opened_all(id);
     }
+}
+
+/// The command lines that a path's `exec:` hops run.
+fn lines_of(target: &Target, terms: &Terms) -> Vec<(String, Vec<String>)> {
+    let mut lines: Vec<_> = target
+        .hops
+        .iter()
+        .filter_map(|hop| match &hop.way {
+            Step::Exec { name } => terms.exec.iter().find(|(known, _)| known == name).cloned(),
+            _ => None,
+        })
+        .collect();
+    lines.sort();
+    lines.dedup();
+    lines
 }
 
 /// As [`super::caller`] writes it.

@@ -18,6 +18,7 @@ use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 /// What a command there has not read yet is not added to beyond this.
@@ -81,6 +82,10 @@ pub(super) struct Jobs {
 }
 
 impl Jobs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_operation.is_empty()
+    }
+
     pub(super) fn of(&self, context: ContextId) -> impl Iterator<Item = &Job> {
         self.by_operation.values().filter(move |job| job.context == context)
     }
@@ -101,7 +106,7 @@ impl Session {
             return Ok(());
         }
         client.asks = exec.terms.asks;
-        let (path, terms) = match rule::way(client.rule.as_ref(), &exec) {
+        let (path, terms) = match rule::way(client.rule.as_ref(), &exec.place, &exec.terms) {
             Ok(way) => way,
             Err(text) => {
                 let fault = Fault { name: String::new(), text, lines: Vec::new() };
@@ -116,13 +121,31 @@ impl Session {
                 return Ok(());
             }
         };
-        let runs = self.use_way(&path.hops);
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.uses = Some(path.hops.clone());
+        if let Some((used, runs)) = self.use_way(&path.hops)
+            && let Some(client) = self.clients.get_mut(&id)
+        {
+            client.uses = Some(used.clone());
             client.starts(runs);
+            if let Some(owner) = client.owner {
+                self.keep_for(owner, &used);
+            }
         }
         let Some(request) = request(&exec) else { return Ok(()) };
-        let operation = self.controller.submit(context, &request, clock::now());
+        self.start(id, context, &request, exec.label, exec.reads, [input, output, errors]);
+        Ok(())
+    }
+
+    /// Asks something of a context for a client, between three descriptors of it.
+    pub(super) fn start(
+        &mut self,
+        id: ClientId,
+        context: ContextId,
+        request: &Request,
+        label: String,
+        reads: bool,
+        [input, output, errors]: [OwnedFd; 3],
+    ) {
+        let operation = self.controller.submit(context, request, clock::now());
         if let Some(client) = self.clients.get_mut(&id) {
             client.job = Some(operation);
         }
@@ -135,20 +158,26 @@ impl Session {
         let job = Job {
             client: id,
             context,
-            label: exec.label,
+            label,
             since: clock::now(),
-            input: exec.reads.then(|| pipe(input)),
+            input: reads.then(|| pipe(input)),
             outputs: [output, errors].map(|fd| Output { pipe: Some(pipe(fd)), waiting: VecDeque::new() }),
             ended: None,
         };
         self.jobs.by_operation.insert(operation, job);
-        Ok(())
     }
 
-    fn way_for(&mut self, path: &Path, terms: &Terms, opens: bool) -> io::Result<Result<ContextId, Fault>> {
-        if !opens && !self.ways.open(&self.controller).contains(path) {
-            let text = "the session does not hold it any more".to_owned();
-            return Ok(Err(Fault { name: path.name.clone(), text, lines: Vec::new() }));
+    pub(super) fn way_for(
+        &mut self,
+        path: &Path,
+        terms: &Terms,
+        opens: bool,
+    ) -> io::Result<Result<ContextId, Fault>> {
+        if !opens {
+            return Ok(self.ways.running(&path.hops, &self.controller).ok_or_else(|| {
+                let text = "the session does not hold it any more".to_owned();
+                Fault { name: path.name.clone(), text, lines: Vec::new() }
+            }));
         }
         let reached = self.reach(path, terms)?;
         if reached.is_ok() {
@@ -184,7 +213,7 @@ impl Session {
                         FromSession::Failed(fault(&name.unwrap_or_default(), error))
                     }
                 };
-                job.ended = Some(ended);
+                job.ended.get_or_insert(ended);
             }
         }
         true
@@ -202,7 +231,8 @@ impl Session {
         let mut over = Vec::new();
         for (operation, job) in &mut self.jobs.by_operation {
             if job.ended.is_none() {
-                self.jobs.more |= job.feed(*operation, &mut self.controller, &mut self.mux);
+                let more = job.feed(*operation, &mut self.controller, &mut self.mux, &mut self.numbers);
+                self.jobs.more |= more;
             } else if let Some(input) = job.input.take() {
                 release(input, &mut self.mux, &mut self.numbers);
             }
@@ -236,14 +266,20 @@ impl Session {
     pub(super) fn cancel(&mut self, operation: OperationId) {
         self.controller.cancel(operation, clock::now());
         let Some(job) = self.jobs.by_operation.get_mut(&operation) else { return };
+        if let Some(input) = job.input.take() {
+            release(input, &mut self.mux, &mut self.numbers);
+        }
         for output in &mut job.outputs {
             output.let_go(&mut self.controller, &mut self.mux, &mut self.numbers);
         }
     }
 
     pub(super) fn cancel_all(&mut self) {
-        for operation in self.jobs.by_operation.keys().copied().collect::<Vec<_>>() {
-            self.controller.cancel(operation, clock::now());
+        for (operation, job) in &mut self.jobs.by_operation {
+            let text = "the session has ended".to_owned();
+            let fault = Fault { name: String::new(), text, lines: Vec::new() };
+            job.ended.get_or_insert(FromSession::Failed(fault));
+            self.controller.cancel(*operation, clock::now());
         }
     }
 }
@@ -278,6 +314,7 @@ impl Job {
         operation: OperationId,
         controller: &mut crate::controller::Controller,
         mux: &mut Mux,
+        numbers: &mut super::Numbers,
     ) -> bool {
         let Some(input) = &mut self.input else { return false };
         let mut ended = false;
@@ -304,8 +341,7 @@ impl Job {
         }
         if ended {
             controller.input(operation, Vec::new(), true);
-            input.watch(mux, false, Interest::default());
-            self.input = None;
+            self.input.take().into_iter().for_each(|input| release(input, mux, numbers));
             return false;
         }
         true
@@ -322,6 +358,11 @@ impl Job {
         for output in &mut self.outputs {
             while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
             {
+                if bytes.is_empty() {
+                    // What a connection ends with, while it may still be sent to.
+                    output.let_go(controller, mux, numbers);
+                    break;
+                }
                 match pipe.handed.write(&bytes[*at..]) {
                     Write::Done(count) => {
                         *at += count;

@@ -3,22 +3,29 @@
 
 pub mod caller;
 mod client;
+pub mod crossing;
 mod held;
 mod job;
+mod lending;
 mod rule;
+pub mod standin;
 mod tree;
 
 use crate::controller::operation::Report;
 use crate::controller::{Controller, Settings, Weight};
 use crate::mux::{Event, Mux};
+use crate::proto::ids::ContextId;
 use crate::proto::message::session::{FromSession, Rule};
-use crate::sys::clock;
 use crate::sys::poll::Interest;
 use crate::sys::rendezvous;
 use crate::sys::signals::Signal;
+use crate::sys::{clock, limits};
+pub use client::ROOM;
 use client::{Client, ClientId};
+use crossing::Crossings;
 use held::Ways;
 use job::Jobs;
+use lending::Lendings;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -34,6 +41,12 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 const STARTS_AT_ONCE: usize = 16;
 /// Nobody needs more of them at once.
 const MAX_CLIENTS: usize = 4096;
+/// A client, and what runs for it.
+const FDS_OF_CLIENT: usize = 5;
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
+/// How long a session that was started waits for whoever has done that.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
 const READABLE: Interest = Interest { readable: true, writable: false };
 
 /// Where the user's session listens.
@@ -43,6 +56,15 @@ const READABLE: Interest = Interest { readable: true, writable: false };
 /// Where there is no folder for sockets.
 pub fn socket() -> io::Result<PathBuf> {
     Ok(rendezvous::folder()?.join(SOCKET))
+}
+
+/// The same, where there has been one.
+///
+/// # Errors
+///
+/// Where the folder for sockets is not this user's alone.
+pub fn known_socket() -> io::Result<Option<PathBuf>> {
+    Ok(rendezvous::known_folder()?.map(|folder| folder.join(SOCKET)))
 }
 
 /// What a session is for.
@@ -61,6 +83,14 @@ enum Watched {
     Client(ClientId),
     /// A descriptor of something that runs.
     Job,
+}
+
+/// A socket's file.
+#[derive(Debug)]
+struct Place {
+    path: PathBuf,
+    /// Another's there would have another.
+    number: u64,
 }
 
 #[derive(Debug)]
@@ -87,6 +117,14 @@ impl Numbers {
     }
 }
 
+/// A question that a client shows.
+#[derive(Clone, Copy, Debug)]
+struct Asking {
+    context: ContextId,
+    client: ClientId,
+    number: u32,
+}
+
 #[derive(Debug)]
 struct Session {
     mux: Mux,
@@ -94,15 +132,21 @@ struct Session {
     /// What holds where a client says nothing else.
     base: Settings,
     /// The socket's file, where it has one.
-    path: Option<PathBuf>,
+    place: Option<Place>,
+    /// How many may be here at once.
+    max_clients: usize,
     listeners: BTreeMap<usize, Listening>,
     clients: BTreeMap<ClientId, Client>,
     numbers: Numbers,
     next: usize,
     ways: Ways,
     jobs: Jobs,
-    /// The question that is shown, and by whom.
-    asking: Option<(crate::proto::ids::ContextId, ClientId)>,
+    lendings: Lendings,
+    crossings: Crossings,
+    /// The question that is shown.
+    asking: Option<Asking>,
+    /// How many have been.
+    asked: u32,
     started: Instant,
     /// A client has been here.
     visited: bool,
@@ -121,15 +165,19 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
     let mut session = Session {
         mux,
         base: settings.clone(),
-        controller: Controller::new(settings),
-        path: None,
+        controller: Controller::new(Settings { lends: true, ..settings }),
+        place: None,
+        max_clients: (limits::open_files() / FDS_OF_CLIENT).min(MAX_CLIENTS),
         listeners: BTreeMap::new(),
         clients: BTreeMap::new(),
         numbers: Numbers::default(),
         next: 0,
         ways: Ways::default(),
         jobs: Jobs::default(),
+        lendings: Lendings::default(),
+        crossings: Crossings::default(),
         asking: None,
+        asked: 0,
         started: now,
         visited: false,
         starts: STARTS_AT_ONCE,
@@ -138,13 +186,13 @@ pub fn serve(purpose: Purpose, settings: Settings, mux: Mux) -> io::Result<()> {
     let mut last = None;
     match purpose {
         Purpose::Everybody { listener, path } => {
-            session.path = Some(path);
+            session.place = Some(Place { number: rendezvous::number(&path)?, path });
             session.listen(listener, None, None)?;
         }
         Purpose::One(stream) => {
             // It waits until this process has gone.
             last = Some(stream.try_clone()?);
-            session.welcome(stream, None)?;
+            session.welcome(stream, None, None)?;
         }
     }
     let served = session.run();
@@ -159,11 +207,11 @@ impl Session {
         loop {
             // 1. Do what the controller wants, and tell what it has to tell.
             self.starts = STARTS_AT_ONCE;
-            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
+            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell()? {}
             // 2. Copy what can be copied.
             self.ask();
             self.copy();
-            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
+            while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell()? {}
             self.flush()?;
             self.let_idle_go(clock::now());
             if self.ending.is_none() && self.is_done() {
@@ -175,7 +223,8 @@ impl Session {
             // 3. Wait for what happens next, and handle all of it.
             let more = self.jobs.more || self.controller.has_command() || self.controller.has_report();
             let more = more.then(clock::now);
-            let own = [self.controller.poll_timeout(), self.ending, self.ways.poll_timeout(), more];
+            let first = (!self.visited).then(|| self.started + FIRST_WAIT);
+            let own = [self.controller.poll_timeout(), self.ending, self.ways.poll_timeout(), more, first];
             let event = self.mux.next_event(own.into_iter().flatten().min())?;
             self.handle(event)?;
             while let Some(event) = self.mux.queued_event() {
@@ -222,30 +271,43 @@ impl Session {
         let Some(listening) = self.listeners.get(&at) else { return Ok(()) };
         // Whoever has gone again, or may not come, is no failure of ours.
         let Ok((stream, _)) = listening.socket.accept() else { return Ok(()) };
-        if rendezvous::check(&stream).is_err() || self.clients.len() >= MAX_CLIENTS || self.ending.is_some() {
+        if rendezvous::check(&stream).is_err() || self.ending.is_some() {
             return Ok(());
         }
-        let rule = listening.rule.clone();
-        self.welcome(stream, rule)
+        let (rule, owner) = (listening.rule.clone(), listening.owner);
+        if self.clients.len() >= self.max_clients {
+            // Who does not even greet makes room for who may.
+            let mute = self.clients.iter().find(|(_, client)| !client.has_greeted()).map(|(id, _)| *id);
+            let Some(mute) = mute else { return Ok(()) };
+            self.part_with(mute);
+        }
+        self.welcome(stream, rule, owner)
     }
 
-    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>) -> io::Result<()> {
+    fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, owner: Option<ClientId>) -> io::Result<()> {
         stream.set_nonblocking(true)?;
-        self.visited = true;
         self.next += 1;
         let id = ClientId(self.next);
         let number = self.numbers.take(Watched::Client(id));
         self.mux.heed(&stream, number, READABLE)?;
-        self.clients.insert(id, Client::new(stream, rule, number));
+        self.clients.insert(id, Client::new(stream, rule, owner, number));
         Ok(())
     }
 
     /// Tells clients what there is to tell; returns whether that was anything.
-    fn tell(&mut self) -> bool {
+    fn tell(&mut self) -> io::Result<bool> {
         let mut worked = false;
         while let Some(report) = self.controller.poll_report() {
             worked = true;
             self.report(report);
+        }
+        while let Some((key, order)) = self.controller.poll_join() {
+            worked = true;
+            self.join(key, &order)?;
+        }
+        while let Some(key) = self.controller.poll_unjoin() {
+            worked = true;
+            self.unjoin(key);
         }
         // What no client has asked for is read all the same.
         while let Some((source, _)) = self.controller.poll_aside() {
@@ -257,22 +319,28 @@ impl Session {
             let told = FromSession::Note { target: note.target, text: note.text, warning };
             self.clients.values_mut().filter(|client| client.waits()).for_each(|client| client.tell(&told));
         }
-        worked
+        Ok(worked)
     }
 
     fn report(&mut self, report: Report) {
-        if !self.job_has(&report) {
+        if !self.job_has(&report) && !self.lending_has(&report) {
             self.way_has(report);
         }
     }
 
     /// Whether there is nobody, and nothing to keep.
     fn is_done(&self) -> bool {
-        self.visited && self.clients.is_empty() && (self.path.is_none() || self.ways.is_empty())
+        let late = clock::now() >= self.started + FIRST_WAIT;
+        let alone = if self.place.is_none() {
+            self.clients.is_empty()
+        } else {
+            self.ways.is_empty() && !self.clients.values().any(Client::has_greeted)
+        };
+        alone && (self.visited || late)
     }
 
     fn is_over(&self) -> bool {
-        self.mux.is_empty() && self.clients.values().all(Client::has_told)
+        self.mux.is_empty() && self.jobs.is_empty() && self.clients.values().all(Client::has_told)
     }
 
     fn end(&mut self) {
@@ -287,12 +355,15 @@ impl Session {
         }
         self.cancel_all();
         self.controller.close_all();
+        self.controller.give_up_by(clock::now() + LAST_CHANCE);
     }
 
     /// Takes the socket's file away, if it is still ours.
     fn leave_place(&mut self) {
-        let Some(path) = self.path.take() else { return };
-        std::fs::remove_file(path).ok();
+        let Some(place) = self.place.take() else { return };
+        if rendezvous::number(&place.path).is_ok_and(|number| number == place.number) {
+            std::fs::remove_file(place.path).ok();
+        }
     }
 }
 

@@ -2,23 +2,23 @@
 
 use crate::hosts::inventory::{Inventory, Said};
 use crate::hosts::target::{Hop, Target, Way};
-use crate::proto::message::session::{Exec, Path, Place, Rule, Terms};
+use crate::proto::message::session::{Path, Place, Rule, Terms};
 
 /// Where something is to run, by the rule of the socket at which it was asked for, and what holds on the way.
 ///
 /// # Errors
 ///
 /// What is wrong with it, for the client.
-pub(super) fn way(rule: Option<&Rule>, exec: &Exec) -> Result<(Path, Terms), String> {
+pub(super) fn way(rule: Option<&Rule>, place: &Place, terms: &Terms) -> Result<(Path, Terms), String> {
     let Some(rule) = rule else {
-        return match &exec.place {
-            Place::Path(path) => Ok((path.clone(), exec.terms.clone())),
+        return match place {
+            Place::Path(path) => Ok((path.clone(), terms.clone())),
             Place::Host { host, .. } => Err(format!("{host}: this socket takes whole paths")),
         };
     };
     // A question is shown where the program runs that needs the answer.
-    let terms = Terms { asks: exec.terms.asks, ..rule.terms.clone() };
-    let (host, user, port, config, options) = match (&rule.to, &exec.place) {
+    let terms = Terms { asks: terms.asks, ..rule.terms.clone() };
+    let (host, user, port, config, options) = match (&rule.to, place) {
         (Some(path), _) => return Ok((path.clone(), terms)),
         (None, Place::Path(path)) => (&path.hops, None, None, None, &[][..]),
         (None, Place::Host { host, user, port, config, options }) => {

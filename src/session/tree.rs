@@ -1,7 +1,7 @@
 //! What there is, as `hopvine ps` shows it; nobody is asked for it.
 
-use super::Session;
 use super::client::ClientId;
+use super::{Asking, Session};
 use crate::controller::secrets::Secret;
 use crate::proto::message::session::{Branch, FromSession};
 use crate::sys::clock;
@@ -53,29 +53,33 @@ impl Session {
     /// Shows the next question to a client that can show it.
     pub(super) fn ask(&mut self) {
         let open = self.controller.open_question().cloned();
-        if let Some((context, id)) = self.asking {
-            if open.as_ref().is_some_and(|open| open.context == context) {
+        if let Some(asking) = self.asking {
+            if open.as_ref().is_some_and(|open| open.context == asking.context) {
                 return;
             }
             self.asking = None;
-            self.tell_client(id, &FromSession::Asked);
+            self.tell_client(asking.client, &FromSession::Asked);
         }
         let Some(open) = open else { return };
         let ways = |hops: &String| self.ways.leads_through(hops, open.context, &self.controller);
-        let waits = |client: &super::Client| client.opening.iter().chain(&client.uses).any(ways);
+        let waits = |client: &super::Client| {
+            client.opening.iter().chain(client.uses.iter().map(|used| &used.hops)).any(ways)
+        };
         let who = self.clients.iter().find(|(_, client)| client.asks && client.waits() && waits(client));
         match who.map(|(id, _)| *id) {
             Some(id) => {
-                self.asking = Some((open.context, id));
-                self.tell_client(id, &FromSession::Ask { target: open.target, text: open.text });
+                self.asked += 1;
+                let (context, number) = (open.context, self.asked);
+                self.asking = Some(Asking { context, client: id, number });
+                self.tell_client(id, &FromSession::Ask { number, target: open.target, text: open.text });
             }
             None => self.controller.answer(None, clock::now()),
         }
     }
 
-    /// What the user has said to the question.
-    pub(super) fn answered(&mut self, id: ClientId, answer: Option<Vec<u8>>) {
-        if self.asking.is_some_and(|(_, asked)| asked == id) {
+    /// What the user has said to a question; who answers one that is not open any more answers no other.
+    pub(super) fn answered(&mut self, id: ClientId, number: u32, answer: Option<Vec<u8>>) {
+        if self.asking.is_some_and(|asking| asking.client == id && asking.number == number) {
             self.asking = None;
             self.controller.answer(answer.map(Secret::new), clock::now());
         }

@@ -16,6 +16,11 @@ pub fn raise_open_files() {
     }
 }
 
+/// How many files may be open at a time.
+pub fn open_files() -> usize {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| usize::try_from(soft).unwrap_or(usize::MAX))
+}
+
 /// A file that may not become larger is an error of who writes it, not our end.
 pub fn outlive_file_size() {
     // SAFETY: ignoring a signal runs no code of ours.

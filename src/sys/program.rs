@@ -85,7 +85,8 @@ mod tests {
         assert!(ours(&folder.path().join("link")) && ours(&folder.path().join("copy")));
         assert!(ours(&program(folder.path(), "script", b"#!/bin/sh\nexec /opt/hopvine ssh \"$@\"\n")));
         assert!(!ours(&program(folder.path(), "other", b"#!/bin/sh\nexec /usr/bin/ssh \"$@\"\n")));
-        let beside = b"#!/bin/sh\nexec /usr/bin/ssh -F /home/me/hopvine/ssh_config -E /tmp/hopvine-log \"$@\"\n";
+        let beside =
+            b"#!/bin/sh\nexec /usr/bin/ssh -F /home/me/hopvine/ssh_config -E /tmp/hopvine-log \"$@\"\n";
         assert!(!ours(&program(folder.path(), "beside", beside)));
     }
 }

@@ -14,54 +14,103 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-/// Most descriptors that come with one message.
-pub const MAX_FDS: usize = 3;
+/// The system's own limit for one message.
+const MAX_FDS: usize = 253;
 
-/// The folder for sockets of this user: below the runtime folder of the login, else among the temporary files.
+/// The folder for sockets of this user, which is made where it is missing: below the runtime folder of the login, else
+/// among the temporary files.
 ///
 /// # Errors
 ///
-/// Where there is no place that is ours alone, with the last one that was tried.
+/// Where there is no place for it, or what is there is not ours alone.
 pub fn folder() -> io::Result<PathBuf> {
+    let folder = place().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::NotFound,
+            "no folder for sockets: XDG_RUNTIME_DIR is none of this user's, nor is TMPDIR",
+        )
+    })?;
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(named(&folder, &error)),
+        Ok(()) | Err(_) => {}
+    }
+    private(&folder)?;
+    Ok(folder)
+}
+
+/// The same, if it is there.
+///
+/// # Errors
+///
+/// Where it is not ours alone.
+pub fn known_folder() -> io::Result<Option<PathBuf>> {
+    let Some(folder) = place() else { return Ok(None) };
+    match private(&folder) {
+        Ok(()) => Ok(Some(folder)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn named(folder: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+}
+
+/// Where the folder is to be: in the first one where we may make it and nobody else can put another in its place.
+fn place() -> Option<PathBuf> {
     let user = identity::effective_user();
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let runtime = absolute("XDG_RUNTIME_DIR").map(|folder| folder.join("hopvine"));
     let known = Path::new("/run/user").join(user.to_string()).join("hopvine");
     let temporary = absolute("TMPDIR").unwrap_or_else(|| "/tmp".into()).join(format!("hopvine-{user}"));
-    let mut why = io::Error::from(io::ErrorKind::NotFound);
-    for folder in runtime.into_iter().chain([known, temporary]) {
-        match private(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) => why = io::Error::new(error.kind(), format!("{}: {error}", folder.display())),
-        }
-    }
-    Err(why)
+    runtime.into_iter().chain([known, temporary]).find(|folder| {
+        let above = folder.parent().and_then(|above| Some((above, fs::metadata(above).ok()?)));
+        above.is_some_and(|(above, found)| {
+            // In one where others may rename, nothing stays ours; that of /tmp is sticky.
+            let stays = found.uid() == user && found.mode() & 0o022 == 0 || found.mode() & 0o1000 != 0;
+            found.is_dir() && stays && (folder.exists() || identity::may_write_in(above))
+        })
+    })
 }
 
-/// Makes a folder that only this user can enter, or makes sure that it is one.
+/// Makes sure that a folder is one that only this user can enter.
 ///
 /// # Errors
 ///
-/// Where it is not, or its own folder is another's.
-pub fn private(folder: &Path) -> io::Result<()> {
-    let user = identity::effective_user();
-    if let Some(above) = folder.parent() {
-        let above = fs::metadata(above)?;
-        // In one where others may rename, nothing stays ours; that of /tmp is sticky.
-        if above.uid() != user && above.mode() & 0o1000 == 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "in a folder of another user's"));
-        }
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let found = fs::symlink_metadata(folder)?;
-    if !found.is_dir() || found.uid() != user || found.mode() & 0o077 != 0 {
-        let what = "not a folder that only its owner, this user, can enter";
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, what));
-    }
-    Ok(())
+/// Where it is not.
+fn private(folder: &Path) -> io::Result<()> {
+    let found = fs::symlink_metadata(folder).map_err(|error| named(folder, &error))?;
+    let wrong = if !found.is_dir() {
+        "is no folder"
+    } else if found.uid() != identity::effective_user() {
+        "belongs to another user"
+    } else if found.mode() & 0o077 != 0 {
+        "can be entered by others than this user"
+    } else {
+        return Ok(());
+    };
+    let text = format!("{} {wrong}, and is not used: remove it, or set XDG_RUNTIME_DIR", folder.display());
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
+}
+
+/// Makes a folder in that one, for this user alone.
+///
+/// # Errors
+///
+/// As mkdir(2).
+pub fn room(name: &str) -> io::Result<PathBuf> {
+    let room = folder()?.join(name);
+    DirBuilder::new().mode(0o700).create(&room)?;
+    Ok(room)
+}
+
+/// What only one file at a time has of all that are called so.
+///
+/// # Errors
+///
+/// As lstat(2).
+pub fn number(path: &Path) -> io::Result<u64> {
+    Ok(fs::symlink_metadata(path)?.ino())
 }
 
 /// A path that is short enough for a socket's address, whatever the real one is: by an open folder.
@@ -153,6 +202,7 @@ pub fn send(stream: &UnixStream, bytes: &[u8], fds: &[RawFd]) -> io::Result<()> 
 ///
 /// As recvmsg(2): `WouldBlock` where nothing is there yet and the socket does not wait.
 pub fn receive(stream: &UnixStream, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    // As many as can come at once: what did not fit would be open, and nobody's.
     let mut space = cmsg_space!([RawFd; MAX_FDS]);
     let mut slices = [IoSliceMut::new(buffer)];
     loop {

@@ -1,15 +1,14 @@
 //! Connections: begun without waiting and only tried, to see who answers; or made in a thread of their own.
 
-use super::fd::Errno;
+use super::fd::{self, Errno, Read};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, connect, getsockopt, socket, sockopt,
 };
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Begins a connection; once the descriptor is writable, [`outcome`] tells how that went.
 ///
@@ -46,8 +45,8 @@ pub fn outcome(fd: &OwnedFd) -> Result<(), Errno> {
 #[derive(Debug)]
 pub struct Dialing {
     /// Can be read once there is an outcome.
-    bell: UnixStream,
-    outcome: Receiver<Result<OwnedFd, String>>,
+    bell: OwnedFd,
+    maker: Option<JoinHandle<Result<OwnedFd, String>>>,
 }
 
 impl Dialing {
@@ -56,22 +55,26 @@ impl Dialing {
     /// When the system has no room for another thread.
     pub fn begin(host: String, port: u16) -> io::Result<Self> {
         let (bell, ring) = UnixStream::pair()?;
-        let (told, outcome) = channel();
-        thread::Builder::new().spawn(move || {
-            // Nobody may want it any more.
-            told.send(dial(&host, port)).ok();
+        bell.set_nonblocking(true)?;
+        let maker = thread::Builder::new().spawn(move || {
+            let made = dial(&host, port);
             drop(ring);
+            made
         })?;
-        Ok(Self { bell, outcome })
+        Ok(Self { bell: bell.into(), maker: Some(maker) })
     }
 
-    pub fn bell(&self) -> &UnixStream {
+    pub fn bell(&self) -> &OwnedFd {
         &self.bell
     }
 
     /// The connection, which does not block, or why there is none.
-    pub fn poll_outcome(&self) -> Option<Result<OwnedFd, String>> {
-        self.outcome.try_recv().ok()
+    pub fn poll_outcome(&mut self) -> Option<Result<OwnedFd, String>> {
+        if fd::read(self.bell.as_fd(), &mut [0]) == Read::WouldBlock {
+            return None;
+        }
+        // The bell is the last that it holds, so this does not take long.
+        Some(self.maker.take()?.join().unwrap_or_else(|_| Err("it was given up".to_owned())))
     }
 }
 

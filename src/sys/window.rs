@@ -1,7 +1,7 @@
 //! The user's own terminal, as a program far away has it: in raw mode, with its size, and news of that.
 
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use super::signals::is_ignored;
+use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::low_level::pipe;
 use std::io::{self, IsTerminal};

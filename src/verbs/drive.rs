@@ -369,6 +369,7 @@ impl Work for Drive {
     fn stop(&mut self, code: ExitCode) {
         if self.turns.ending.stop(code, clock::now()) {
             self.fleet.stop(&mut self.turns.controller, clock::now());
+            self.turns.hurry();
             while let Some(never) = self.fleet.poll_never() {
                 self.show(never);
             }

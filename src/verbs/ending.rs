@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// After an interrupt, this is all the time that an orderly end gets.
 pub(super) const LAST_WAIT: Duration = Duration::from_millis(900);
+/// Of that, what the interrupted work gets: the rest is for the end of its agents.
+pub(super) const LAST_CHANCE: Duration = Duration::from_millis(700);
 const MAX_NAMES_CHARS: usize = 300;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

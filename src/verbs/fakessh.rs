@@ -1,13 +1,15 @@
 //! `hopvine fakessh`: a program whose ssh is this one, by a socket that is for it alone.
 
 use super::prepare;
-use super::sessions;
+use super::sessions::{self, Private};
 use super::ssh::FAKESSH;
 use crate::cli;
 use crate::error::{ExitCode, SessionError};
-use crate::proto::message::session::{FromSession, ToSession};
+use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
-use crate::session::caller::Caller;
+use crate::session::standin::{self, Ended, Manner};
+use crate::session::{self, caller::Caller};
+use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
 use std::ffi::OsString;
 use std::io;
@@ -24,7 +26,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     let shared = if typed.reach.way.no_session { Ok(None) } else { sessions::find() };
     // What is forked off knows nothing of what is read then.
     let caller = match shared {
-        Ok(Some(caller)) => Ok(caller),
+        Ok(Some(caller)) => Ok(Private::Caller(caller)),
         Ok(None) => sessions::private(),
         Err(error) => {
             report::complain(&error.to_string());
@@ -32,7 +34,8 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
         }
     };
     let mut caller = match caller {
-        Ok(caller) => caller,
+        Ok(Private::Caller(caller)) => caller,
+        Ok(Private::Session(code)) => return Ok(code),
         Err(error) => {
             report::complain(&error.to_string());
             return Ok(ExitCode::Unreachable);
@@ -45,6 +48,9 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
             return Ok(ExitCode::Usage);
         }
     };
+    if let Some(on) = &typed.on {
+        return elsewhere(caller, typed, on, rule);
+    }
     let place = Room::new()?;
     rule.folder = place.folder.as_os_str().as_bytes().to_vec();
     let listener = rendezvous::listen(&place.folder.join(SOCKET))?;
@@ -68,6 +74,38 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     }
 }
 
+/// Runs it in another context.
+fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::Result<ExitCode> {
+    let (on, terms) = match prepare::place(typed, on) {
+        Ok(place) => place,
+        Err(error) => {
+            report::usage(&error);
+            return Ok(ExitCode::Usage);
+        }
+    };
+    let words: Vec<Vec<u8>> = typed.command.iter().map(|word| word.as_bytes().to_vec()).collect();
+    let label = String::from_utf8_lossy(&words.join(&b' ')).into_owned();
+    let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
+    let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
+    let note = |target: &str, text: &str, warning: bool| {
+        if warning || typed.reach.way.verbose {
+            report::complain(&format!("{target}: {text}"));
+        }
+    };
+    Ok(match standin::attend(caller, lend, Manner::default(), &note)? {
+        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
+        Ended::Failed(fault) => {
+            report::fault(&fault, false);
+            ExitCode::Unreachable
+        }
+        Ended::Lost => {
+            report::complain(&SessionError::Gone.to_string());
+            ExitCode::Unreachable
+        }
+        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
+    })
+}
+
 fn answers(caller: &mut Caller) -> io::Result<bool> {
     while let Some(heard) = caller.hear()? {
         if heard == FromSession::Done {
@@ -85,9 +123,8 @@ struct Room {
 impl Room {
     fn new() -> io::Result<Self> {
         let random: [u8; 16] = random::bytes()?;
-        let name = random.iter().fold("fakessh-".to_owned(), |name, byte| format!("{name}{byte:02x}"));
-        let room = Self { folder: rendezvous::folder()?.join(name) };
-        rendezvous::private(&room.folder)?;
+        let name = random.iter().fold(session::ROOM.to_owned(), |name, byte| format!("{name}{byte:02x}"));
+        let room = Self { folder: rendezvous::room(&name)? };
         let itself = std::env::current_exe()?;
         for name in STAND_INS {
             symlink(&itself, room.folder.join(name))?;

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use files::{fetch, file_names, put};
 pub(super) use operations::{Operation, Operations, Refused};
-pub(super) use rule::rule;
+pub(super) use rule::{place, rule};
 
 /// Standard input, as a file is named.
 const INPUT: &str = "-";

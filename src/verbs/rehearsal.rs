@@ -136,6 +136,7 @@ fn what(prepared: &Prepared, place: usize) -> String {
         (Request::Dial(dial), _) => format!("connect to {} port {}", dial.host, dial.port),
         (Request::Builtin(name), _) => (*name).to_owned(),
         (Request::Channel(_), _) => "open a channel".to_owned(),
+        (Request::Lend(_), _) => "lead an ssh elsewhere".to_owned(),
     }
 }
 

@@ -11,19 +11,23 @@ use crate::hosts::target::{Target, Way};
 use crate::mux::Mux;
 use crate::payload::Interpreter;
 use crate::proto::ids::ContextId;
-use crate::proto::message::session::{Exec, Fault, FromSession, Path, Place, Terms, ToSession, What};
+use crate::proto::message::session::{Exec, Fault, FromSession, Open, Path, Place, Terms, ToSession, What};
+use crate::report;
 use crate::session::caller::{Caller, Silence};
+use crate::session::standin::{self, Ended, Manner};
 use crate::session::{self, Founding, Purpose};
 use crate::sys::guardian::Guardian;
 use crate::sys::guest::{self, Side};
 use crate::sys::{process, tty};
-use crate::{fakessh, report};
 pub(super) use carried::carried;
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
+
+/// How often a session is looked for that others end meanwhile.
+const ATTEMPTS: usize = 5;
 
 /// Keeps hosts open.
 pub(super) fn up(typed: &cli::Up) -> io::Result<ExitCode> {
@@ -62,18 +66,23 @@ pub(super) fn up(typed: &cli::Up) -> io::Result<ExitCode> {
 
 /// Closes what is kept open, or some of it.
 pub(super) fn down(typed: &cli::Down) -> io::Result<ExitCode> {
-    let mut caller = match find() {
+    let found = session::known_socket().map_err(Silence::from).and_then(|path| match path {
+        Some(path) => Caller::find(&path),
+        None => Ok(None),
+    });
+    let mut caller = match found {
         Ok(Some(caller)) => caller,
         Ok(None) => {
             report::complain(&SessionError::None.to_string());
             return Ok(ExitCode::Success);
         }
         // It understands nothing else of ours.
-        Err(SessionError::Version { pid, .. }) => {
+        Err(Silence::Version { pid, caller, .. }) if typed.reach.hosts.is_empty() => {
             process::terminate(pid);
+            caller.wait();
             return Ok(ExitCode::Success);
         }
-        Err(error) => return refused(&error),
+        Err(silence) => return refused(&silence.into()),
     };
     let paths = if typed.reach.hosts.is_empty() {
         Vec::new()
@@ -165,15 +174,15 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         label: typed.label.clone(),
         opens: false,
     };
-    let ended = fakessh::standin::attend(caller, exec, fakessh::standin::Manner::default(), &|_, _, _| {})?;
+    let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &|_, _, _| {})?;
     Ok(match ended {
-        fakessh::standin::Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
-        fakessh::standin::Ended::Failed(fault) => {
+        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
+        Ended::Failed(fault) => {
             report::fault(&fault, false);
             ExitCode::Unreachable
         }
-        fakessh::standin::Ended::Lost => return refused(&SessionError::Gone),
-        fakessh::standin::Ended::Left | fakessh::standin::Ended::Told { .. } => ExitCode::Interrupted,
+        Ended::Lost => return refused(&SessionError::Gone),
+        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
     })
 }
 
@@ -184,33 +193,41 @@ fn refused(error: &SessionError) -> io::Result<ExitCode> {
 
 /// The user's session, if one runs.
 pub(super) fn find() -> Result<Option<Caller>, SessionError> {
-    Ok(Caller::find(&session::socket()?)?)
+    match session::known_socket()? {
+        Some(path) => Ok(Caller::find(&path)?),
+        None => Ok(None),
+    }
 }
 
 /// The user's session, which is started where none runs.
 pub(super) fn find_or_start() -> Result<Caller, SessionError> {
     let path = session::socket()?;
-    if let Some(caller) = Caller::find(&path)? {
-        return Ok(caller);
-    }
-    match session::found(&path)? {
-        Founding::There(stream) => Ok(Caller::greet(stream)?),
-        Founding::New(listener) => {
+    // One that is found may be about to end.
+    for _ in 0..ATTEMPTS {
+        if let Some(caller) = Caller::find(&path)? {
+            return Ok(caller);
+        }
+        if let Founding::New(listener) = session::found(&path)? {
             guest::start_beside(&["session".as_ref(), path.as_os_str()], listener)?;
-            Ok(Caller::find(&path)?.ok_or(SessionError::Gone)?)
         }
     }
+    Err(SessionError::Gone)
+}
+
+/// What [`private`] comes to, in each of two processes.
+pub(super) enum Private {
+    /// Goes on, with a session of its own.
+    Caller(Caller),
+    /// Has been that session, until that was over.
+    Session(ExitCode),
 }
 
 /// A session of this process alone, forked off it; to be called while there is one thread.
-pub(super) fn private() -> Result<Caller, SessionError> {
-    match guest::part()? {
-        Side::Program(stream) => Ok(Caller::greet(stream)?),
-        Side::Beside(stream) => {
-            let code = i32::from(be_private(stream).is_err());
-            std::process::exit(code);
-        }
-    }
+pub(super) fn private() -> Result<Private, SessionError> {
+    Ok(match guest::part()? {
+        Side::Program(stream) => Private::Caller(Caller::greet(stream)?),
+        Side::Beside(stream) => Private::Session(be_private(stream).unwrap_or(ExitCode::Failed)),
+    })
 }
 
 fn be_private(stream: UnixStream) -> io::Result<ExitCode> {
@@ -266,6 +283,25 @@ fn number(runtime: Runtime) -> u8 {
     }
 }
 
+/// What a session holds, as far as it means the same here.
+pub(super) fn held(caller: &mut Caller, settings: &Settings) -> Result<Vec<(Target, Path)>, SessionError> {
+    caller.say(&ToSession::Held, &[])?;
+    let known = |(name, words): &(String, Vec<String>)| {
+        settings.inventory.exec(name).is_ok_and(|known| known == *words)
+    };
+    let open = hear_held(caller)?.into_iter().filter(|open| open.exec.iter().all(known));
+    Ok(open.filter_map(|open| Some((Target::parse(&open.path.hops).ok()?, open.path))).collect())
+}
+
+fn hear_held(caller: &mut Caller) -> Result<Vec<Open>, SessionError> {
+    while let Some(heard) = caller.hear()? {
+        if let FromSession::Held(open) = heard {
+            return Ok(open);
+        }
+    }
+    Err(SessionError::Gone)
+}
+
 /// Has a session open ways, so many at a time, and tells of each.
 pub(super) fn open_all(
     caller: &mut Caller,
@@ -296,9 +332,9 @@ pub(super) fn open_all(
                 waiting -= 1;
                 waiting += open(caller, 1)?;
             }
-            FromSession::Ask { target, text } => {
+            FromSession::Ask { number, target, text } => {
                 let answer = tty::ask(&format!("{target}: {text} ")).ok();
-                caller.say(&ToSession::Answer(answer), &[])?;
+                caller.say(&ToSession::Answer { number: *number, answer }, &[])?;
             }
             _ => tell(&heard),
         }
@@ -309,7 +345,8 @@ pub(super) fn open_all(
 impl From<Silence> for SessionError {
     fn from(silence: Silence) -> Self {
         match silence {
-            Silence::Version { build, pid } => Self::Version { build, pid },
+            Silence::Version { build, pid, .. } => Self::Version { build, pid },
+            Silence::Gone => Self::Gone,
             Silence::Failed(error) => Self::Failed(error),
         }
     }

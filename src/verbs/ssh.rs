@@ -6,7 +6,8 @@ mod environment;
 use crate::error::{ExitCode, SshError};
 use crate::fakessh::grammar::parse;
 use crate::fakessh::{Invocation, Parsed, Refusal, configuration};
-use crate::{files, report};
+use crate::files;
+use crate::report;
 use crate::sys::{identity, program};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -33,7 +34,7 @@ fn tool(name: &str, words: &[OsString]) -> ExitCode {
     };
     let Some(tool) = program::another(name) else { return fail(&SshError::NoTool(name.to_owned())) };
     let ours = ["-S".into(), socket.with_file_name(NAME).into_os_string()];
-    fail(&SshError::Start(tool.clone(), program::hand_on(&tool, name, &[&ours, words].concat())))
+    hand_on(&tool, name, &[&ours, words].concat())
 }
 
 /// Does what ssh would do.
@@ -48,18 +49,18 @@ pub(super) fn run(words: &[OsString]) -> io::Result<ExitCode> {
             ExitCode::Remote(Refusal::STATUS)
         }
         Ok(Parsed::Version) => match program::another(NAME) {
-            Some(ssh) => hand_on(&ssh, &["-V".into()]),
+            Some(ssh) => hand_on(&ssh, NAME, &["-V".into()]),
             None => {
                 report::help(&format!("hopvine {}, and no other ssh in PATH\n", env!("CARGO_PKG_VERSION")));
                 ExitCode::Success
             }
         },
         Ok(Parsed::Query(query)) => match program::another(NAME) {
-            Some(ssh) => hand_on(&ssh, &["-Q".into(), query.into()]),
+            Some(ssh) => hand_on(&ssh, NAME, &["-Q".into(), query.into()]),
             None => fail(&SshError::NoSsh(query)),
         },
         Ok(Parsed::Configuration(mut invocation)) => match program::another(NAME) {
-            Some(ssh) => hand_on(&ssh, words),
+            Some(ssh) => hand_on(&ssh, NAME, words),
             None => {
                 leave_out_missing(&mut invocation);
                 let user = identity::user_name(identity::effective_user());
@@ -75,9 +76,10 @@ pub(super) fn run(words: &[OsString]) -> io::Result<ExitCode> {
     })
 }
 
-/// Goes on as the real ssh.
-fn hand_on(ssh: &Path, words: &[OsString]) -> ExitCode {
-    fail(&SshError::Start(ssh.to_owned(), program::hand_on(ssh, NAME, words)))
+/// Goes on as another program.
+fn hand_on(other: &Path, name: &str, words: &[OsString]) -> ExitCode {
+    let why = program::hand_on(other, name, words);
+    fail(&SshError::Start(other.to_owned(), files::words(&why)))
 }
 
 fn fail(error: &SshError) -> ExitCode {
@@ -88,7 +90,7 @@ fn fail(error: &SshError) -> ExitCode {
 /// ssh warns of files of `-i` that are not there, and goes without.
 fn leave_out_missing(invocation: &mut Invocation) {
     for file in invocation.identities.clone() {
-        let home = || std::env::home_dir().unwrap_or_default();
+        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
         let path = file.strip_prefix("~/").map_or_else(|| file.clone().into(), |rest| home().join(rest));
         if let Err(error) = std::fs::metadata(path) {
             report::help(&format!("{}\n", SshError::NoIdentity(file.clone(), files::words(&error))));

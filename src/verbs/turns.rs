@@ -2,7 +2,7 @@
 //! is over.
 
 use super::desk::Desk;
-use super::ending::Ending;
+use super::ending::{Ending, LAST_CHANCE};
 use super::outputs::{Outputs, Stopped};
 use crate::controller::{Controller, Settings, Weight};
 use crate::error::ExitCode;
@@ -62,6 +62,11 @@ impl Turns {
                 page.note(&note);
             }
         }
+    }
+
+    /// What has been stopped may clean up, as far as there is time for it.
+    pub(super) fn hurry(&mut self) {
+        self.controller.give_up_by(clock::now() + LAST_CHANCE);
     }
 
     /// Acts on what the last attempt to write has shown.

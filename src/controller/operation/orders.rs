@@ -1,6 +1,7 @@
 //! What is asked of a context, as the values of docs/PROTOCOL.md.
 
 use super::{Dial, Feed, Fetch, Put, Run, Script, Words};
+use crate::proto::ids::ContextId;
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 
@@ -24,6 +25,9 @@ impl Run {
             let fields = std::iter::once(term).chain(sides);
             Node::Dict(fields.map(|(name, node)| (builder.text(name), builder.add(node))).collect())
         });
+        let lanes = self.lanes.map_or(Node::None, |[input, output]| {
+            Node::List(numbers(input.peer, [input, output]).map(|number| builder.add(number)).to_vec())
+        });
         let fields = [
             ("words", Node::List(words)),
             ("shell", Node::Bool(self.interpreter == Words::Shell)),
@@ -32,9 +36,22 @@ impl Run {
             ("login", Node::Bool(self.login)),
             ("home", Node::Bool(self.home)),
             ("terminal", terminal),
+            ("lanes", lanes),
         ];
         builder.dict(fields)
     }
+}
+
+/// A context, and two streams that are joined there.
+pub(super) fn numbers(peer: ContextId, [input, output]: [StreamKey; 2]) -> [Node; 3] {
+    [peer.0, input.id.0, output.id.0].map(|number| Node::Int(number.into()))
+}
+
+/// Where what an ssh is called for goes and comes: for whoever has called it.
+pub(in crate::controller) fn lanes(ends: [StreamKey; 2]) -> Value {
+    let mut builder = Builder::default();
+    let items = numbers(ends[0].peer, ends).map(|number| builder.add(number)).to_vec();
+    builder.dict([("lanes", Node::List(items))])
 }
 
 impl Dial {

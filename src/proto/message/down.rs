@@ -86,6 +86,8 @@ pub enum ToAgent {
     Channel(u64),
     /// What is sent on a channel: how (a value or a pickle), and it.
     Send(Vec<u8>),
+    /// Have programs find an ssh that is led elsewhere: a dict of `token`.
+    Lend(Value),
     /// Pass what comes on a stream on to others; who holds up the rest for so long is left behind.
     Splice {
         patience_ms: u32,
@@ -120,6 +122,7 @@ impl ToAgent {
             Self::Splice { .. } => 24,
             Self::Channel(_) => 37,
             Self::Send(_) => 38,
+            Self::Lend(_) => 44,
             Self::Resize { .. } => 41,
             Self::Dial(_) => 43,
         }
@@ -138,6 +141,7 @@ impl ToAgent {
             | Self::Data(value)
             | Self::Spawn(value)
             | Self::Native(value)
+            | Self::Lend(value)
             | Self::Put(value)
             | Self::Dial(value)
             | Self::Fetch(value) => {

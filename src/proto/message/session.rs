@@ -19,6 +19,14 @@ pub struct Path {
     pub hops: String,
 }
 
+/// A way that is open.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Open {
+    pub path: Path,
+    /// What the command lines of its `exec:` are: other inventories may have others.
+    pub exec: Vec<(String, Vec<String>)>,
+}
+
 /// What holds for contexts that are opened for a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Terms {
@@ -112,6 +120,17 @@ pub struct Rule {
     pub folder: Vec<u8>,
 }
 
+/// A program that is to run in a context, with an ssh that leads elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Lend {
+    pub on: Path,
+    pub terms: Terms,
+    pub rule: Rule,
+    pub words: Vec<Vec<u8>>,
+    pub reads: bool,
+    pub label: String,
+}
+
 /// From a program to a session.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum ToSession {
@@ -130,16 +149,23 @@ pub enum ToSession {
         rows: u16,
         columns: u16,
     },
-    /// To what was asked.
-    Answer(Option<Vec<u8>>),
+    /// To the question of that number; `None`: there is none.
+    Answer {
+        number: u32,
+        answer: Option<Vec<u8>>,
+    },
     /// Which ways are open?
     Held,
+    /// Ways that stay open for as long as this client is here; the answer names those that are.
+    Keep(Vec<Path>),
     /// What is there?
     Tree,
     /// Ways that are no longer needed; all, and the session, if none is named.
     Close(Vec<Path>),
     /// A socket comes with it, at which others ask, for as long as this client is here.
     Listen(Box<Rule>),
+    /// A program is to run there; standard input, output and error come with it.
+    Lend(Box<Lend>),
 }
 
 /// A way that a session tried to open.
@@ -190,6 +216,7 @@ pub enum FromSession {
     Failed(Fault),
     /// A question for whoever sits at the client's terminal.
     Ask {
+        number: u32,
         target: String,
         text: String,
     },
@@ -199,7 +226,7 @@ pub enum FromSession {
     Started,
     /// How it ended: as wait(2) has it.
     Exit(u32),
-    Held(Vec<Path>),
+    Held(Vec<Open>),
     Tree {
         pid: u32,
         seconds: u64,
@@ -270,7 +297,7 @@ mod tests {
         let sent = [
             ToSession::Hello { build: "0.1.0".into() },
             ToSession::Close(vec![path]),
-            ToSession::Answer(Some(b"secret".to_vec())),
+            ToSession::Answer { number: 1, answer: Some(b"secret".to_vec()) },
             ToSession::Tree,
         ];
         let (mut heard, mut waiting) = (Vec::new(), Vec::new());

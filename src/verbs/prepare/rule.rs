@@ -4,7 +4,7 @@ use super::{behind, check, extended, said, settings};
 use crate::cli;
 use crate::error::UsageError;
 use crate::hosts::target::written;
-use crate::proto::message::session::{Path, Rule};
+use crate::proto::message::session::{Path, Rule, Terms};
 use crate::sys::tty;
 use crate::verbs::names::Names;
 use crate::verbs::sessions;
@@ -36,4 +36,15 @@ pub(in crate::verbs) fn rule(typed: &cli::Fakessh) -> Result<Rule, UsageError> {
         terms: sessions::terms(&settings, &to, reach.way.persist, tty::is_there()),
         folder: Vec::new(),
     })
+}
+
+/// Where the program runs, if not here.
+pub(in crate::verbs) fn place(typed: &cli::Fakessh, on: &str) -> Result<(Path, Terms), UsageError> {
+    let reach = &typed.reach;
+    let names = Names::new(reach.way.inventory.as_deref())?;
+    let target = names.target(on, said(reach))?;
+    check(&target, &names)?;
+    let settings = settings(&reach.way, std::slice::from_ref(&target), &names, true)?;
+    let path = Path { name: target.name.clone(), hops: target.written() };
+    Ok((path, sessions::terms(&settings, &[target], reach.way.persist, tty::is_there())))
 }

@@ -399,6 +399,7 @@ impl Work for Drive<'_> {
         if self.turns.ending.stop(code, clock::now()) {
             self.ended = true;
             self.queue.stop(&mut self.turns.controller, clock::now());
+            self.turns.hurry();
             if let Err(error) = self.lines.stop(&mut self.turns.mux) {
                 self.ledger.page_mut().say(&format!("standard input: {error}"));
             }

@@ -1,15 +1,16 @@
 //! How a command comes to use what a session holds open.
 
-use super::{find, find_or_start, open_all, paths, terms};
+use super::{find, find_or_start, hear_held, open_all, paths, terms};
 use crate::cli;
 use crate::controller::{Carrier, Settings, steps};
 use crate::error::SessionError;
-use crate::hosts::target::Target;
-use crate::proto::message::session::{FromSession, ToSession};
+use crate::hosts::target::{Target, Way as Step};
+use crate::proto::message::session::{Path, ToSession};
 use crate::report;
 use crate::session::caller::Caller;
 use crate::session::socket;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How many are opened at a time.
 const FANOUT: usize = 64;
@@ -41,24 +42,27 @@ fn carrier(
         // What cannot be opened is told by whoever tries then to do something there.
         open_all(&mut caller, &paths(targets), &terms, FANOUT, &mut |_| {})?;
     }
-    let held = held(&mut caller)?;
+    let held = held(&mut caller, settings, targets)?;
     let words: Vec<String> =
         std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    Ok(Some(Carrier { socket: socket()?, held, label: format!("hopvine {}", words.join(" ")) }))
+    let label = format!("hopvine {}", words.join(" "));
+    let stays = Some(Arc::new(caller.handle()?.into()));
+    Ok(Some(Carrier { socket: socket()?, held, label, stays }))
 }
 
-fn held(caller: &mut Caller) -> Result<HashMap<Vec<crate::hosts::target::Way>, String>, SessionError> {
-    caller.say(&ToSession::Held, &[])?;
-    loop {
-        match caller.hear()? {
-            Some(FromSession::Held(paths)) => {
-                let parsed = paths
-                    .into_iter()
-                    .filter_map(|path| Some((steps(&Target::parse(&path.hops).ok()?.hops), path.hops)));
-                return Ok(parsed.collect());
-            }
-            Some(_) => {}
-            None => return Err(SessionError::Gone),
-        }
+/// What a session holds on the way to targets, and goes on to hold while it can hear us; without targets, all of it.
+fn held(
+    caller: &mut Caller,
+    settings: &Settings,
+    targets: &[Target],
+) -> Result<HashMap<Vec<Step>, String>, SessionError> {
+    let leads = |way: &[Step]| targets.iter().any(|target| steps(&target.hops).starts_with(way));
+    let all = super::held(caller, settings)?.into_iter().map(|(target, path)| (steps(&target.hops), path));
+    let held: Vec<(Vec<Step>, Path)> = all.filter(|(way, _)| targets.is_empty() || leads(way)).collect();
+    if targets.is_empty() {
+        return Ok(held.into_iter().map(|(way, path)| (way, path.hops)).collect());
     }
+    caller.say(&ToSession::Keep(held.iter().map(|(_, path)| path.clone()).collect()), &[])?;
+    let kept: Vec<Path> = hear_held(caller)?.into_iter().map(|open| open.path).collect();
+    Ok(held.into_iter().filter(|(_, path)| kept.contains(path)).map(|(way, path)| (way, path.hops)).collect())
 }

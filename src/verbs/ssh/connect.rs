@@ -1,18 +1,19 @@
 //! What `ssh HOST` does: by whichever session there is, a stand-in that passes on what the command says and how it ends.
 
 use super::super::names::Names;
-use super::super::{prepare, sessions};
+use super::super::prepare;
+use super::super::sessions::{self, Private};
 use super::environment::environment;
 use crate::controller::{Settings, steps};
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
-use crate::fakessh::standin::{self, Ended, Manner};
-use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal};
+use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal, wanted};
 use crate::files;
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
-use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, What, Window};
+use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, Window};
 use crate::report;
 use crate::session::caller::Caller;
+use crate::session::standin::{self, Ended, Manner};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{process, tty, window};
 use std::fs::File;
@@ -22,12 +23,6 @@ use std::path::PathBuf;
 
 /// Names the socket at which `hopvine fakessh` listens for its command.
 pub(in crate::verbs) const FAKESSH: &str = "HOPVINE_FAKESSH";
-/// Where the usual systems keep it; in the words of any POSIX shell.
-const SFTP_SERVER: &str = "for d in /usr/lib/openssh /usr/libexec/openssh /usr/lib/ssh /usr/libexec /usr/lib /usr/lib/misc /usr/sbin \
-/usr/local/libexec /usr/local/lib/openssh /usr/pkg/libexec /opt/ssh/libexec /run/current-system/sw/libexec; do \
-[ -x $d/sftp-server ] && exec $d/sftp-server; done; \
-command -v sftp-server >/dev/null 2>&1 && exec sftp-server; \
-echo 'hopvine: no sftp-server on this host: install it (openssh-sftp-server), or use scp -O' >&2; exit 127";
 
 /// Who is asked, and for what way.
 struct Call {
@@ -38,6 +33,8 @@ struct Call {
 
 /// Why there is nobody to ask.
 enum Trouble {
+    /// This process is not the one that asks: it has been the session of that one, until it was over.
+    Served(ExitCode),
     Session(SessionError),
     Usage(Box<UsageError>),
     Ssh(SshError),
@@ -61,9 +58,9 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         Ok(voice) => voice,
         Err(error) => return Ok(mute(&error)),
     };
-    let what = match what(invocation) {
+    let what = match wanted(invocation) {
         Ok(what) => what,
-        Err(error) => return Ok(voice.fail(&error.to_string())),
+        Err(name) => return Ok(voice.fail(&SshError::Subsystem(name).to_string())),
     };
     let called = match std::env::var_os(FAKESSH) {
         Some(socket) => by_fakessh(invocation, socket.into()),
@@ -71,6 +68,7 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
     };
     let Call { caller, place, terms } = match called {
         Ok(call) => call,
+        Err(Trouble::Served(code)) => return Ok(code),
         Err(Trouble::Session(error)) => return Ok(voice.fail(&error.to_string())),
         Err(Trouble::Usage(error)) => return Ok(voice.fail(&error.to_string())),
         Err(Trouble::Ssh(error)) => return Ok(voice.fail(&error.to_string())),
@@ -94,7 +92,7 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         voice.say(level, &format!("hopvine: {target}: {text}\n"));
     };
     let host = &invocation.host;
-    Ok(match standin::attend(caller, exec, manner, &note)? {
+    Ok(match standin::attend(caller, ToSession::Exec(Box::new(exec)), manner, &note)? {
         Ended::Exit(status) => {
             if terminal.is_some() {
                 voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
@@ -130,14 +128,9 @@ pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<E
         Ok(voice) => voice,
         Err(error) => return Ok(mute(&error)),
     };
-    let trouble = |error: Trouble| match error {
-        Trouble::Session(error) => error.to_string(),
-        Trouble::Usage(error) => error.to_string(),
-        Trouble::Ssh(error) => error.to_string(),
-    };
-    let target = match target(invocation) {
-        Ok((target, _)) => target,
-        Err(error) => return Ok(voice.fail(&trouble(error))),
+    let (target, settings) = match target(invocation) {
+        Ok(found) => found,
+        Err(error) => return Ok(voice.fail(&error.to_string())),
     };
     let found = sessions::find();
     let Ok(Some(mut caller)) = found else {
@@ -145,12 +138,14 @@ pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<E
         voice.say(Level::Fatal, &format!("Control socket connect: {why}\n"));
         return Ok(ExitCode::Remote(Refusal::STATUS));
     };
-    let Some(held) = held(&mut caller, &target)? else {
-        voice.say(
-            Level::Fatal,
-            &format!("Control socket connect: the session does not hold {}\n", target.name),
-        );
-        return Ok(ExitCode::Remote(Refusal::STATUS));
+    let held = match held(&mut caller, &target, &settings) {
+        Ok(Some(held)) => held,
+        Ok(None) => {
+            let text = format!("Control socket connect: the session does not hold {}\n", target.name);
+            voice.say(Level::Fatal, &text);
+            return Ok(ExitCode::Remote(Refusal::STATUS));
+        }
+        Err(error) => return Ok(voice.fail(&error.to_string())),
     };
     if control == Control::Check {
         caller.say(&ToSession::Tree, &[])?;
@@ -189,12 +184,19 @@ fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble>
 fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
     let persist = invocation.persists();
     // Before anything is read: what is forked off needs none of it.
-    let mut shared = if persist.is_some() { Some(sessions::find_or_start()?) } else { sessions::find()? };
+    let mut shared = if persist.is_some() {
+        Some(sessions::find_or_start()?)
+    } else {
+        sessions::find().unwrap_or_else(|error| {
+            report::complain(&error.to_string());
+            None
+        })
+    };
     let (target, settings) = target(invocation)?;
     let mut terms = sessions::terms(&settings, std::slice::from_ref(&target), persist, asks(invocation));
     let path = Path { name: target.name.clone(), hops: target.written() };
     if let Some(caller) = &mut shared
-        && let Some(held) = held(caller, &target).map_err(SessionError::from)?
+        && let Some(held) = held(caller, &target, &settings)?
     {
         // As it was opened: the options are those of whoever did.
         terms.persist_ms = None;
@@ -202,27 +204,22 @@ fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
     }
     let caller = match shared.filter(|_| persist.is_some()) {
         Some(caller) => caller,
-        None => sessions::private()?,
+        None => match sessions::private()? {
+            Private::Caller(caller) => caller,
+            Private::Session(code) => return Err(Trouble::Served(code)),
+        },
     };
     Ok(Call { caller, place: Place::Path(path), terms })
 }
 
 /// What the session holds of the same way: the options of the way itself count, those that ssh is given beside it do not.
-fn held(caller: &mut Caller, target: &Target) -> io::Result<Option<Path>> {
-    caller.say(&ToSession::Held, &[])?;
-    while let Some(heard) = caller.hear()? {
-        if let FromSession::Held(paths) = heard {
-            let leads = |path: &Path| {
-                Target::parse(&path.hops).is_ok_and(|held| steps(&held.hops) == steps(&target.hops))
-            };
-            return Ok(paths.into_iter().find(leads));
-        }
-    }
-    Ok(None)
+fn held(caller: &mut Caller, target: &Target, settings: &Settings) -> Result<Option<Path>, SessionError> {
+    let held = sessions::held(caller, settings)?.into_iter();
+    Ok(held.filter(|(held, _)| steps(&held.hops) == steps(&target.hops)).map(|(_, path)| path).next())
 }
 
 /// Where it leads, as the inventory knows it, and what holds on the way.
-fn target(invocation: &Invocation) -> Result<(Target, Settings), Trouble> {
+fn target(invocation: &Invocation) -> Result<(Target, Settings), UsageError> {
     let names = Names::new(None)?;
     let target = names.target(&invocation.host, Said::default())?;
     let config = config(invocation);
@@ -245,24 +242,6 @@ fn asks(invocation: &Invocation) -> bool {
         option.starts_with("batchmode") && !option.ends_with("no") && !option.ends_with("false")
     };
     tty::is_there() && !invocation.options.iter().any(batch)
-}
-
-fn what(invocation: &Invocation) -> Result<What, SshError> {
-    if let Some((host, port)) = &invocation.stdio_to {
-        return Ok(What::Dial { host: host.clone(), port: *port });
-    }
-    Ok(match (invocation.session, &invocation.command) {
-        (Session::Nothing, _) => What::Nothing,
-        (Session::Subsystem, Some(name)) if name == b"sftp" => {
-            What::Words(["/bin/sh", "-c", SFTP_SERVER].map(|word| word.as_bytes().to_vec()).to_vec())
-        }
-        (Session::Subsystem, name) => {
-            let name = name.as_deref().unwrap_or_default();
-            return Err(SshError::Subsystem(String::from_utf8_lossy(name).into_owned()));
-        }
-        (Session::Command, Some(command)) => What::Shell(command.clone()),
-        (Session::Command, None) => What::Login,
-    })
 }
 
 fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {

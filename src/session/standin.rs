@@ -1,7 +1,7 @@
 //! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
 //! does, and waits.
 
-use crate::proto::message::session::{Exec, Fault, FromSession, ToSession};
+use crate::proto::message::session::{Fault, FromSession, ToSession};
 use crate::session::caller::Caller;
 use crate::sys::fd::{self, Read};
 use crate::sys::handed::{self, Offer};
@@ -41,24 +41,30 @@ pub enum Ended {
     /// The user wanted so, at the terminal.
     Left,
     /// By a signal; `wanted`: of kill(1).
-    Told { wanted: bool },
+    Told {
+        wanted: bool,
+    },
 }
 
-/// Has a session run something with our standard streams; `note` shows what it notes meanwhile.
+/// Has a session run something with our standard streams, by an Exec or a Lend; `note` shows what it notes meanwhile.
 ///
 /// # Errors
 ///
 /// When this machine fails us: no descriptors, no threads.
 pub fn attend(
     mut caller: Caller,
-    exec: Exec,
+    request: ToSession,
     manner: Manner,
     note: &dyn Fn(&str, &str, bool),
 ) -> io::Result<Ended> {
-    let raw = exec.terminal.is_some() && window::Raw::is_possible();
-    let (reads, terminal) = (exec.reads, exec.terminal.is_some());
+    let (reads, terminal) = match &request {
+        ToSession::Exec(exec) => (exec.reads, exec.terminal.is_some()),
+        ToSession::Lend(lend) => (lend.reads, false),
+        _ => (false, false),
+    };
+    let raw = terminal && window::Raw::is_possible();
     let mut desk = Desk::new(reads)?;
-    caller.say(&ToSession::Exec(Box::new(exec)), &desk.numbers())?;
+    caller.say(&request, &desk.numbers())?;
     desk.handed_over();
     let mut poller = Poller::new()?;
     let (changes, endings) = (window::changes()?, window::Endings::new()?);
@@ -97,10 +103,10 @@ pub fn attend(
                         let escape = manner.escape.filter(|_| raw);
                         desk.begin(escape, caller.handle()?, &left)?;
                     }
-                    FromSession::Ask { target, text } => {
+                    FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
                         let answer = tty::ask(&question).ok();
-                        caller.say(&ToSession::Answer(answer), &[])?;
+                        caller.say(&ToSession::Answer { number, answer }, &[])?;
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
                     FromSession::Exit(status) => {

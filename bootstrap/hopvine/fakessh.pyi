@@ -1,0 +1,3 @@
+from typing import Any, Mapping, Optional, Sequence
+
+def run(dest: Any, argv: Sequence[str], env: Optional[Mapping[str, str]] = ...) -> int: ...
