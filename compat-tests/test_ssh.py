@@ -292,7 +292,7 @@ def parent(pid):
 def test_a_connection_that_only_stays_does_so_until_it_is_ended(way):
     for who in (way.real, way.ours):
         process = way.hop.program(*who, '-v', '-N', 'h1')
-        process.until(b'' if who is way.ours else b'Entering interactive session', stream='err')
+        process.until(b'the way is open' if who is way.ours else b'Entering interactive session', stream='err')
         process.signal(signal.SIGTERM)
         assert (process.finish().rc, process.result.out) == (0, b'')
 
