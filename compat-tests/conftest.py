@@ -9,6 +9,8 @@ import pytest
 from harness.api import Scripts
 from harness.binary import BINARY
 from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
+from harness.docker import Docker
+from harness.far import Far
 from harness.fifo import Fifo
 from harness.leaks import Leaks
 from harness.queue import lines
@@ -99,6 +101,35 @@ def ssh(site, need):
     """The OpenSSH server; its aliases are h1 to h8 and the names of the shells."""
     need('ssh')
     return site.sshd
+
+
+@pytest.fixture(scope='module')
+def box(site):
+    """A Docker daemon with the container `tools`, which has this machine's programs."""
+    if 'ssh' in site.missing:
+        pytest.skip(site.missing['ssh'])
+    docker = Docker(site)
+    if not docker.missing:
+        (site.dir / 'tests').mkdir(exist_ok=True)
+        docker.with_our_programs('tools', site.dir / 'tests')
+    yield docker
+    docker.close()
+
+
+@pytest.fixture
+def remote(site, box, hop, ssh, request):
+    """The account that tools go to, by one of the ways of harness/far.py."""
+    if not site.accounts.private:
+        pytest.skip('other accounts need root and unshare')
+    if not request.param.endswith('docker'):
+        yield Far(site, hop, request.param)
+        return
+    if box.missing:
+        pytest.skip(box.missing)
+    hop.env.update(DOCKER_HOST=box.env['DOCKER_HOST'])
+    before = box.running('tools')
+    yield Far(site, hop, request.param)
+    assert box.running('tools') == before, box('top', 'tools')
 
 
 @pytest.fixture

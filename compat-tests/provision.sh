@@ -43,7 +43,7 @@ provide_kernels() {
     done
 }
 
-# ansible-core has no synchronize; where Galaxy does not answer, Debian's package of all collections has it.
+# ansible-core has no synchronize; where Galaxy does not answer, PyPI's wheel of all collections has it.
 provide_ansible() {
     if ! target/ansible/bin/ansible-playbook --version >/dev/null 2>&1; then
         python3 -m venv target/ansible && target/ansible/bin/pip install -q ansible-core ||
@@ -51,14 +51,16 @@ provide_ansible() {
     fi
     collections=target/ansible/collections
     [ -d "$collections/ansible_collections/ansible/posix" ] && return
-    mkdir -p "$collections"
     timeout 60 target/ansible/bin/ansible-galaxy collection install -p "$collections" ansible.posix \
         >target/ansible/galaxy.log 2>&1 && return
-    (cd target/ansible && apt-get download -q ansible) >>target/ansible/galaxy.log 2>&1 &&
-        dpkg-deb --fsys-tarfile target/ansible/ansible_*.deb |
-        tar -x -C "$collections" --strip-components=5 ./usr/lib/python3/dist-packages/ansible_collections/ansible/posix ||
+    target/ansible/bin/pip download -q --no-deps -d target/ansible/wheel ansible &&
+        target/ansible/bin/python - target/ansible/wheel/ansible-*.whl "$collections" <<'EOF' ||
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startswith('ansible_collections/ansible/posix/')])
+EOF
         say "no ansible.posix for Ansible's synchronize, see target/ansible/galaxy.log"
-    rm -f target/ansible/ansible_*.deb
+    rm -rf target/ansible/wheel
 }
 
 mirror() {

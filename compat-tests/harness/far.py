@@ -16,11 +16,11 @@ REAL = 'the real ssh'
 # What is to be the same by each: a tool over ssh's own program, over `hopvine ssh` by a session of its own or of the
 # user's, and over `hopvine fakessh`.
 WAYS = [REAL, 'hopvine ssh', 'hopvine ssh, requiretty', 'fakessh', 'fakessh, sudo', 'fakessh, requiretty', 'fakessh, docker']
-each_way = pytest.mark.parametrize('far', WAYS, indirect=True)
+each_way = pytest.mark.parametrize('remote', WAYS, indirect=True)
 
 
 def by(*ways):
-    return pytest.mark.parametrize('far', ways, indirect=True)
+    return pytest.mark.parametrize('remote', ways, indirect=True)
 
 
 class Far:
@@ -40,15 +40,18 @@ class Far:
         if login == 'hvtty':
             secret = hop.scratch / 'password'
             secret.write_text(f'{PASSWORD}\n')
-            self.secret = ['--secret-file', secret]
-        hop.write('hopvine.toml', f'[hosts]\n{NAME} = "{self.target}"\n')
+            self.secret = ['-K', '--secret-file', secret]
+        # Where it is found from everywhere: tools call ssh in folders of their own.
+        hop.write(hop.cwd.parent / 'home/.config/hopvine/hopvine.toml', f'[hosts]\n{NAME} = "{self.target}"\n')
         self.folder = self.own(hop.scratch / NAME)
-        # As whoever types `ssh`: the program under that name.
-        self.ssh = site.client.bin / 'ssh'
+        # As whoever types `ssh`: the program under that name; and an sftp that calls it.
+        self.ssh, self.sftp = site.client.bin / 'ssh', hop.scratch / 'bin/sftp'
+        self.sftp.parent.mkdir()
         if not self.real:
-            self.ssh = hop.scratch / 'bin/ssh'
-            self.ssh.parent.mkdir()
+            self.ssh = self.sftp.with_name('ssh')
             self.ssh.symlink_to(BINARY)
+        self.sftp.write_text(f'#!/bin/sh\nexec sftp -S {self.ssh} "$@"\n')
+        self.sftp.chmod(0o755)
         # What tells the tools, where they are not told by fakessh.
         words = str(self.ssh) if self.real else f'{BINARY} ssh'
         self.env = {} if self.stands_in else {'RSYNC_RSH': words, 'GIT_SSH_COMMAND': words}

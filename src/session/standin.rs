@@ -93,9 +93,10 @@ pub fn attend(
             for message in messages {
                 match message {
                     FromSession::Started => {
+                        note("session", "the way is open", false);
                         if manner.background {
                             guest::stay_behind()?;
-                            desk.let_go_of_errors();
+                            desk.let_go_of_outputs();
                         }
                         if raw {
                             screen = Some(window::Raw::enter()?);
@@ -171,15 +172,16 @@ impl Desk {
         self.given.iter().map(AsRawFd::as_raw_fd).collect()
     }
 
-    /// From now on, the end of what was handed over is the session's alone to tell.
+    /// From now on, whoever writes to us waits for the session alone. Our output stays ours too, as with ssh: who reads it
+    /// to its end then finds that we have ended, and how.
     fn handed_over(&mut self) {
         self.given.clear();
-        handed::let_go_of_ours([self.kept[0].is_none(), self.kept[1].is_none(), false]);
+        handed::let_go_of_ours([self.kept[0].is_none(), false, false]);
     }
 
     /// Nothing is said any more but by what runs there.
-    fn let_go_of_errors(&self) {
-        handed::let_go_of_ours([false, false, self.kept[2].is_none()]);
+    fn let_go_of_outputs(&self) {
+        handed::let_go_of_ours([false, self.kept[1].is_none(), self.kept[2].is_none()]);
     }
 
     /// Copies what had to stay.
