@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum SshError {
     /// A file of `-i`, which is left out, and why.
     NoIdentity(String, String),
+    /// The file of `-E`, and why not.
+    Log(PathBuf, String),
     /// Only a real ssh could tell that of itself.
     NoSsh(String),
     /// The ssh that was found does not start.
@@ -26,6 +28,7 @@ impl fmt::Display for SshError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoIdentity(file, why) => write!(f, "Warning: Identity file {file} not accessible: {why}."),
+            Self::Log(path, why) => write!(f, "Couldn't open logfile {}: {why}", path.display()),
             Self::NoSsh(query) => {
                 write!(f, "Unsupported query \"{query}\": no ssh but this one is in PATH, and it has none")
             }

@@ -44,14 +44,21 @@ pub fn opened(name: &str, json: bool) {
 /// A host is not, or not any more.
 pub fn fault(fault: &Fault, json: bool) {
     if json {
-        let error = json!({"message": fault.text, "said": fault.lines});
+        let mut error = json!({"kind": fault.kind, "message": fault.text, "traceback": null});
+        if !fault.lines.is_empty() {
+            error["said"] = json!(fault.lines);
+        }
         let line = format!("{}\n", json!({"target": fault.name, "ok": false, "error": error}));
         bytes(line.as_bytes()).ok();
         return;
     }
     let host = if fault.name.is_empty() { String::new() } else { format!("{}: ", fault.name) };
-    complain(&format!("{host}{}", fault.text));
-    fault.lines.iter().for_each(|line| complain(&format!("{host}  {line}")));
+    let mut text = format!("{host}{}", fault.text.replace('\n', "\n    "));
+    fault.lines.iter().for_each(|line| text += &format!("\n    | {line}"));
+    if let Some(advice) = &fault.advice {
+        text += &format!("\n    try: {advice}");
+    }
+    complain(&text);
 }
 
 fn line(branch: &Branch) -> String {

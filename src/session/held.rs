@@ -98,9 +98,13 @@ impl Ways {
 
 /// What went wrong with a way, as a client shows it.
 pub(super) fn fault(name: &str, error: &HostError) -> Fault {
-    let advice = error.advice().map(|advice| advice.to_string());
-    let lines = error.said.iter().cloned().chain(advice).collect();
-    Fault { name: name.to_owned(), text: error.to_string(), lines }
+    Fault {
+        name: name.to_owned(),
+        kind: error.word().to_owned(),
+        text: error.to_string(),
+        lines: error.said.clone(),
+        advice: error.advice().map(|advice| advice.to_string()),
+    }
 }
 
 impl Session {
@@ -136,7 +140,7 @@ impl Session {
 
     /// Returns the context at the end of a way, which is started where it does not run.
     pub(super) fn reach(&mut self, path: &Path, terms: &Terms) -> io::Result<Result<ContextId, Fault>> {
-        let fault = |text: String| Fault { name: path.name.clone(), text, lines: Vec::new() };
+        let fault = |text: String| Fault::new(&path.name, text);
         let mut target = match Target::parse(&path.hops) {
             Ok(target) => target,
             Err(error) => return Ok(Err(fault(error.to_string()))),
@@ -299,7 +303,7 @@ impl Session {
                 Some(way) => (way.kept, way.persist) = (false, None),
                 None => {
                     let text = "the session does not hold it".to_owned();
-                    let fault = Fault { name: path.name.clone(), text, lines: Vec::new() };
+                    let fault = Fault::new(&path.name, text);
                     self.tell_client(id, &FromSession::Failed(fault));
                 }
             }

@@ -114,7 +114,7 @@ impl Session {
         let fds = [client.take_fd(), client.take_fd(), client.take_fd()];
         let [Some(input), Some(output), Some(errors)] = fds else {
             let text = "standard streams did not come along".to_owned();
-            client.tell(&FromSession::Failed(Fault { name: String::new(), text, lines: Vec::new() }));
+            client.tell(&FromSession::Failed(Fault::new("", text)));
             return Ok(());
         };
         if client.uses.is_some() {
@@ -125,7 +125,7 @@ impl Session {
         let (path, terms) = match rule::way(client.rule.as_ref(), &exec.place, &exec.terms) {
             Ok(way) => way,
             Err(text) => {
-                let fault = Fault { name: String::new(), text, lines: Vec::new() };
+                let fault = Fault::new("", text);
                 client.tell(&FromSession::Failed(fault));
                 return Ok(());
             }
@@ -194,7 +194,7 @@ impl Session {
         if !opens {
             return Ok(self.ways.running(&path.hops, &self.controller).ok_or_else(|| {
                 let text = "the session does not hold it any more".to_owned();
-                Fault { name: path.name.clone(), text, lines: Vec::new() }
+                Fault::new(&path.name, text)
             }));
         }
         let reached = self.reach(path, terms)?;
@@ -317,7 +317,7 @@ impl Session {
     pub(super) fn cancel_all(&mut self) {
         for (operation, job) in &mut self.jobs.by_operation {
             let text = "the session has ended".to_owned();
-            let fault = Fault { name: String::new(), text, lines: Vec::new() };
+            let fault = Fault::new("", text);
             job.ended.get_or_insert(FromSession::Failed(fault));
             self.controller.cancel(*operation, clock::now());
         }
@@ -421,7 +421,7 @@ impl Job {
                     }
                     Write::Failed(errno) => {
                         let text = format!("its output cannot be written: {}", io::Error::from(errno));
-                        let fault = Fault { name: String::new(), text, lines: Vec::new() };
+                        let fault = Fault::new("", text);
                         trouble = Some(FromSession::Failed(fault));
                         output.let_go(controller, mux, numbers);
                     }

@@ -163,7 +163,7 @@ impl Session {
         };
         let context = match self.reach(&path, &terms)? {
             Ok(context) => context,
-            Err(Fault { name, text, lines }) => {
+            Err(Fault { name, text, lines, .. }) => {
                 let said: String = lines.iter().map(|line| format!("{line}\n")).collect();
                 self.refuse_call(key, &format!("{said}hopvine: {name}: {text}\n"));
                 return Ok(());

@@ -93,6 +93,7 @@ pub fn attend(
             for message in messages {
                 match message {
                     FromSession::Started => {
+                        note("session", "the way is open", false);
                         if manner.background {
                             guest::stay_behind()?;
                             desk.let_go_of_outputs();

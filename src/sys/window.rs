@@ -65,6 +65,8 @@ pub fn changes() -> io::Result<UnixStream> {
 #[derive(Debug)]
 pub struct Endings {
     heard: UnixStream,
+    /// Where everything is ignored, nobody else has it.
+    _told: UnixStream,
     signal: Arc<AtomicUsize>,
 }
 
@@ -82,7 +84,8 @@ impl Endings {
             let known = usize::try_from(*number).unwrap_or_default();
             signal_hook::flag::register_usize(*number, Arc::clone(&signal), known)?;
         }
-        Ok(Self { heard: heed(&wanted)?, signal })
+        let (heard, told) = told(&wanted)?;
+        Ok(Self { heard, _told: told, signal })
     }
 
     /// Whether it was asked for by kill(1) and not by a terminal.
@@ -98,11 +101,15 @@ impl AsFd for Endings {
 }
 
 pub(super) fn heed(signals: &[i32]) -> io::Result<UnixStream> {
+    told(signals).map(|(heard, _)| heard)
+}
+
+fn told(signals: &[i32]) -> io::Result<(UnixStream, UnixStream)> {
     let (heard, told) = UnixStream::pair()?;
     heard.set_nonblocking(true)?;
     told.set_nonblocking(true)?;
     for signal in signals {
         pipe::register(*signal, told.try_clone()?)?;
     }
-    Ok(heard)
+    Ok((heard, told))
 }

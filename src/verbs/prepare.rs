@@ -359,7 +359,8 @@ fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
     Target::parse(path).map(|target| target.hops).map_err(wrong)
 }
 
-fn check(target: &Target, names: &Names) -> Result<(), UsageError> {
+/// Whether all that a target names can be meant.
+pub(super) fn check(target: &Target, names: &Names) -> Result<(), UsageError> {
     let (inventory, path) = names.inventory();
     for hop in &target.hops {
         if let Some(python) = &hop.python {

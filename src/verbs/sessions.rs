@@ -323,7 +323,7 @@ pub(super) fn open_all(
     while waiting > 0 {
         let Some(heard) = caller.hear()? else {
             let text = SessionError::Gone.to_string();
-            tell(&FromSession::Failed(Fault { name: String::new(), text, lines: Vec::new() }));
+            tell(&FromSession::Failed(Fault::new("", text)));
             return Ok(());
         };
         match &heard {

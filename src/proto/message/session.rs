@@ -168,13 +168,24 @@ pub enum ToSession {
     Lend(Box<Lend>),
 }
 
-/// A way that a session tried to open.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// What a session could not do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Fault {
+    /// Of the way that it is about, if it is about one.
     pub name: String,
+    /// One word, for programs.
+    pub kind: String,
     pub text: String,
-    /// One more line each: what was said, what to try.
+    /// What programs on the way have said.
     pub lines: Vec<String>,
+    pub advice: Option<String>,
+}
+
+impl Fault {
+    /// One that the session itself finds.
+    pub fn new(name: &str, text: impl Into<String>) -> Self {
+        Self { name: name.to_owned(), kind: "session".to_owned(), text: text.into(), ..Self::default() }
+    }
 }
 
 /// What a context is like, in the order of the tree.

@@ -1,11 +1,13 @@
 //! What `ssh HOST` does: by whichever session there is, a stand-in that passes on what the command says and how it ends.
 
 use super::super::names::Names;
+use super::super::prepare;
 use super::super::sessions::{self, Private};
 use super::environment::environment;
 use crate::controller::{Settings, steps};
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
 use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal, wanted};
+use crate::files;
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
 use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, Window};
@@ -52,7 +54,10 @@ impl From<UsageError> for Trouble {
 
 /// Runs what the command line says.
 pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
-    let voice = Voice::new(invocation)?;
+    let voice = match Voice::new(invocation) {
+        Ok(voice) => voice,
+        Err(error) => return Ok(mute(&error)),
+    };
     let what = match wanted(invocation) {
         Ok(what) => what,
         Err(name) => return Ok(voice.fail(&SshError::Subsystem(name).to_string())),
@@ -119,7 +124,10 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
 
 /// `-O`: what is asked of a connection that is shared.
 pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<ExitCode> {
-    let voice = Voice::new(invocation)?;
+    let voice = match Voice::new(invocation) {
+        Ok(voice) => voice,
+        Err(error) => return Ok(mute(&error)),
+    };
     let (target, settings) = match target(invocation) {
         Ok(found) => found,
         Err(error) => return Ok(voice.fail(&error.to_string())),
@@ -218,6 +226,7 @@ fn target(invocation: &Invocation) -> Result<(Target, Settings), UsageError> {
     let target = target
         .entered_as(invocation.user.as_deref(), invocation.port, config.as_deref(), &invocation.options)
         .map_err(|error| UsageError::Target { option: "", error })?;
+    prepare::check(&target, &names)?;
     let settings = Settings { inventory: names.inventory().0.clone(), ..Settings::default() };
     Ok((target, settings))
 }
@@ -266,6 +275,12 @@ fn label(invocation: &Invocation) -> String {
     format!("ssh {}", String::from_utf8_lossy(command)).trim_end().to_owned()
 }
 
+/// ssh has no status of its own for that.
+fn mute(error: &SshError) -> ExitCode {
+    report::help(&format!("{error}\n"));
+    ExitCode::Failed
+}
+
 /// Where ssh's own words go, as far as they are wanted.
 struct Voice {
     level: Level,
@@ -273,12 +288,10 @@ struct Voice {
 }
 
 impl Voice {
-    fn new(invocation: &Invocation) -> io::Result<Self> {
+    fn new(invocation: &Invocation) -> Result<Self, SshError> {
         let open = |path: &PathBuf| File::options().append(true).create(true).open(path);
         let log = invocation.log_file.as_ref().map(|path| {
-            open(path).map_err(|error| {
-                io::Error::new(error.kind(), format!("Couldn't open logfile {}: {error}", path.display()))
-            })
+            open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error)))
         });
         Ok(Self { level: invocation.level, log: log.transpose()? })
     }
