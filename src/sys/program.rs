@@ -50,7 +50,7 @@ fn is_ours(file: &Path, ourselves: Option<&fs::Metadata>) -> io::Result<bool> {
     }
     let mut begins = Vec::new();
     File::open(file)?.take(MAX_SCRIPT_BYTES).read_to_end(&mut begins)?;
-    Ok(begins.starts_with(b"#!") && begins.split(|byte| !is_of_path(*byte)).any(|word| names_us(word)))
+    Ok(begins.starts_with(b"#!") && begins.split(|byte| !is_of_path(*byte)).any(names_us))
 }
 
 /// Whether a word of a script is this program's name, with or without folders: not one that it is only a part of.
