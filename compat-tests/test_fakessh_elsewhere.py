@@ -145,9 +145,18 @@ def test_between_hosts_and_users_by_real_ways(hop, ssh, source):
 def test_names_mean_what_the_inventory_says(hop, elsewhere):
     inventory = hop.scratch / 'hopvine.toml'
     inventory.write_text('[hosts.web]\ntarget = "local:w"\n[hosts.db]\nvia = "local:x"\ntarget = "local:d"\n')
-    result = elsewhere('local:a', None, 'sh', '-c', 'ssh web echo web; ssh db echo db; ssh local:y echo y',
-                       options=['-i', inventory])
-    assert (result.rc, result.lines) == (0, ['web', 'db', 'y']), result
+    result = elsewhere('local:a', None, 'sh', '-c', 'ssh web echo web; ssh me@db echo db; ssh db echo db', options=['-i', inventory])
+    assert (result.rc, result.lines) == (0, ['web', 'db']) and 'cannot be entered as "me"' in result.err.decode(), result
+
+
+@pytest.mark.parametrize('host', ['h2', 'local:', 'local:y', 'ssh:h2', 'h1/local:x', 'exec:way'])
+def test_who_is_led_without_a_target_reaches_what_the_command_names_and_nothing_else(elsewhere, hop, host):
+    hop.way_in('sh -c {}')
+    letters = ' '.join(f"'{letter}'" for letter in host)
+    script = f'host=$(printf %s {letters}); ssh "$host" touch {hop.scratch}/reached; echo "status $?"; ssh h1 true; echo h1'
+    result = elsewhere('local:a', None, 'sh', '-c', script)
+    assert 'status 255' in result.lines and 'refused' in result.err.decode(), result
+    assert not (hop.scratch / 'reached').exists()
 
 
 def test_two_machines_that_cannot_see_each_other(places, source):

@@ -9,6 +9,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ResetReason;
 use crate::proto::stream::StreamKey;
 use crate::sys::child::Exit;
+use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
@@ -120,6 +121,22 @@ impl Controller {
                 self.deadlines.remove(&(*until, due));
                 self.deadlines.insert((last, due));
                 *until = last;
+            }
+        }
+    }
+
+    /// Ends what nobody uses and nothing leads through that somebody uses: hops on the way to what has gone.
+    pub fn close_unused(&mut self) {
+        let is_used = |id: &ContextId| self.contexts.get(id).is_some_and(|context| context.users > 0);
+        let used = self.contexts.keys().copied().filter(is_used);
+        let wanted: BTreeSet<ContextId> = used.flat_map(|id| self.line(id)).collect();
+        // What serves beside one that is used has no users of its own.
+        let unused = |id: &ContextId| !wanted.contains(id) && !self.line(*id).iter().any(is_used);
+        let all = self.subtree(ContextId::CONTROLLER).into_iter().skip(1);
+        for id in all.filter(unused).collect::<Vec<_>>() {
+            // What is below one has been let go with it.
+            if self.is_usable(id) {
+                self.let_go(id);
             }
         }
     }

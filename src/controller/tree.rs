@@ -22,7 +22,6 @@ use crate::sys::child::Exit;
 use crate::sys::tty::Role;
 use crate::transport::{Asking, Plan, Prompt, Questions, Terminal};
 use sha1::{Digest, Sha1};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// What the start of a context needs of chance: its nonce, and what sudo is to ask with.
@@ -237,22 +236,6 @@ impl Controller {
         }
     }
 
-    /// Ends what nobody uses and nothing leads through that somebody uses: hops on the way to what has gone.
-    pub fn close_unused(&mut self) {
-        let is_used = |id: &ContextId| self.contexts.get(id).is_some_and(|context| context.users > 0);
-        let used = self.contexts.keys().copied().filter(is_used);
-        let wanted: BTreeSet<ContextId> = used.flat_map(|id| self.line(id)).collect();
-        // What serves beside one that is used has no users of its own.
-        let unused = |id: &ContextId| !wanted.contains(id) && !self.line(*id).iter().any(is_used);
-        let all = self.subtree(ContextId::CONTROLLER).into_iter().skip(1);
-        for id in all.filter(unused).collect::<Vec<_>>() {
-            // What is below one has been let go with it.
-            if self.is_usable(id) {
-                self.let_go(id);
-            }
-        }
-    }
-
     /// Ends all that is left: relays without users, and what is behind them.
     pub fn close_all(&mut self) {
         for id in self.children(ContextId::CONTROLLER) {
@@ -262,7 +245,7 @@ impl Controller {
 
     /// What was cancelled ends first, and what is below goes first: what it has left in the background is then nobody's
     /// but the system's.
-    fn let_go(&mut self, id: ContextId) {
+    pub(super) fn let_go(&mut self, id: ContextId) {
         match self.contexts.get(&id).map(|context| context.state) {
             None | Some(State::Closing) => return,
             Some(State::Open) if self.is_settling(id) => return self.will_go(id),

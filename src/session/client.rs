@@ -16,6 +16,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{UnixListener, UnixStream};
+use zeroize::{Zeroize, Zeroizing};
 
 const READ_BYTES: usize = 64 * 1024;
 /// How the name of such a folder begins.
@@ -124,7 +125,8 @@ impl Client {
 
     /// Reads once; whole messages are for [`Self::next`].
     fn read(&mut self) {
-        let mut buffer = vec![0; READ_BYTES];
+        // Passwords come by it.
+        let mut buffer = Zeroizing::new(vec![0; READ_BYTES]);
         match rendezvous::receive(&self.stream, &mut buffer) {
             Ok((0, _)) => self.gone = true,
             Ok((count, fds)) => {
@@ -142,7 +144,11 @@ impl Client {
         if self.gone {
             return None;
         }
-        match ToSession::unpack(&mut self.heard) {
+        let message = ToSession::unpack(&mut self.heard);
+        if self.heard.is_empty() {
+            self.heard.zeroize();
+        }
+        match message {
             Ok(Some(ToSession::Hello { build })) if !self.greeted => {
                 self.greeted = true;
                 self.tell(&FromSession::Hello { build: payload::build(), pid: std::process::id() });

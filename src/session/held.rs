@@ -9,7 +9,7 @@ use crate::error::HostError;
 use crate::hosts::target::{Target, Way as Step};
 use crate::payload::Interpreter;
 use crate::proto::ids::ContextId;
-use crate::proto::message::session::{Fault, FromSession, Open, Path, Terms};
+use crate::proto::message::session::{Fault, FromSession, Hidden, Open, Path, Terms};
 use crate::sys::{clock, random};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -201,7 +201,8 @@ impl Session {
     fn take_terms(&mut self, terms: &Terms) -> Result<(), String> {
         let base = self.base.clone();
         let settings = self.controller.settings_mut();
-        let secret = |bytes: &Option<Vec<u8>>| bytes.clone().map(Secret::new);
+        let secret =
+            |hidden: &Option<Hidden>| hidden.as_ref().map(|hidden| Secret::new(hidden.bytes().to_vec()));
         settings.secrets = Secrets {
             login: secret(&terms.login),
             become_other: secret(&terms.become_other),

@@ -27,6 +27,8 @@ pub(super) struct Lent {
     context: ContextId,
     token: u32,
     rule: Rule,
+    /// What the user has typed for it, which may name hosts.
+    words: Vec<Vec<u8>>,
     /// To be run when the stand-ins are there.
     waiting: Option<(Lend, [OwnedFd; 3])>,
 }
@@ -70,6 +72,7 @@ impl Session {
             context,
             token,
             rule: lend.rule.clone(),
+            words: lend.words.clone(),
             waiting: Some((lend, [input, output, errors])),
         };
         self.lendings.by_operation.insert(operation, lent);
@@ -131,10 +134,11 @@ impl Session {
         let token = order.get("token").and_then(|id| order.number(id));
         let lent = self.lendings.by_operation.values();
         let lent = lent.into_iter().find(|lent| lent.context == key.peer && Some(lent.token) == token);
-        let Some((client, rule)) = lent.map(|lent| (lent.client, lent.rule.clone())) else {
+        let Some(lent) = lent else {
             self.refuse_call(key, "hopvine: it has not been lent any way\n");
             return Ok(());
         };
+        let (client, rule, words) = (lent.client, lent.rule.clone(), lent.words.clone());
         let (invocation, run) = match called(order) {
             Some(Called::Run { invocation, run }) => (invocation, run),
             Some(Called::Answered(told)) => {
@@ -152,6 +156,13 @@ impl Session {
                 key,
                 &format!("hopvine: {}: only a host can be named from there\n", invocation.host),
             );
+            return Ok(());
+        }
+        // Whoever is there could call for whatever our user may reach, this machine first of all.
+        if rule.to.is_none() && !names(&words, &invocation.host) {
+            let host = &invocation.host;
+            let why = format!("hopvine: refused: the command that was typed does not name {host:?}; --to TARGET leads there\n");
+            self.refuse_call(key, &why);
             return Ok(());
         }
         let (path, terms) = match rule::way(Some(&rule), &place(&invocation), &rule.terms) {
@@ -195,6 +206,13 @@ impl Session {
     }
 }
 
+/// Whether one of the words has that name in it, which is a plain one.
+fn names(words: &[Vec<u8>], host: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte) || !byte.is_ascii();
+    let parts = |word: &'_ Vec<u8>| word.split(|byte| !plain(byte)).any(|part| part == host.as_bytes());
+    host.bytes().all(|byte| plain(&byte)) && words.iter().any(parts)
+}
+
 /// Where an ssh was to lead.
 fn place(invocation: &Invocation) -> Place {
     Place::Host {
@@ -212,4 +230,20 @@ fn pairs(environment: &Value) -> Vec<(Vec<u8>, Vec<u8>)> {
     let Node::Dict(pairs) = environment.node(environment.root()) else { return Vec::new() };
     let text = |id| environment.text(id).map(String::into_bytes).or_else(|| environment.bytes(id));
     pairs.iter().filter_map(|(name, value)| Some((text(*name)?, text(*value)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_program_elsewhere_reaches_what_its_words_name_and_nothing_else() {
+        let words = ["rsync", "-a", "x/", "me@web1.lab:x/", "--rsh=ssh", "db"].map(|word| word.as_bytes().to_vec());
+        for named in ["web1.lab", "db"] {
+            assert!(names(&words, named), "{named}");
+        }
+        for other in ["web", "web1", "web2", "", "local:", "me@web1.lab", "web1.lab:x", "-a/x"] {
+            assert!(!names(&words, other), "{other}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
 //! does, and waits.
 
-use crate::proto::message::session::{Fault, FromSession, ToSession};
+use crate::proto::message::session::{Fault, FromSession, Hidden, ToSession};
 use crate::session::caller::Caller;
 use crate::sys::fd::{self, Read};
 use crate::sys::handed::{self, Offer};
@@ -106,7 +106,7 @@ pub fn attend(
                     }
                     FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
-                        let answer = tty::ask(&question).ok();
+                        let answer = tty::ask(&question).ok().map(Hidden::new);
                         caller.say(&ToSession::Answer { number, answer }, &[])?;
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),

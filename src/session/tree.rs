@@ -3,7 +3,7 @@
 use super::client::ClientId;
 use super::{Asking, Session};
 use crate::controller::secrets::Secret;
-use crate::proto::message::session::{Branch, FromSession};
+use crate::proto::message::session::{Branch, FromSession, Hidden};
 use crate::sys::clock;
 use std::time::Duration;
 
@@ -78,10 +78,11 @@ impl Session {
     }
 
     /// What the user has said to a question; who answers one that is not open any more answers no other.
-    pub(super) fn answered(&mut self, id: ClientId, number: u32, answer: Option<Vec<u8>>) {
+    pub(super) fn answered(&mut self, id: ClientId, number: u32, answer: Option<Hidden>) {
         if self.asking.is_some_and(|asking| asking.client == id && asking.number == number) {
             self.asking = None;
-            self.controller.answer(answer.map(Secret::new), clock::now());
+            let answer = answer.map(|answer| Secret::new(answer.bytes().to_vec()));
+            self.controller.answer(answer, clock::now());
         }
     }
 }

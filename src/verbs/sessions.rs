@@ -11,7 +11,9 @@ use crate::hosts::target::{Target, Way};
 use crate::mux::Mux;
 use crate::payload::Interpreter;
 use crate::proto::ids::ContextId;
-use crate::proto::message::session::{Exec, Fault, FromSession, Open, Path, Place, Terms, ToSession, What};
+use crate::proto::message::session::{
+    Exec, Fault, FromSession, Hidden, Open, Path, Place, Terms, ToSession, What,
+};
 use crate::report;
 use crate::session::caller::{Caller, Silence};
 use crate::session::standin::{self, Ended, Manner};
@@ -245,7 +247,7 @@ pub(super) fn paths(targets: &[Target]) -> Vec<Path> {
 /// What is to hold for what a session opens.
 pub(super) fn terms(settings: &Settings, targets: &[Target], persist: Option<Duration>, asks: bool) -> Terms {
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let bytes = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.bytes().to_vec());
+    let bytes = |secret: &Option<Secret>| secret.as_ref().map(|secret| Hidden::new(secret.bytes().to_vec()));
     let mut exec = BTreeMap::new();
     for hop in targets.iter().flat_map(|target| &target.hops) {
         if let Way::Exec { name } = &hop.way
@@ -333,7 +335,7 @@ pub(super) fn open_all(
                 waiting += open(caller, 1)?;
             }
             FromSession::Ask { number, target, text } => {
-                let answer = tty::ask(&format!("{target}: {text} ")).ok();
+                let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
                 caller.say(&ToSession::Answer { number: *number, answer }, &[])?;
             }
             _ => tell(&heard),

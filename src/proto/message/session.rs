@@ -3,7 +3,12 @@
 
 use super::MessageError;
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
+use bincode::de::Decoder;
+use bincode::enc::Encoder;
+use bincode::error::{DecodeError, EncodeError};
 use bincode::{Decode, Encode};
+use std::fmt;
+use zeroize::Zeroizing;
 
 /// An inventory may be so large.
 const MAX_BYTES: usize = 4 << 20;
@@ -27,13 +32,47 @@ pub struct Open {
     pub exec: Vec<(String, Vec<String>)>,
 }
 
+/// A password; its memory, and that of each clone, is overwritten when it is let go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(Zeroizing<Vec<u8>>);
+
+impl Hidden {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+impl Encode for Hidden {
+    fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
+        Encode::encode(&*self.0, encoder)
+    }
+}
+
+impl<Context> Decode<Context> for Hidden {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<Self, DecodeError> {
+        Ok(Self::new(Vec::decode(decoder)?))
+    }
+}
+
+bincode::impl_borrow_decode!(Hidden);
+
 /// What holds for contexts that are opened for a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Terms {
     /// The command lines of `exec:`.
     pub exec: Vec<(String, Vec<String>)>,
-    pub login: Option<Vec<u8>>,
-    pub become_other: Option<Vec<u8>>,
+    pub login: Option<Hidden>,
+    pub become_other: Option<Hidden>,
     /// Whether the client shows what is asked.
     pub asks: bool,
     pub connect_timeout_ms: u64,
@@ -152,7 +191,7 @@ pub enum ToSession {
     /// To the question of that number; `None`: there is none.
     Answer {
         number: u32,
-        answer: Option<Vec<u8>>,
+        answer: Option<Hidden>,
     },
     /// Which ways are open?
     Held,
@@ -308,7 +347,7 @@ mod tests {
         let sent = [
             ToSession::Hello { build: "0.1.0".into() },
             ToSession::Close(vec![path]),
-            ToSession::Answer { number: 1, answer: Some(b"secret".to_vec()) },
+            ToSession::Answer { number: 1, answer: Some(Hidden::new(b"secret".to_vec())) },
             ToSession::Tree,
         ];
         let (mut heard, mut waiting) = (Vec::new(), Vec::new());

@@ -290,9 +290,10 @@ struct Voice {
 impl Voice {
     fn new(invocation: &Invocation) -> Result<Self, SshError> {
         let open = |path: &PathBuf| File::options().append(true).create(true).open(path);
-        let log = invocation.log_file.as_ref().map(|path| {
-            open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error)))
-        });
+        let log = invocation
+            .log_file
+            .as_ref()
+            .map(|path| open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error))));
         Ok(Self { level: invocation.level, log: log.transpose()? })
     }
 
