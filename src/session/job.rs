@@ -130,6 +130,7 @@ impl Session {
                 return Ok(());
             }
         };
+        let path = self.ways.serving(path, &terms, &self.controller);
         let context = match self.way_for(&path, &terms, exec.opens)? {
             Ok(context) => context,
             Err(fault) => {
