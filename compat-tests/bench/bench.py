@@ -25,11 +25,12 @@ class Scale:
     hosts: int = 50
     simulated: int = 10_000
     mebibytes: int = 256
+    bulk_mebibytes: int = 1024
     small_files: int = 10_000
 
     @classmethod
     def quick(cls, rounds):
-        return cls(rounds or 2, contexts=20, hosts=8, simulated=400, mebibytes=8, small_files=300)
+        return cls(rounds or 2, contexts=20, hosts=8, simulated=400, mebibytes=8, bulk_mebibytes=8, small_files=300)
 
 
 class Bench:
@@ -38,6 +39,7 @@ class Bench:
         self.hop = site.hopvine()
         self.python = plain_python(self.hop.env['PATH'])
         self.proxies = {}
+        self.during_job = contextlib.ExitStack()  # what is to end with the job that has begun it
         self._started = []
 
     def start(self, *words, stdin=None, env=None):
@@ -48,8 +50,8 @@ class Bench:
         """A program that others use for the same, where it is installed."""
         return self.start(self.packages.tool(name), *words, env=env)
 
-    def hopvine(self, *words):
-        return self.start(self.hop.path, *words)
+    def hopvine(self, *words, env=None):
+        return self.start(self.hop.path, *words, env=env)
 
     def script(self, verb, *words):
         """The same for hopvine from Python, under the interpreter that the peers have."""
@@ -66,11 +68,11 @@ class Bench:
         subprocess.run([self.python, '-m', 'venv', '--without-pip', folder], check=True)
         return str(folder / 'bin/python')
 
-    def host_behind(self, name, round_trip_seconds):
-        """One more name for the server: behind a proxy that delays."""
+    def host_behind(self, name, round_trip_seconds, **options):
+        """One more name for the server, with ssh's `options`: behind a proxy that delays."""
         if name not in self.proxies:
             self.proxies[name] = DelayProxy(('127.0.0.1', self.site.sshd.port), round_trip_seconds / 2)
-        return self.site.sshd.alias(name, Port=self.proxies[name].port)
+        return self.site.sshd.alias(name, Port=self.proxies[name].port, **options)
 
     def close(self):
         for run in self._started:

@@ -60,6 +60,14 @@ class Packages:
         return folder
 
 
+def mitogen_strategy():
+    """What has ansible work by mitogen, which is installed beside it and not with it."""
+    plugins = next(FOLDER.glob('lib/python3*/site-packages/ansible_mitogen/plugins/strategy'), None)
+    if plugins is None:
+        raise LookupError('mitogen is not installed')
+    return {'ANSIBLE_STRATEGY': 'mitogen_linear', 'ANSIBLE_STRATEGY_PLUGINS': str(plugins), 'PYTHONPATH': str(plugins.parents[2])}
+
+
 def install(folder, wanted):
     if holds(folder, wanted):
         return

@@ -8,35 +8,41 @@ ROUNDS = 7
 
 
 class Contestant:
-    """`run()` measures once and returns figures by name. `required`: without it the job is worth nothing."""
+    """`run()` measures once and returns figures by name. `required`: without it the job is worth nothing.
 
-    def __init__(self, name, run, required=False):
-        self.name, self.run, self.required = name, run, required
+    `against`: the names of those that the job's ratios are to, where that is not the first alone.
+    """
+
+    def __init__(self, name, run, required=False, against=()):
+        self.name, self.run, self.required, self.against = name, run, required, against
 
 
 class Job:
-    """`columns` are figures' names and headings; the first is compared, the others are medians only.
+    """`columns` are figures' names and headings; the first is compared, the others are medians only, with one of `ratios` to each
+    of those that a contestant is held against.
 
     `contestants(bench)` makes them; `title` and `note` may name what the scale says, as `{contexts}`.
     """
 
-    def __init__(self, title, columns, contestants, note, rounds=ROUNDS, needs_ssh=False):
+    def __init__(self, title, columns, contestants, note, rounds=ROUNDS, needs_ssh=False, ratios=('ratio',)):
         self.title, self.columns, self.contestants, self.note = title, columns, contestants, note
-        self.rounds, self.needs_ssh = rounds, needs_ssh
+        self.rounds, self.needs_ssh, self.ratios = rounds, needs_ssh, ratios
 
     def measure(self, bench):
-        contestants = self.contestants(bench)
         rounds = bench.scale.rounds or self.rounds
-        figures, wrong = take_turns(contestants, rounds)
+        with bench.during_job:
+            contestants = self.contestants(bench)
+            figures, wrong = take_turns(contestants, rounds)
         scale = vars(bench.scale)
         (main, heading), others = self.columns[0], self.columns[1:]
         table = Table(title=self.title.format(**scale), note=f'n = {rounds}. {self.note}'.format(**scale),
-                      headings=[heading, 'min..max', 'ratio', *(other for _, other in others)])
-        baseline = median(figures[contestants[0].name], main)
+                      headings=[heading, 'min..max', *self.ratios, *(other for _, other in others)])
         for contestant in contestants:
             of = figures[contestant.name]
             more = [show(median(of, name)) for name, _ in others]
-            table.rows.append(Row(contestant.name, cells(of, main, baseline) + more))
+            against = contestant.against or [contestants[0].name]
+            baselines = [median(figures[each], main) for each in against]
+            table.rows.append(Row(contestant.name, cells(of, main, baselines) + more))
             if contestant.name in wrong:
                 table.wrong[contestant.name] = wrong[contestant.name]
                 table.broken = table.broken or contestant.required
@@ -62,14 +68,14 @@ def take_turns(contestants, rounds):
     return figures, wrong
 
 
-def cells(figures, name, baseline):
-    """The median, its range, and how many times the baseline it is."""
+def cells(figures, name, baselines):
+    """The median, its range, and how many times each of the baselines it is."""
     values = [measured[name] for measured in figures if name in measured]
     if not values:
-        return ['n/a', '', '']
+        return ['n/a', '', *('' for _ in baselines)]
     middle = statistics.median(values)
-    ratio = show(middle / baseline, 2) if baseline else ''
-    return [show(middle), f'{show(min(values))}..{show(max(values))}', ratio]
+    ratios = [show(middle / baseline, 2) if baseline else '' for baseline in baselines]
+    return [show(middle), f'{show(min(values))}..{show(max(values))}', *ratios]
 
 
 def median(figures, name):

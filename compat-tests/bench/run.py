@@ -22,6 +22,7 @@ def typed():
     parser.add_argument('-n', metavar='N', type=int, dest='rounds', help='rounds that count')
     parser.add_argument('--quick', action='store_true', help='two rounds of small sizes: does it run at all?')
     parser.add_argument('--write', action='store_true', help=f'put the tables into {document.PATH.name}')
+    parser.add_argument('--bulk', metavar='MIB', type=int, help='size of the file of fakessh; otherwise 1024')
     options = parser.parse_args()
     unknown = [name for name in options.jobs if name not in JOBS]
     if unknown:
@@ -30,6 +31,8 @@ def typed():
         parser.error('--quick measures nothing that is worth to be written down')
     if options.rounds is not None and options.rounds < 1:
         parser.error('-n is at least 1')
+    if options.bulk is not None and options.bulk < 1:
+        parser.error('--bulk is at least 1')
     return options
 
 
@@ -59,6 +62,7 @@ def main():
     packages, site = Packages.provide(), Site()
     try:
         scale = Scale.quick(options.rounds) if options.quick else Scale(options.rounds)
+        scale.bulk_mebibytes = options.bulk or scale.bulk_mebibytes
         bench = Bench(site, packages, scale)
         try:
             failed = measure(options, bench)

@@ -16,11 +16,14 @@ REAL = 'the real ssh'
 # What is to be the same by each: a tool over ssh's own program, over `hopvine ssh` by a session of its own or of the
 # user's, and over `hopvine fakessh`.
 WAYS = [REAL, 'hopvine ssh', 'hopvine ssh, requiretty', 'fakessh', 'fakessh, sudo', 'fakessh, requiretty', 'fakessh, docker']
-each_way = pytest.mark.parametrize('remote', WAYS, indirect=True)
+SOME = [REAL, 'hopvine ssh', 'fakessh, requiretty', 'fakessh, docker']
 
 
 def by(*ways):
     return pytest.mark.parametrize('remote', ways, indirect=True)
+
+
+each_way, some_ways = by(*WAYS), by(*SOME)
 
 
 class Far:

@@ -3,7 +3,6 @@
 import os
 
 from .binary import BINARY
-from .leaks import all_pids, read_stat
 
 
 class Twins:
@@ -40,12 +39,6 @@ class Twins:
 
 def told(result):
     return result.rc, result.out, result.err
-
-
-def ours_running():
-    """The processes of this program, and which of them is nobody's child: a session."""
-    found = {pid: stat[1] for pid in all_pids() if (stat := read_stat(pid)) and is_ours(pid)}
-    return found, [pid for pid, parent in found.items() if parent not in found]
 
 
 def is_ours(pid):

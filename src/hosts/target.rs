@@ -120,6 +120,12 @@ impl fmt::Display for TargetError {
 }
 
 impl Target {
+    /// Whether what is open for one serves the other too.
+    pub fn leads_as(&self, other: &Self) -> bool {
+        let mut ways = self.hops.iter().zip(&other.hops);
+        self.hops.len() == other.hops.len() && ways.all(|(one, other)| one.way.leads_as(&other.way))
+    }
+
     /// A target that is a part of another's path.
     pub fn of(hops: &[Hop]) -> Self {
         let name = hops.iter().map(|hop| hop.to_string().trim_end_matches(':').to_owned());

@@ -256,11 +256,11 @@ impl Session {
 
     /// What a client has asked for ends with it.
     pub(super) fn part_with(&mut self, id: ClientId) {
-        let Some(client) = self.clients.remove(&id) else { return };
+        let Some(mut client) = self.clients.remove(&id) else { return };
         self.mux.ignore(&client.stream);
         self.numbers.watched.remove(&client.number);
         if let Some(operation) = client.job {
-            self.cancel(operation);
+            self.leave(operation, client.started, client.uses.take());
         }
         if let Some(operation) = client.lent {
             self.take_back(operation);

@@ -76,6 +76,22 @@ impl Ways {
         open.map(|way| Open { path: way.path.clone(), exec: way.exec.clone() }).collect()
     }
 
+    /// The way itself, or one that leads there too and is there already: how was said by whoever opened that.
+    pub(super) fn serving(&self, path: Path, terms: &Terms, controller: &Controller) -> Path {
+        let Ok(target) = Target::parse(&path.hops) else { return path };
+        let leads = |way: &&Way| {
+            way.exec == terms.exec
+                && !controller.is_leaving(way.context)
+                && Target::parse(&way.path.hops).is_ok_and(|other| other.leads_as(&target))
+        };
+        match self.by_hops.values().find(leads) {
+            Some(way) if !self.by_hops.contains_key(&path.hops) => {
+                Path { hops: way.path.hops.clone(), ..path }
+            }
+            Some(_) | None => path,
+        }
+    }
+
     /// The context of one that runs.
     pub(super) fn running(&self, hops: &str, controller: &Controller) -> Option<ContextId> {
         let way = self.by_hops.get(hops).filter(|way| way.open)?;

@@ -1,7 +1,7 @@
 //! What runs for a client: between its standard streams, which it has handed over, and a stream of the controller.
 
 use super::client::ClientId;
-use super::held::fault;
+use super::held::{Use, fault};
 use super::{Session, Watched, rule};
 use crate::controller::operation::{
     Answer, Dial, Feed, OperationId, Report, Request, Run, Said, Source, Terminal, Words,
@@ -19,13 +19,16 @@ use crate::sys::stdio::Stream;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a command there has not read yet is not added to beyond this.
 const MAX_UNREAD_BYTES: usize = 256 * 1024;
 const READ_BYTES: usize = 64 * 1024;
 /// How much is read of what is always ready before others have their turn.
 const READS_AT_ONCE: usize = 4;
+/// How long what runs may go on when its client has gone: it learns that by the end of its input, and may have something
+/// to put in order, as rsync what it has of a file.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How a program ends that nobody reads from.
 const BROKEN_PIPE: u32 = 13;
 
@@ -71,6 +74,10 @@ pub(super) struct Job {
     outputs: [Output; 2],
     /// How it has ended, which is told when all has been written.
     ended: Option<FromSession>,
+    /// It learns by the end of its input that its client has gone; on a terminal it is hung up.
+    orderly: bool,
+    /// The client has gone: until when it may run, and by which way.
+    left: Option<(Instant, Option<Use>)>,
 }
 
 /// All that runs.
@@ -84,6 +91,15 @@ pub(super) struct Jobs {
 impl Jobs {
     pub(super) fn is_empty(&self) -> bool {
         self.by_operation.is_empty()
+    }
+
+    /// Whether any runs without its client.
+    pub(super) fn are_left(&self) -> bool {
+        self.by_operation.values().any(|job| job.left.is_some())
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.by_operation.values().filter_map(|job| job.left.as_ref().map(|(until, _)| *until)).min()
     }
 
     pub(super) fn of(&self, context: ContextId) -> impl Iterator<Item = &Job> {
@@ -114,6 +130,7 @@ impl Session {
                 return Ok(());
             }
         };
+        let path = self.ways.serving(path, &terms, &self.controller);
         let context = match self.way_for(&path, &terms, exec.opens)? {
             Ok(context) => context,
             Err(fault) => {
@@ -163,6 +180,8 @@ impl Session {
             input: reads.then(|| pipe(input)),
             outputs: [output, errors].map(|fd| Output { pipe: Some(pipe(fd)), waiting: VecDeque::new() }),
             ended: None,
+            orderly: matches!(request, Request::Run(run) if run.terminal.is_none()),
+            left: None,
         };
         self.jobs.by_operation.insert(operation, job);
     }
@@ -228,6 +247,7 @@ impl Session {
     /// Copies what can be copied, in both directions.
     pub(super) fn copy(&mut self) {
         self.jobs.more = false;
+        self.end_those_left(clock::now());
         let mut over = Vec::new();
         for (operation, job) in &mut self.jobs.by_operation {
             if job.ended.is_none() {
@@ -252,6 +272,7 @@ impl Session {
     /// Ends the client's part: its streams first, so that whoever reads them knows that nothing more comes.
     fn finish(&mut self, operation: OperationId) {
         let Some(job) = self.jobs.by_operation.remove(&operation) else { return };
+        job.left.and_then(|(_, used)| used).iter().for_each(|used| self.done_with(used));
         let pipes = job.outputs.into_iter().filter_map(|output| output.pipe).chain(job.input);
         for pipe in pipes.collect::<Vec<_>>() {
             release(pipe, &mut self.mux, &mut self.numbers);
@@ -262,15 +283,35 @@ impl Session {
         }
     }
 
-    /// Nobody waits for it any more.
-    pub(super) fn cancel(&mut self, operation: OperationId) {
-        self.controller.cancel(operation, clock::now());
+    /// Its client has gone: nobody feeds and nobody reads it any more. What has not `started` never does.
+    pub(super) fn leave(&mut self, operation: OperationId, started: bool, used: Option<Use>) {
+        let Some(job) = self.jobs.by_operation.get_mut(&operation) else { return };
+        if started && job.orderly && job.ended.is_none() {
+            if job.input.is_some() {
+                self.controller.input(operation, Vec::new(), true);
+            }
+            job.left = Some((clock::now() + LAST_WORDS, used));
+        } else {
+            self.controller.cancel(operation, clock::now());
+            used.iter().for_each(|used| self.done_with(used));
+        }
         let Some(job) = self.jobs.by_operation.get_mut(&operation) else { return };
         if let Some(input) = job.input.take() {
             release(input, &mut self.mux, &mut self.numbers);
         }
         for output in &mut job.outputs {
             output.let_go(&mut self.controller, &mut self.mux, &mut self.numbers);
+        }
+    }
+
+    /// Ends what has run for long enough without its client.
+    fn end_those_left(&mut self, now: Instant) {
+        let jobs = self.jobs.by_operation.iter_mut();
+        let over = jobs.filter(|(_, job)| job.left.as_ref().is_some_and(|(until, _)| *until <= now));
+        let over: Vec<_> = over.map(|(operation, job)| (*operation, job.left.take())).collect();
+        for (operation, left) in over {
+            self.controller.cancel(operation, now);
+            left.and_then(|(_, used)| used).iter().for_each(|used| self.done_with(used));
         }
     }
 

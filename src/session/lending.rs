@@ -161,7 +161,9 @@ impl Session {
         // Whoever is there could call for whatever our user may reach, this machine first of all.
         if rule.to.is_none() && !names(&words, &invocation.host) {
             let host = &invocation.host;
-            let why = format!("hopvine: refused: the command that was typed does not name {host:?}; --to TARGET leads there\n");
+            let why = format!(
+                "hopvine: refused: the command that was typed does not name {host:?}; --to TARGET leads there\n"
+            );
             self.refuse_call(key, &why);
             return Ok(());
         }
@@ -172,6 +174,7 @@ impl Session {
                 return Ok(());
             }
         };
+        let path = self.ways.serving(path, &terms, &self.controller);
         let context = match self.reach(&path, &terms)? {
             Ok(context) => context,
             Err(Fault { name, text, lines, .. }) => {
@@ -238,7 +241,8 @@ mod tests {
 
     #[test]
     fn a_program_elsewhere_reaches_what_its_words_name_and_nothing_else() {
-        let words = ["rsync", "-a", "x/", "me@web1.lab:x/", "--rsh=ssh", "db"].map(|word| word.as_bytes().to_vec());
+        let words =
+            ["rsync", "-a", "x/", "me@web1.lab:x/", "--rsh=ssh", "db"].map(|word| word.as_bytes().to_vec());
         for named in ["web1.lab", "db"] {
             assert!(names(&words, named), "{named}");
         }

@@ -224,7 +224,9 @@ impl Session {
             let more = self.jobs.more || self.controller.has_command() || self.controller.has_report();
             let more = more.then(clock::now);
             let first = (!self.visited).then(|| self.started + FIRST_WAIT);
-            let own = [self.controller.poll_timeout(), self.ending, self.ways.poll_timeout(), more, first];
+            let left = self.jobs.poll_timeout();
+            let own =
+                [self.controller.poll_timeout(), self.ending, self.ways.poll_timeout(), left, more, first];
             let event = self.mux.next_event(own.into_iter().flatten().min())?;
             self.handle(event)?;
             while let Some(event) = self.mux.queued_event() {
@@ -336,7 +338,7 @@ impl Session {
         } else {
             self.ways.is_empty() && !self.clients.values().any(Client::has_greeted)
         };
-        alone && (self.visited || late)
+        alone && !self.jobs.are_left() && (self.visited || late)
     }
 
     fn is_over(&self) -> bool {

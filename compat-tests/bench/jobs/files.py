@@ -19,18 +19,21 @@ MANY = 8
 class Ground:
     """A file and a tree here, and a fresh place for each copy."""
 
-    def __init__(self, bench):
+    numbers = itertools.count(1)  # of one job and of the next: trees of copies stay
+
+    def __init__(self, bench, mebibytes=None):
+        mebibytes = mebibytes or bench.scale.mebibytes
         bench.site.sshd.alias(HOST)
         self.bench = bench
         self.folder = bench.site.dir / 'files'
-        self.numbers = itertools.count(1)
-        self.file, self.tree, self.copies = (self.folder / name for name in ('file', 'tree', 'copies'))
-        if not self.folder.exists():
-            self.copies.mkdir(parents=True)
-            noise = random.Random(1)
+        self.file, self.tree, self.copies = (self.folder / name for name in (f'{mebibytes}MiB', 'tree', 'copies'))
+        self.copies.mkdir(parents=True, exist_ok=True)
+        noise = random.Random(1)
+        if not self.file.exists():
             with open(self.file, 'wb') as file:
-                for _ in range(bench.scale.mebibytes):
+                for _ in range(mebibytes):
                     file.write(noise.randbytes(1 << 20))
+        if not self.tree.exists():
             for number in range(bench.scale.small_files):
                 path = self.tree / str(number // 100) / str(number)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,17 +54,23 @@ class Ground:
             text = text.replace(name, str(path))
         return text.replace('HOST', HOST)
 
+    def place(self):
+        return self.copies / str(next(self.numbers))
+
+    def forget(self, copy):
+        # Trees stay to the end: an ext4 without a journal steps over each inode that was freed within the
+        # last seconds, and whoever comes next would pay for these.
+        if not copy.is_dir():
+            self.bench.start('rm', '-f', copy).well_done()
+
     def measured(self, start):
         def run():
-            copy = self.copies / str(next(self.numbers))
+            copy = self.place()
             try:
                 seconds = start(copy).well_done().seconds
                 assert self.size(copy) in (self.size(self.file), self.size(self.tree)), 'not whole'
             finally:
-                # Trees stay to the end: an ext4 without a journal steps over each inode that was freed within the
-                # last seconds, and whoever comes next would pay for these.
-                if not copy.is_dir():
-                    self.bench.start('rm', '-f', copy).well_done()
+                self.forget(copy)
             return {'seconds': seconds}
         return run
 

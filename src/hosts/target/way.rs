@@ -30,6 +30,30 @@ pub struct Ssh {
     pub options: Vec<String>,
 }
 
+/// What of ssh's options leads elsewhere; all others say how, which whoever has opened a connection has said.
+const LEADING: [&str; 5] = ["hostname", "proxyjump", "proxycommand", "hostkeyalias", "canonicaldomains"];
+
+impl Way {
+    /// Whether both lead to the same account, if not in the same manner: what is open for one serves the other.
+    pub fn leads_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Ssh(one), Self::Ssh(other)) => one.leading() == other.leading(),
+            _ => self == other,
+        }
+    }
+}
+
+impl Ssh {
+    fn leading(&self) -> (&str, Option<&str>, Option<u16>, Option<&str>, Vec<&str>) {
+        let leads = |option: &&str| {
+            let keyword = option.split(['=', ' ', '\t', '"']).next().unwrap_or(option);
+            LEADING.iter().any(|leading| keyword.eq_ignore_ascii_case(leading))
+        };
+        let options = self.options.iter().map(String::as_str).filter(leads).collect();
+        (&self.host, self.user.as_deref(), self.port, self.config.as_deref(), options)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Become {
     pub user: String,

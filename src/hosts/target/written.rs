@@ -104,4 +104,20 @@ mod tests {
             assert_eq!(again.hops, target.hops, "{typed}: {}", target.written());
         }
     }
+
+    #[test]
+    fn options_that_lead_nowhere_else_make_no_other_way() {
+        let same = |one: &str, other: &str| {
+            let [one, other] =
+                [one, other].map(|typed| Target::parse(typed).unwrap_or_else(|error| panic!("{error}")));
+            one.leads_as(&other)
+        };
+        assert!(same("a?opt=Compression=yes&opt=BatchMode%20yes", "ssh:a?opt=ForwardAgent=no"));
+        assert!(same("a/sudo:?python=x", "a?opt=Compression=yes/sudo:"));
+        for other in
+            ["b", "me@a", "a?port=1", "a?config=x", "a?opt=ProxyJump=b", "a?opt=hostname%20b", "a/sudo:"]
+        {
+            assert!(!same("a", other), "{other}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::super::names::Names;
 use super::super::prepare;
 use super::super::sessions::{self, Private};
 use super::environment::environment;
-use crate::controller::{Settings, steps};
+use crate::controller::Settings;
 use crate::error::{ExitCode, SessionError, SshError, UsageError};
 use crate::fakessh::{Control, Invocation, Level, Refusal, Session, Terminal, wanted};
 use crate::files;
@@ -215,7 +215,7 @@ fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
 /// What the session holds of the same way: the options of the way itself count, those that ssh is given beside it do not.
 fn held(caller: &mut Caller, target: &Target, settings: &Settings) -> Result<Option<Path>, SessionError> {
     let held = sessions::held(caller, settings)?.into_iter();
-    Ok(held.filter(|(held, _)| steps(&held.hops) == steps(&target.hops)).map(|(_, path)| path).next())
+    Ok(held.filter(|(held, _)| held.leads_as(target)).map(|(_, path)| path).next())
 }
 
 /// Where it leads, as the inventory knows it, and what holds on the way.
@@ -290,9 +290,10 @@ struct Voice {
 impl Voice {
     fn new(invocation: &Invocation) -> Result<Self, SshError> {
         let open = |path: &PathBuf| File::options().append(true).create(true).open(path);
-        let log = invocation.log_file.as_ref().map(|path| {
-            open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error)))
-        });
+        let log = invocation
+            .log_file
+            .as_ref()
+            .map(|path| open(path).map_err(|error| SshError::Log(path.clone(), files::words(&error))));
         Ok(Self { level: invocation.level, log: log.transpose()? })
     }
 
