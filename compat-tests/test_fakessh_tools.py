@@ -125,7 +125,7 @@ def test_rsync_to_where_nobody_is(remote, refusing):
     assert ended.rc in (255, 12) and f'(code {ended.rc})' in ended.said and 'Connection refused' in ended.said, ended
 
 
-@by('the real ssh', 'hopvine ssh', 'fakessh', 'fakessh, requiretty', 'fakessh, docker')
+@some_ways
 @pytest.mark.parametrize('direction', ['to', 'from'])
 def test_what_a_killed_rsync_has_transferred_is_gone_on_with(remote, hop, direction):
     folders = [hop.scratch / 'here', remote.own(remote.folder / 'there')]
