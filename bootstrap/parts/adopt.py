@@ -44,3 +44,14 @@ def begin(stream, begin=begin):
     """Not before the watchdog is through with that: what loses its parent earlier is nobody's."""
     readable([adopts], 2) or os.write(adopted, pack('B', 0))
     return begin(stream)
+
+
+def interrupt():
+    """The same; where any lock of ours is held, the next signal will. Then the call has a second to put things in order,
+    in which a signal would break off what it waits for; one may be on its way."""
+    global interrupts
+    interrupts += 1
+    if inside and inside.gone and interrupts > inside.caught and not fetching.locked() and not lock.locked():
+        inside.caught = interrupts + 1.5
+        tell('interrupting = 60')
+        raise KeyboardInterrupt

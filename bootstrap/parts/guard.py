@@ -28,7 +28,7 @@ def tell(text, *values):
 def begin(stream):
     """The work of a stream starts; returns whether it is still wanted."""
     stream.begun = time.time()
-    stream.caught = stream.again = -1
+    stream.caught = -1
     stream.cancel = lambda: cancel(stream)
     os.write(start, pack('d', stream.begun))
     return not stream.gone
@@ -62,15 +62,11 @@ def settle(stream):
         tell('interrupting = 0')
 
 
-def interrupt(*signal):
-    """Ends a call that has been cancelled; where a lock of ours is held, the next signal will. Then it has a second to put
-    things in order, in which a signal would break off what it waits for; one may be on its way."""
+def interrupt():
+    """Ends a call that has been cancelled; where the lock is held, the next signal will. `adopt` has a better one."""
     global interrupts
     interrupts += 1
-    if inside and inside.gone and interrupts > inside.again and not fetching.locked() and lock.acquire(0):
-        lock.release()
-        inside.again = interrupts + 1
-        tell('interrupting = 60')
+    if inside and inside.gone and not lock.locked():
         raise KeyboardInterrupt
 
 
@@ -171,8 +167,7 @@ if agent:
             if interrupting:
                 interrupting -= 1
                 # Above that it rests.
-                if interrupting < 40:
-                    kill(agent, 2)
+                kill(agent, interrupting < 40 and 2)
                 wait = .05
             try:
                 # A longer wait ends early, which does no harm.
@@ -188,4 +183,4 @@ if agent:
 agent = os.getpid()
 os.setsid()
 os.close(orders)
-signal.signal(2, interrupt)
+signal.signal(2, lambda *signal: interrupt())

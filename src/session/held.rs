@@ -79,8 +79,9 @@ impl Ways {
     /// The way itself, or one that leads there too and is there already: how was said by whoever opened that.
     pub(super) fn serving(&self, path: Path, terms: &Terms, controller: &Controller) -> Path {
         let Ok(target) = Target::parse(&path.hops) else { return path };
+        let exec = lines_of(&target, terms);
         let leads = |way: &&Way| {
-            way.exec == terms.exec
+            way.exec == exec
                 && !controller.is_leaving(way.context)
                 && Target::parse(&way.path.hops).is_ok_and(|other| other.leads_as(&target))
         };

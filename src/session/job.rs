@@ -285,7 +285,9 @@ impl Session {
 
     /// Its client has gone: nobody feeds and nobody reads it any more. What has not `started` never does.
     pub(super) fn leave(&mut self, operation: OperationId, started: bool, used: Option<Use>) {
-        let Some(job) = self.jobs.by_operation.get_mut(&operation) else { return };
+        let Some(job) = self.jobs.by_operation.get_mut(&operation) else {
+            return used.iter().for_each(|used| self.done_with(used));
+        };
         if started && job.orderly && job.ended.is_none() {
             if job.input.is_some() {
                 self.controller.input(operation, Vec::new(), true);

@@ -148,7 +148,7 @@ struct Desk {
 
 impl Desk {
     fn new(reads: bool) -> io::Result<Self> {
-        let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+        let (stdin, stdout, stderr) = handed::ours();
         let streams = [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()];
         let mut desk = Self { given: Vec::new(), kept: [None, None, None], copies: Vec::new() };
         for (at, stream) in streams.into_iter().enumerate() {
@@ -194,12 +194,12 @@ impl Desk {
         }
         if let Some(from) = output {
             self.copies.push(std::thread::Builder::new().spawn(move || {
-                copy_output(from, io::stdout().as_fd());
+                copy_output(from, handed::ours().1.as_fd());
             })?);
         }
         if let Some(from) = errors {
             self.copies.push(std::thread::Builder::new().spawn(move || {
-                copy_output(from, io::stderr().as_fd());
+                copy_output(from, handed::ours().2.as_fd());
             })?);
         }
         Ok(())

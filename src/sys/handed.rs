@@ -6,6 +6,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{MsgFlags, recv, send};
 use nix::sys::stat::{SFlag, fstat};
 use std::fs::File;
+use std::io::{self, Stderr, Stdin, Stdout};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -16,6 +17,11 @@ pub enum Offer {
     AsIs(OwnedFd),
     /// It has to stay here: a terminal, which belongs to whoever is in its foreground.
     Kept,
+}
+
+/// Our own standard streams.
+pub fn ours() -> (Stdin, Stdout, Stderr) {
+    (io::stdin(), io::stdout(), io::stderr())
 }
 
 fn kind(fd: BorrowedFd<'_>) -> SFlag {

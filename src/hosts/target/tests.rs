@@ -82,7 +82,8 @@ fn what_there_is_instead_is_listed() {
     let said = |typed: &str| Target::parse(typed).expect_err("is wrong").to_string();
     assert!(said("telnet:x").contains("there are ssh:, local:, exec:, sudo:, su:, doas:, docker:"));
     assert!(
-        said("h?colour=red").ends_with("ssh: has no option \"colour\"; there are user, port, opt, python")
+        said("h?colour=red")
+            .ends_with("ssh: has no option \"colour\"; there are user, port, config, opt, python")
     );
     assert!(said("a/docker:b?login=yes").ends_with("there are user, image, rm, python"));
     assert!(said("jail:b?user=me").ends_with("there are python"));
