@@ -9,12 +9,13 @@ import pytest
 from harness import counter
 from harness.files import noise, until
 from harness.process import exits
-from harness.pythons import oldest_and_newest
+from harness.pythons import oldest_and_newest, starts_itself_again
 from harness.tree import RELAYS, Tree, by
 from test_inner_host import BOTH, places
 
 __all__ = ['places']
-ENDS = pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+# The stand-ins are started by the interpreter that serves there.
+ENDS = pytest.mark.parametrize('python', [python for python in oldest_and_newest() if starts_itself_again(python)], ids=repr)
 SIZE = 3_000_000
 # What a link carries beside contents: agents, parts, orders, and what tools say.
 OVERHEAD_BYTES = 250_000
@@ -101,7 +102,7 @@ def test_statuses_and_streams_are_as_with_ssh(elsewhere, python):
         ssh -s x nothing; echo "subsystem $?"
     '''
     result = elsewhere(by(python, 'a'), by(python, 'b'), 'sh', '-c', script)
-    home = os.path.expanduser('~')
+    home = elsewhere.tree.hop.env['HOME']
     assert result.rc == 0 and result.lines == [
         'out', 'status 7', 'killed 255', ' 00 ff', 'nothing 0', ' 00 00 00', home, home, 'wrong 255', 'subsystem 255'], result
     said = result.err.decode()
@@ -155,7 +156,8 @@ def test_who_is_led_without_a_target_reaches_what_the_command_names_and_nothing_
     letters = ' '.join(f"'{letter}'" for letter in host)
     script = f'host=$(printf %s {letters}); ssh "$host" touch {hop.scratch}/reached; echo "status $?"; ssh h1 true; echo h1'
     result = elsewhere('local:a', None, 'sh', '-c', script)
-    assert 'status 255' in result.lines and 'refused' in result.err.decode(), result
+    said = result.err.decode()
+    assert 'status 255' in result.lines and ('refused' in said or 'only a host can be named' in said), result
     assert not (hop.scratch / 'reached').exists()
 
 

@@ -97,6 +97,7 @@ mod layers {
             &[
                 "controller",
                 "error",
+                "fakessh",
                 "files",
                 "hosts",
                 "link",

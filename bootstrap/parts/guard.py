@@ -10,7 +10,7 @@ except ImportError:
     import signal
 
 
-interrupts = interrupting = resting = 0
+interrupts = interrupting = 0
 spared = {}
 orders, order, starts, start = map(private, os.pipe() + os.pipe())
 
@@ -37,7 +37,7 @@ def begin(stream):
 def cancel(stream):
     """What the main thread does for that stream is to end."""
     stream.caught = interrupts
-    tell('interrupting = 40; resting = 0; purge([agent], %r)', stream.begun)
+    tell('interrupting = 40; purge([agent], %r)', stream.begun)
 
 
 def astray():
@@ -70,7 +70,7 @@ def interrupt(*signal):
     if inside and inside.gone and interrupts > inside.again and not fetching.locked() and lock.acquire(0):
         lock.release()
         inside.again = interrupts + 1
-        tell('resting = 20')
+        tell('interrupting = 60')
         raise KeyboardInterrupt
 
 
@@ -170,9 +170,8 @@ if agent:
             wait = heard + keepalive * 4.5 - os.times()[4]
             if interrupting:
                 interrupting -= 1
-                if resting:
-                    resting -= 1
-                else:
+                # Above that it rests.
+                if interrupting < 40:
                     kill(agent, 2)
                 wait = .05
             try:

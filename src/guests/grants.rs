@@ -5,9 +5,10 @@ use super::Session;
 use super::moving::{Asker, Moving, transfer};
 use crate::controller::fleet::{Begun, Origin};
 use crate::controller::operation::{Feed, Fetch, Put, Request};
+use crate::fakessh::Refusal;
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
-use crate::session::crossing::{Called, called};
+use crate::session::crossing::{Called, answer, called};
 use crate::sys::clock;
 use crate::transfers::{Plan, Transfers};
 use std::collections::HashMap;
@@ -27,13 +28,15 @@ impl Session {
     pub(super) fn join(&mut self, key: StreamKey, order: &Value) {
         let granted = order.get("token").and_then(|id| order.number(id));
         let granted = granted.and_then(|token| self.desk.grants.get(&(key.peer, token)).copied());
+        let calls = called(order);
+        let refuse = if calls.is_some() { Self::refuse_call } else { Self::refuse_join };
         let Some(number) = granted else {
-            return self.refuse_join(key, "refused: it has not been given such a tunnel");
+            return refuse(self, key, "refused: it has not been given such a tunnel");
         };
         let Ok((context, host)) = self.context_of(number) else {
-            return self.refuse_join(key, "the tunnel that it was given is closed");
+            return refuse(self, key, "the tunnel that it was given is closed");
         };
-        match called(order) {
+        match calls {
             Some(Called::Run { run, .. }) => {
                 return self.crossings.begin(&mut self.controller, key, context, run);
             }
@@ -70,6 +73,10 @@ impl Session {
             request,
             cancelled: false,
         });
+    }
+
+    fn refuse_call(&mut self, key: StreamKey, why: &str) {
+        self.controller.joined(key, answer(Refusal::STATUS, "", &format!("hopvine: {why}\n")));
     }
 
     fn refuse_join(&mut self, key: StreamKey, why: &str) {

@@ -79,6 +79,8 @@ pub struct Crossings {
     /// What is to run when its context does.
     waiting: HashMap<OperationId, (StreamKey, ContextId, Run)>,
     running: HashMap<OperationId, StreamKey>,
+    /// What each leads to, as it is shown.
+    names: HashMap<StreamKey, String>,
 }
 
 /// What a report was about.
@@ -94,6 +96,8 @@ pub enum News {
 impl Crossings {
     /// Runs it in `to`, for whoever has asked on `key`.
     pub fn begin(&mut self, controller: &mut Controller, key: StreamKey, to: ContextId, run: Run) {
+        let name = controller.target(to).map(|target| target.name.clone());
+        self.names.insert(key, name.unwrap_or_default());
         let operation = controller.await_opening(to);
         self.waiting.insert(operation, (key, to, run));
     }
@@ -103,8 +107,7 @@ impl Crossings {
         let operation = report.operation();
         if let Some((key, to, run)) = self.waiting.remove(&operation) {
             if let Report::Done { outcome: Err(error), .. } = report {
-                controller.joined(key, failed(error));
-                return News::Ended(key);
+                return self.ended(controller, key, self.failed(key, error));
             }
             let now = clock::now();
             let apart = controller.apart(to, key.peer, "", now);
@@ -121,13 +124,24 @@ impl Crossings {
                 let told = match outcome {
                     Ok(Answer::Exit(status)) => answer(*status, "", ""),
                     Ok(_) => answer(Refusal::STATUS, "", ""),
-                    Err(error) => failed(error),
+                    Err(error) => self.failed(key, error),
                 };
-                controller.joined(key, told);
-                return News::Ended(key);
+                return self.ended(controller, key, told);
             }
         }
         News::GoesOn
+    }
+
+    fn ended(&mut self, controller: &mut Controller, key: StreamKey, told: Value) -> News {
+        self.names.remove(&key);
+        controller.joined(key, told);
+        News::Ended(key)
+    }
+
+    fn failed(&self, key: StreamKey, error: &HostError) -> Value {
+        let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
+        let name = self.names.get(&key).map_or("", String::as_str);
+        answer(Refusal::STATUS, "", &format!("{said}hopvine: {name}: {error}\n"))
     }
 
     /// Whoever asked does not want it any more.
@@ -138,9 +152,4 @@ impl Crossings {
             controller.cancel(operation, clock::now());
         }
     }
-}
-
-fn failed(error: &HostError) -> Value {
-    let said: String = error.said.iter().map(|line| format!("{line}\n")).collect();
-    answer(Refusal::STATUS, "", &format!("{said}hopvine: {error}\n"))
 }

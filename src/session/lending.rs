@@ -213,7 +213,7 @@ impl Session {
 fn names(words: &[Vec<u8>], host: &str) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte) || !byte.is_ascii();
     let parts = |word: &'_ Vec<u8>| word.split(|byte| !plain(byte)).any(|part| part == host.as_bytes());
-    host.bytes().all(|byte| plain(&byte)) && words.iter().any(parts)
+    !host.is_empty() && host.bytes().all(|byte| plain(&byte)) && words.iter().any(parts)
 }
 
 /// Where an ssh was to lead.
