@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 
 from .binary import REPO
 from .daemon import Daemon
@@ -25,9 +26,10 @@ class Docker:
     """`missing` says why there is none. `docker('ps', '-a')` returns what that prints."""
 
     def __init__(self, site):
-        self.dir = site.dir / 'docker'
+        # One for each module; the path of a socket must be short.
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix='docker-', dir=site.dir))
         self.socket = self.dir / 'socket'
-        self.log = site.dir / 'dockerd.log'
+        self.log = site.dir / f'{self.dir.name}.log'
         self.daemon = None
         self.env = {'PATH': os.environ['PATH'], 'HOME': str(site.dir), 'DOCKER_HOST': f'unix://{self.socket}'}
         self.missing = self._cannot_be(site)
@@ -86,7 +88,7 @@ class Docker:
         return '' if (ROOT / 'usr/bin').is_dir() else f'{ROOT} is no Debian root to make an image of'
 
     def _start(self, site):
-        self.dir.mkdir()
+        self.dir.chmod(0o755)
         folders = [f'--data-root={self.dir}/data', f'--exec-root={self.dir}/exec', f'--pidfile={self.dir}/pid',
                    f'--host=unix://{self.socket}']
         env = {'PATH': os.environ['PATH'] + ':/usr/sbin:/sbin', 'HOME': str(site.dir)}

@@ -28,7 +28,7 @@ const READ_BYTES: usize = 64 * 1024;
 const READS_AT_ONCE: usize = 4;
 /// How long what runs may go on when its client has gone: it learns that by the end of its input, and may have something
 /// to put in order, as rsync what it has of a file.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How a program ends that nobody reads from.
 const BROKEN_PIPE: u32 = 13;
 
