@@ -12,6 +12,11 @@ use crate::verbs::sessions;
 /// All names have the meaning that the inventory gives them, or lead to one target.
 pub(in crate::verbs) fn rule(typed: &cli::Fakessh) -> Result<Rule, UsageError> {
     let reach = &typed.reach;
+    let cli::Way { secret, ask_login, ask_become, .. } = &reach.way;
+    // Nobody knows yet which hops there will be.
+    if typed.to.is_none() && secret.is_given() && !ask_login && !ask_become {
+        return Err(UsageError::SecretUnsaid);
+    }
     let names = Names::new(reach.way.inventory.as_deref())?;
     let to = match &typed.to {
         Some(to) => extended(vec![names.target(to, said(reach))?], reach, &names)?,
