@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -107,6 +108,39 @@ def test_statuses_and_streams_are_as_with_ssh(elsewhere, python):
         'out', 'status 7', 'killed 255', ' 00 ff', 'nothing 0', ' 00 00 00', home, home, 'wrong 255', 'subsystem 255'], result
     said = result.err.decode()
     assert said.startswith('err\n') and 'unknown option -- Z' in said and "no \"nothing\"" in said, result
+
+
+SLOW_READER = '''
+import os, socket, subprocess, sys
+ours, theirs = socket.socketpair()
+theirs.setblocking(0)
+ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+ssh = subprocess.Popen(['ssh', 'x', 'head -c 3000000 /dev/zero'], stdout=theirs.fileno(), stdin=subprocess.DEVNULL)
+theirs.close()
+count = 0
+while True:
+    data = ours.recv(count < 300000 and 2 or 65536)
+    if not data:
+        break
+    count += len(data)
+print(count, ssh.wait())
+'''
+
+
+@ENDS
+def test_a_tool_that_makes_its_pipes_not_wait_loses_nothing(elsewhere, hop, python):
+    """As rsync does, whose ssh then meets a full pipe."""
+    script = hop.scratch / 'slow.py'
+    script.write_text(SLOW_READER)
+    result = elsewhere(by(python, 'a'), by(python, 'b'), sys.executable, script)
+    assert result.lines == ['3000000 0'], result
+
+
+def test_what_is_asked_again_and_again_leaves_nothing(elsewhere):
+    """Each with an input that never ends."""
+    script = 'n=0; while [ $n -lt 40 ]; do ssh x true < /dev/zero || echo failed; n=$((n + 1)); done; echo done'
+    result = elsewhere('local:a', 'local:b', 'sh', '-c', script)
+    assert result.lines == ['done'], result
 
 
 def test_several_at_once_and_one_after_the_other_share_the_way(elsewhere):

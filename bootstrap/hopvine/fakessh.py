@@ -31,4 +31,4 @@ def run(dest, argv, env=None):
         environment.update(env or {})
         return subprocess.Popen(argv, env=environment).wait()
     finally:
-        lending.close()
+        lending.end()

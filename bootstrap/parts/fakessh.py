@@ -5,7 +5,7 @@ This agent asks above what the words mean, and is told on which joined streams t
 """
 LEND, JOIN, INPUT = 44, 40, 3
 STAND_IN = '''#!%s
-import os, socket, sys
+import errno, os, select, socket, sys
 try:
     import _thread as thread
 except ImportError:
@@ -29,24 +29,38 @@ def call(which, rest=zero[:0]):
     head = '%%d %%d %%d ' %% (os.getpid(), which, len(rest))
     called.sendall(head.encode() + rest)
     return called
+# Whoever has started us may have made them not wait, as rsync does.
+def patient(step, *waits):
+    while 1:
+        try:
+            return step()
+        except EnvironmentError:
+            if sys.exc_info()[1].errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+            try:
+                select.select(*waits + ([],))
+            except select.error:
+                pass
 def feed():
-    data = zero
     try:
+        data = zero
         while data:
-            data = os.read(0, 65536)
+            data = patient(lambda: os.read(0, 65536), [0], [])
             streams[0].sendall(data)
+    except Exception:
+        pass
+    try:
         streams[0].shutdown(1)
-    except EnvironmentError:
+    except Exception:
         pass
 def show(which):
     try:
         data = zero
         while data:
-            data = streams[which].recv(65536)
-            rest = data
+            data = rest = streams[which].recv(65536)
             while rest:
-                rest = rest[os.write(which, rest):]
-    except EnvironmentError:
+                rest = rest[patient(lambda: os.write(which, rest), [], [which]):]
+    except Exception:
         # Nobody reads it any more, and whoever writes is to hear of that.
         os._exit(141)
     if which == 2:
@@ -61,7 +75,7 @@ try:
     show(1)
     done.acquire()
     status = control.recv(1)
-except EnvironmentError:
+except Exception:
     status = zero[:0]
 if not status:
     sys.stderr.write('hopvine: the way has been lost\\n')
@@ -70,6 +84,11 @@ os._exit(status and ord(status) or (not status and 255) or 0)
 '''
 # Of a line that begins a connection, and of the words.
 MAX_HEAD, MAX_WORDS = 64, 1 << 20
+# More calls at a time wait: select(2) knows 1,024 descriptors.
+MAX_CALLS = 150
+# What is to be done by the loop.
+todo = []
+rung, bell = map(private, os.pipe())
 SPACE = utf8(' ')
 ITEM = 23
 # Should this process be killed, the watchdog removes what stands in, as the last that it does.
@@ -87,9 +106,23 @@ def part_with(status, leave=os._exit):
 os._exit = part_with''')
 
 
+def ring():
+    os.read(rung, 99)
+    while todo:
+        todo.pop(0)()
+
+
+def later(job):
+    todo.append(job)
+    os.write(bell, pack('B', 0))
+
+
+readers[rung] = ring
+
+
 def places():
     """Where a program of ours may be for a while: in memory first."""
-    for place in os.environ.get('XDG_RUNTIME_DIR'), os.environ.get('TMPDIR'), '/dev/shm', '/tmp', os.environ.get('HOME'):
+    for place in os.environ.get('XDG_RUNTIME_DIR'), '/dev/shm', os.environ.get('TMPDIR'), '/tmp', os.environ.get('HOME'):
         try:
             # ST_NOEXEC.
             if place and os.access(place, os.W_OK | os.X_OK) and not os.statvfs(place)[8] & 8:
@@ -104,29 +137,45 @@ class Lending:
     def __init__(self, token):
         import socket, tempfile
         self.token, self.callers, self.calls = token, {}, []
+        self.socket = socket.socket(socket.AF_UNIX)
         self.folder = None
         for place in places():
             try:
                 self.folder = tempfile.mkdtemp('', 'hopvine-', place)
+                tell('os.lent[%r] = 1', self.folder)
+                # A path may be too long for a socket.
+                self.socket.bind(os.path.join(self.folder, 'socket'))
+                self.furnish()
                 break
-            except EnvironmentError:
-                pass
+            except Exception:
+                self.clean()
         if not self.folder:
             raise IOError(errno.EACCES, 'no folder in which programs could be run')
+        self.socket.listen(64)
+        self.socket.setblocking(0)
+        self.fd, self.closed = self.socket.fileno(), 0
+        fcntl.fcntl(self.fd, 2, 1)
+        readers[self.fd] = self.accept
+        os.write(wake, pack('B', 0))
+
+    def furnish(self):
         script = os.open(os.path.join(self.folder, 'ssh'), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 448)
         os.write(script, utf8(STAND_IN % sys.executable))
         os.close(script)
         for name in 'scp', 'sftp':
             os.symlink('ssh', os.path.join(self.folder, name))
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(os.path.join(self.folder, 'socket'))
-        self.socket.listen(64)
-        self.socket.setblocking(0)
-        tell('os.lent[%r] = 1', self.folder)
-        self.fd = self.socket.fileno()
-        fcntl.fcntl(self.fd, 2, 1)
-        readers[self.fd] = self.accept
-        os.write(wake, pack('B', 0))
+
+    def clean(self):
+        if self.folder:
+            try:
+                for name in os.listdir(self.folder):
+                    os.unlink(os.path.join(self.folder, name))
+                os.rmdir(self.folder)
+            except OSError:
+                # Somebody has put something there.
+                pass
+            tell('os.lent.pop(%r, 0)', self.folder)
+        self.folder = None
 
     def environment(self):
         path = os.environ.get('PATH') or os.defpath
@@ -135,15 +184,21 @@ class Lending:
                 'CVS_RSH': ssh, 'SVN_SSH': ssh, 'ANSIBLE_SSH_EXECUTABLE': ssh}
 
     def accept(self):
+        if len(self.calls) + len(self.callers) > MAX_CALLS:
+            # Until one has ended.
+            readers.pop(self.fd)
+            return
         try:
             called = self.socket.accept()[0]
             # SO_PEERCRED, where there is one; the folder is ours alone anyway.
             if sys.platform[:5] == 'linux' and unpack('3i', called.getsockopt(1, 17, 12))[1] != os.geteuid():
                 return called.close()
-        except EnvironmentError:
+            fd = private(os.dup(called.fileno()))
+            called.close()
+        except Exception:
+            if sys.exc_info()[1].args[:1] != (errno.EAGAIN,) and self.calls:
+                readers.pop(self.fd)
             return
-        fd = private(os.dup(called.fileno()))
-        called.close()
         head = []
         readers[fd] = lambda: self.hear(fd, head)
 
@@ -176,7 +231,10 @@ class Lending:
         readers.pop(fd)
         caller = self.callers.setdefault(pid, {})
         if which in caller:
-            return drop(fd)
+            # Of one that has ended half-way, and had the same number.
+            for old in caller.values():
+                drop(old)
+            caller.clear()
         caller[which] = fd
         if which == 3:
             self.callers.pop(pid)
@@ -185,7 +243,8 @@ class Lending:
             self.calls.append(Call(self, caller, parts[3]))
 
     def close(self):
-        """Nobody is led to it any more; only from the loop's thread, or before it."""
+        """Nobody is led to it any more; by the loop."""
+        self.closed = 1
         readers.pop(self.fd, 0)
         self.socket.close()
         for call in self.calls[:]:
@@ -193,10 +252,18 @@ class Lending:
         for caller in self.callers.values():
             for fd in caller.values():
                 drop(fd)
-        for name in os.listdir(self.folder):
-            os.unlink(os.path.join(self.folder, name))
-        os.rmdir(self.folder)
-        tell('os.lent.pop(%r, 0)', self.folder)
+        self.clean()
+
+    def end(self):
+        """The same from another thread, which waits for it."""
+        done = []
+
+        def close():
+            self.close()
+            done.append(1)
+        later(close)
+        while not done:
+            readable([], .005)
 
 
 def drop(fd):
@@ -267,8 +334,12 @@ class Call:
             # What has been said is still on its way, with how it has ended, unless something has gone wrong.
             if not self.output or self.output.gone or news['err']:
                 for fd, text in zip(self.fds, (news['out'], news['err'])):
-                    if text and not self.ended:
-                        os.write(fd, text)
+                    try:
+                        if not self.ended:
+                            os.write(fd, text)
+                    except OSError:
+                        # It has ended, or reads nothing.
+                        pass
                 self.finish(self.status)
 
     def read(self):
@@ -316,13 +387,13 @@ class Call:
             os.write(self.control, pack('B', status))
         except OSError:
             pass
-        self.let_go([self.stream])
+        self.let_go([self.stream, self.input])
         self.clear()
 
     def let_go(self, streams_of):
         lock.acquire()
         for stream in streams_of:
-            if stream and not stream.gone:
+            if stream and (stream.peer, stream.number) in streams:
                 control(RESET, stream.peer, stream.number, pack('B', 1))
                 streams.pop((stream.peer, stream.number), 0)
         lock.release()
@@ -333,8 +404,11 @@ class Call:
         readers.pop(self.source, 0)
         os.close(self.control)
         os.close(self.source)
-        if self in self.lending.calls:
-            self.lending.calls.remove(self)
+        lending = self.lending
+        if self in lending.calls:
+            lending.calls.remove(self)
+        if not lending.closed:
+            readers[lending.fd] = lending.accept
 
     def gone(self):
         """The stand-in has ended before what it was called for; that ends too."""
@@ -349,16 +423,19 @@ class Call:
 
     def lost(self):
         """Nothing more can come of it; the lock is held."""
-        thread.start_new_thread(self.finish, (self.status,))
+        later(lambda: self.finish(self.status))
 
 
 def lend(stream, body):
     """Tells the folder and what leads to it; the stream is about that until it is cancelled."""
     try:
         lending = Lending(load(body)[0]['token'])
-    except EnvironmentError:
+    except Exception:
+        message = str(sys.exc_info()[1])
         lock.acquire()
-        stream.put(FAILURE, part('failure')(sys.exc_info()), END)
+        stream.put(FAILURE, dump({
+            'type': 'hopvine.NoStandIns', 'message': message, 'args': (message,), 'attributes': {}, 'traceback': message,
+            'cause': None, 'unsendable': False}), END)
         lock.release()
         return
 
@@ -367,9 +444,8 @@ def lend(stream, body):
         lock.acquire()
         stream.over()
         lock.release()
-        flush()
     # The lock is held then.
-    stream.cancel = lambda: thread.start_new_thread(over, ())
+    stream.cancel = lambda: later(over)
     lock.acquire()
     stream.put(ITEM, dump(lending.environment()))
     lock.release()

@@ -63,6 +63,7 @@ impl Controller {
         match (FromAgent::take(message), self.by_stream.get(&key).copied()) {
             (Ok(FromAgent::Need(name)), None) if opens => self.serve(key, &name, now),
             (Ok(FromAgent::Join(order)), None) if opens && (self.settings.script || self.settings.lends) => {
+                self.joined.insert(key);
                 self.joins.push_back((key, order));
             }
             (Ok(FromAgent::Need(name)), None) if name.is_empty() => self.end_wish(key),

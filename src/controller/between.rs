@@ -25,7 +25,6 @@ impl Controller {
         let at = |id| StreamKey { peer: relay, id };
         let (input, output) = (inward.end_of(to), outward.end_of(by));
         // Whoever has asked is told first: what comes for it then cannot overtake that.
-        self.joined.insert(key);
         self.streams.send(
             key,
             ToAgent::Data(lanes([at(in_id), output.unwrap_or(at(out_id))])).encode(),

@@ -174,7 +174,7 @@ pub struct Controller {
     wants: VecDeque<(StreamKey, String)>,
     /// What contexts want of tunnels that they may have been granted.
     joins: VecDeque<(StreamKey, Value)>,
-    /// Those who have been, and those of them who do not want it any more.
+    /// Those who have not been answered for good, and those of them who do not want it any more.
     joined: BTreeSet<StreamKey>,
     unjoins: VecDeque<StreamKey>,
     /// What contexts have said that belongs to nothing.

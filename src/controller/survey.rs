@@ -15,7 +15,7 @@ const UNKNOWN: [u8; 1] = [0];
 /// Round trips to contexts.
 #[derive(Debug, Default)]
 pub(super) struct Trips {
-    asked: HashMap<StreamKey, Instant>,
+    asked: HashMap<ContextId, (StreamKey, Instant)>,
     took: HashMap<ContextId, Duration>,
 }
 
@@ -61,7 +61,7 @@ impl Controller {
 
     fn see(&self, id: ContextId, context: &Context, now: Instant) -> Seen {
         let traffic = self.streams.traffic(id);
-        let owed = self.trips.asked.iter().filter(|(key, _)| key.peer == id).map(|(_, at)| *at).min();
+        let owed = self.trips.asked.get(&id).map(|(_, at)| *at);
         Seen {
             context: id,
             depth: u32::try_from(context.target.hops.len().saturating_sub(1)).unwrap_or(u32::MAX),
@@ -86,24 +86,32 @@ impl Controller {
     pub fn sound_out(&mut self, now: Instant) {
         let open = self.contexts.iter().filter(|(_, context)| context.state == State::Open);
         for id in open.map(|(id, _)| *id).collect::<Vec<_>>() {
-            if self.trips.asked.keys().all(|key| key.peer != id) {
-                let key = self.streams.open(id, Priority::Control, UNKNOWN.to_vec(), true);
-                self.trips.asked.insert(key, now);
-            }
+            self.sound_out_one(id, now);
         }
         self.collect_frames();
     }
 
+    /// The same for one, which runs.
+    pub fn sound_out_one(&mut self, id: ContextId, now: Instant) {
+        if !self.trips.asked.contains_key(&id) {
+            let key = self.streams.open(id, Priority::Control, UNKNOWN.to_vec(), true);
+            self.trips.asked.insert(id, (key, now));
+            self.collect_frames();
+        }
+    }
+
     /// Whether a reset is the answer to that.
     pub(super) fn has_answered(&mut self, key: StreamKey, now: Instant) -> bool {
-        let Some(asked) = self.trips.asked.remove(&key) else { return false };
+        let asked = self.trips.asked.get(&key.peer).filter(|(asked, _)| *asked == key);
+        let Some(asked) = asked.map(|(_, at)| *at) else { return false };
+        self.trips.asked.remove(&key.peer);
         self.trips.took.insert(key.peer, now.saturating_duration_since(asked));
         true
     }
 
     /// A context has gone.
     pub(super) fn forget_trips(&mut self, id: ContextId) {
-        self.trips.asked.retain(|key, _| key.peer != id);
+        self.trips.asked.remove(&id);
         self.trips.took.remove(&id);
     }
 

@@ -1,5 +1,5 @@
-//! Tunnels that remote code has been given as arguments: files go from where it runs to them and back, by a splice at the
-//! nearest context above both; nothing else can be asked of them there.
+//! Tunnels that remote code has been given as arguments: files go from where it runs to them and back, and programs there
+//! have an ssh that leads to them, by a splice at the nearest context above both; nothing else can be asked of them there.
 
 use super::Session;
 use super::moving::{Asker, Moving, transfer};

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 const READ_BYTES: usize = 64 * 1024;
 /// How long the other end may take to go.
@@ -109,7 +110,7 @@ impl Caller {
     ///
     /// When the session has gone.
     pub fn say(&mut self, message: &ToSession, fds: &[RawFd]) -> io::Result<()> {
-        let bytes = message.pack().map_err(|error| io::Error::other(error.to_string()))?;
+        let bytes = Zeroizing::new(message.pack().map_err(|error| io::Error::other(error.to_string()))?);
         rendezvous::send(&self.stream, &bytes, fds)
     }
 

@@ -179,7 +179,7 @@ impl Client {
         let wanted = Interest { readable: true, writable: !self.untold.is_empty() };
         if wanted != self.watched {
             mux.ignore(&self.stream);
-            mux.heed(&self.stream, self.number, wanted)?;
+            self.gone |= mux.heed(&self.stream, self.number, wanted).is_err();
             self.watched = wanted;
         }
         Ok(())
@@ -229,8 +229,12 @@ impl Session {
                     client.gone = true;
                     return Ok(());
                 };
-                self.listen(socket, Some(*rule), Some(id))?;
-                self.tell_client(id, &FromSession::Done);
+                if self.listen(socket, Some(*rule), Some(id)).is_ok() {
+                    self.tell_client(id, &FromSession::Done);
+                } else if let Some(client) = self.clients.get_mut(&id) {
+                    // It is nothing to listen at.
+                    client.give_up();
+                }
             }
         }
         Ok(())

@@ -147,6 +147,9 @@ impl Crossings {
     /// Whoever asked does not want it any more.
     pub fn cancel(&mut self, controller: &mut Controller, key: StreamKey) {
         self.waiting.retain(|_, (asked, ..)| *asked != key);
+        if !self.running.values().any(|asked| *asked == key) {
+            self.names.remove(&key);
+        }
         let of = self.running.iter().filter(|(_, asked)| **asked == key);
         for operation in of.map(|(operation, _)| *operation).collect::<Vec<_>>() {
             controller.cancel(operation, clock::now());

@@ -349,7 +349,7 @@ impl Session {
             None => {
                 way.open = true;
                 self.controller.forget_secrets(context);
-                self.controller.sound_out(clock::now());
+                self.controller.sound_out_one(context, clock::now());
                 for (id, name) in waiting {
                     self.has_opened(id, &used, &FromSession::Opened { name });
                 }

@@ -36,8 +36,8 @@ pub(super) struct Lent {
 #[derive(Debug, Default)]
 pub(super) struct Lendings {
     by_operation: HashMap<OperationId, Lent>,
-    /// The ways that are used so.
-    ways: HashMap<StreamKey, Use>,
+    /// The ways that are used so, and by what was lent for whom.
+    ways: HashMap<StreamKey, (Use, OperationId)>,
 }
 
 impl Session {
@@ -82,7 +82,17 @@ impl Session {
     /// The client has gone, or what it asked for has ended.
     pub(super) fn take_back(&mut self, operation: OperationId) {
         self.controller.cancel(operation, clock::now());
+        self.end_calls(operation);
         self.lendings.by_operation.remove(&operation);
+    }
+
+    /// What was called for by it ends with it, whether those who called say so or not.
+    fn end_calls(&mut self, operation: OperationId) {
+        let of = self.lendings.ways.iter().filter(|(_, (_, by))| *by == operation);
+        for key in of.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.unjoin(key);
+            self.controller.joined(key, answer(Refusal::STATUS, "", ""));
+        }
     }
 
     /// What has come of what is lent, or of a way that something was called for; whether it was about that.
@@ -118,12 +128,15 @@ impl Session {
             }
             Report::LeftBehind { .. } => {}
             Report::Done { outcome, .. } => {
-                let name = lent.waiting.as_ref().map(|(lend, _)| lend.on.name.clone()).unwrap_or_default();
+                let waited = lent.waiting.as_ref().map(|(lend, _)| lend.on.name.clone());
+                self.end_calls(operation);
                 self.lendings.by_operation.remove(&operation);
-                if let Err(error) = outcome {
-                    let told = FromSession::Failed(fault(&name, error));
-                    self.tell_client(client, &told);
-                }
+                let told = match (outcome, waited) {
+                    (Err(error), name) => fault(&name.unwrap_or_default(), error),
+                    (Ok(_), Some(name)) => Fault::new(&name, "it lends no ssh".to_owned()),
+                    (Ok(_), None) => return true,
+                };
+                self.tell_client(client, &FromSession::Failed(told));
             }
         }
         true
@@ -132,9 +145,9 @@ impl Session {
     /// An ssh was called somewhere.
     pub(super) fn join(&mut self, key: StreamKey, order: &Value) -> io::Result<()> {
         let token = order.get("token").and_then(|id| order.number(id));
-        let lent = self.lendings.by_operation.values();
-        let lent = lent.into_iter().find(|lent| lent.context == key.peer && Some(lent.token) == token);
-        let Some(lent) = lent else {
+        let mut lent = self.lendings.by_operation.iter();
+        let lent = lent.find(|(_, lent)| lent.context == key.peer && Some(lent.token) == token);
+        let Some((by, lent)) = lent.map(|(by, lent)| (*by, lent)) else {
             self.refuse_call(key, "hopvine: it has not been lent any way\n");
             return Ok(());
         };
@@ -159,10 +172,11 @@ impl Session {
             return Ok(());
         }
         // Whoever is there could call for whatever our user may reach, this machine first of all.
-        if rule.to.is_none() && !names(&words, &invocation.host) {
+        if rule.to.is_none() && !names(&words, &invocation.host, invocation.user.as_deref(), invocation.port)
+        {
             let host = &invocation.host;
             let why = format!(
-                "hopvine: refused: the command that was typed does not name {host:?}; --to TARGET leads there\n"
+                "hopvine: refused: the command that was typed does not name {host:?} so; --to TARGET leads there\n"
             );
             self.refuse_call(key, &why);
             return Ok(());
@@ -185,7 +199,7 @@ impl Session {
         };
         if let Some((used, _)) = self.use_way(&path.hops) {
             self.keep_for(client, &used);
-            self.lendings.ways.insert(key, used);
+            self.lendings.ways.insert(key, (used, by));
         }
         self.crossings.begin(&mut self.controller, key, context, run);
         Ok(())
@@ -198,7 +212,7 @@ impl Session {
     }
 
     fn let_way_go(&mut self, key: StreamKey) {
-        if let Some(used) = self.lendings.ways.remove(&key) {
+        if let Some((used, _)) = self.lendings.ways.remove(&key) {
             self.done_with(&used);
         }
     }
@@ -209,11 +223,24 @@ impl Session {
     }
 }
 
-/// Whether one of the words has that name in it, which is a plain one.
-fn names(words: &[Vec<u8>], host: &str) -> bool {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte) || !byte.is_ascii();
-    let parts = |word: &'_ Vec<u8>| word.split(|byte| !plain(byte)).any(|part| part == host.as_bytes());
-    !host.is_empty() && host.bytes().all(|byte| plain(&byte)) && words.iter().any(parts)
+/// Whether the words name that host, alone or before a colon, with the user and port that are asked for, if any are.
+fn names(words: &[Vec<u8>], host: &str, user: Option<&str>, port: Option<u16>) -> bool {
+    let apart = |byte: &u8| b" \t\n;|&()<>'\"`=,".contains(byte);
+    let tokens: Vec<&[u8]> = words.iter().flat_map(|word| word.split(apart)).collect();
+    let has = |text: &str| tokens.contains(&text.as_bytes());
+    let port = port.is_none_or(|port| has(&port.to_string()) || has(&format!("-p{port}")));
+    let by_option = user.is_some_and(|user| has("-l") && has(user) || has(&format!("-l{user}")));
+    let named = |token: &&[u8]| {
+        let ours = token.strip_prefix(b"ssh://");
+        let account =
+            ours.unwrap_or(token).split(|byte| *byte == b':' || ours.is_some() && *byte == b'/').next();
+        let account = String::from_utf8_lossy(account.unwrap_or_default()).into_owned();
+        match account.rsplit_once('@') {
+            Some((typed, named)) => named == host && user.is_none_or(|user| user == typed || by_option),
+            None => account == host && (user.is_none() || by_option),
+        }
+    };
+    !host.is_empty() && port && tokens.iter().any(named)
 }
 
 /// Where an ssh was to lead.
@@ -241,13 +268,26 @@ mod tests {
 
     #[test]
     fn a_program_elsewhere_reaches_what_its_words_name_and_nothing_else() {
-        let words =
-            ["rsync", "-a", "x/", "me@web1.lab:x/", "--rsh=ssh", "db"].map(|word| word.as_bytes().to_vec());
-        for named in ["web1.lab", "db"] {
-            assert!(names(&words, named), "{named}");
+        let words = [
+            "rsync",
+            "-a",
+            "srv/data/",
+            "me@web1.lab:x/",
+            "--rsh=ssh",
+            "db",
+            "sh -c 'ssh app id; ssh -p 22 -l who far'",
+        ];
+        let words = words.map(|word| word.as_bytes().to_vec());
+        let named = |host: &str| names(&words, host, None, None);
+        for host in ["web1.lab", "db", "app", "far"] {
+            assert!(named(host), "{host}");
         }
-        for other in ["web", "web1", "web2", "", "local:", "me@web1.lab", "web1.lab:x", "-a/x"] {
-            assert!(!names(&words, other), "{other}");
+        for host in
+            ["web", "web1", "", "local:", "me@web1.lab", "web1.lab:x", "data", "srv", "x", "srv/data/"]
+        {
+            assert!(!named(host), "{host}");
         }
+        assert!(names(&words, "web1.lab", Some("me"), None) && names(&words, "far", Some("who"), Some(22)));
+        assert!(!names(&words, "db", Some("root"), None) && !names(&words, "db", None, Some(2222)));
     }
 }

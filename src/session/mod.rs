@@ -283,7 +283,9 @@ impl Session {
             let Some(mute) = mute else { return Ok(()) };
             self.part_with(mute);
         }
-        self.welcome(stream, rule, owner)
+        // Where it cannot be watched, it is gone again.
+        self.welcome(stream, rule, owner).ok();
+        Ok(())
     }
 
     fn welcome(&mut self, stream: UnixStream, rule: Option<Rule>, owner: Option<ClientId>) -> io::Result<()> {

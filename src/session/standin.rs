@@ -1,7 +1,7 @@
 //! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
 //! does, and waits.
 
-use crate::proto::message::session::{Fault, FromSession, Hidden, ToSession};
+use crate::proto::message::session::{Fault, FromSession, Hidden, ToSession, What};
 use crate::session::caller::Caller;
 use crate::sys::fd::{self, Read};
 use crate::sys::handed::{self, Offer};
@@ -62,10 +62,13 @@ pub fn attend(
         ToSession::Lend(lend) => (lend.reads, false),
         _ => (false, false),
     };
+    let dials = matches!(&request, ToSession::Exec(exec) if matches!(exec.what, What::Dial { .. }));
     let raw = terminal && window::Raw::is_possible();
     let mut desk = Desk::new(reads)?;
-    caller.say(&request, &desk.numbers())?;
-    desk.handed_over();
+    if caller.say(&request, &desk.numbers()).is_err() {
+        return Ok(Ended::Lost);
+    }
+    desk.handed_over(dials);
     let mut poller = Poller::new()?;
     let (changes, endings) = (window::changes()?, window::Endings::new()?);
     poller.add(caller.as_fd(), SESSION_KEY, READABLE)?;
@@ -83,7 +86,8 @@ pub fn attend(
             if key == WINDOW_KEY {
                 drain(&changes);
                 if let Some((rows, columns)) = window::size().filter(|_| terminal) {
-                    caller.say(&ToSession::Resize { rows, columns }, &[])?;
+                    // Where it has gone, that is seen next.
+                    caller.say(&ToSession::Resize { rows, columns }, &[]).ok();
                 }
                 continue;
             }
@@ -107,7 +111,7 @@ pub fn attend(
                     FromSession::Ask { number, target, text } => {
                         let question = format!("{target}: {text} ");
                         let answer = tty::ask(&question).ok().map(Hidden::new);
-                        caller.say(&ToSession::Answer { number, answer }, &[])?;
+                        caller.say(&ToSession::Answer { number, answer }, &[]).ok();
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
                     FromSession::Exit(status) => {
@@ -173,10 +177,10 @@ impl Desk {
     }
 
     /// From now on, whoever writes to us waits for the session alone. Our output stays ours too, as with ssh: who reads it
-    /// to its end then finds that we have ended, and how.
-    fn handed_over(&mut self) {
+    /// to its end then finds that we have ended, and how. What comes from a connection (`dials`) may end before we do.
+    fn handed_over(&mut self, dials: bool) {
         self.given.clear();
-        handed::let_go_of_ours([self.kept[0].is_none(), false, false]);
+        handed::let_go_of_ours([self.kept[0].is_none(), dials && self.kept[1].is_none(), false]);
     }
 
     /// Nothing is said any more but by what runs there.

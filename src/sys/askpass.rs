@@ -61,7 +61,7 @@ pub fn serve(question: &OsStr) -> io::Result<()> {
     io::stdout().write_all(&line)
 }
 
-fn on_one_line(question: &str) -> String {
+pub(super) fn on_one_line(question: &str) -> String {
     let chars: Vec<char> = question.trim().chars().collect();
     let end = &chars[chars.len().saturating_sub(MAX_QUESTION_CHARS)..];
     end.iter().map(|char| if char.is_control() { ' ' } else { *char }).collect()

@@ -1,6 +1,7 @@
 //! A program in the foreground: signals of the terminal are its own, those that are sent to us are passed on.
 
 use super::poll::{Interest, Poller};
+use super::signals::is_ignored;
 use super::window::heed;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
 use nix::unistd::Pid;
@@ -23,7 +24,9 @@ const READABLE: Interest = Interest { readable: true, writable: false };
 pub fn run(words: &[OsString], more: &[(&str, OsString)]) -> io::Result<u32> {
     let (program, words) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut poller = Poller::new()?;
-    let (ended, told) = (heed(&[SIGCHLD])?, heed(&[SIGTERM, SIGHUP])?);
+    // What is ignored stays so, for the program too.
+    let wanted: Vec<i32> = [SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let (ended, told) = (heed(&[SIGCHLD])?, heed(&wanted)?);
     poller.add(ended.as_fd(), ENDED_KEY, READABLE)?;
     poller.add(told.as_fd(), TOLD_KEY, READABLE)?;
     let mut child =

@@ -1,5 +1,6 @@
 //! Terminals for programs that ask for passwords: a pseudo-terminal of ours, which they control.
 
+use super::askpass::on_one_line;
 use super::fd::{self, Read, Write, set_nonblocking};
 use nix::pty::openpty;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
@@ -87,7 +88,8 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
     let (interrupt, terminate) =
         unsafe { (sigaction(Signal::SIGINT, &handler)?, sigaction(Signal::SIGTERM, &handler)?) };
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
-    let read = read_line(&terminal, question);
+    // In the words of a stranger, perhaps.
+    let read = read_line(&terminal, &on_one_line(question));
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
     // SAFETY: what was there before.
     unsafe {

@@ -84,7 +84,7 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
         }
     };
     let words: Vec<Vec<u8>> = typed.command.iter().map(|word| word.as_bytes().to_vec()).collect();
-    let label = String::from_utf8_lossy(&words.join(&b' ')).into_owned();
+    let label = sessions::label(words.iter().map(|word| String::from_utf8_lossy(word).into_owned()));
     let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
     let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
     let note = |target: &str, text: &str, warning: bool| {

@@ -31,6 +31,8 @@ use std::time::Duration;
 /// How often a session is looked for that others end meanwhile.
 const ATTEMPTS: usize = 5;
 
+const MAX_LABEL_CHARS: usize = 200;
+
 /// Keeps hosts open.
 pub(super) fn up(typed: &cli::Up) -> io::Result<ExitCode> {
     // Whoever starts it knows nothing yet that should be forgotten.
@@ -237,6 +239,19 @@ fn be_private(stream: UnixStream) -> io::Result<ExitCode> {
     guest::close_others(&stream)?;
     let guardian = Guardian::start()?;
     serve_with(guardian, Purpose::One(stream))
+}
+
+/// What `ps` calls something: the beginning of its words.
+pub(super) fn label(words: impl Iterator<Item = String>) -> String {
+    let mut label = String::new();
+    for word in words {
+        label += if label.is_empty() { "" } else { " " };
+        label.extend(word.chars().take(MAX_LABEL_CHARS - label.chars().count().min(MAX_LABEL_CHARS)));
+        if label.chars().count() >= MAX_LABEL_CHARS {
+            break;
+        }
+    }
+    label
 }
 
 /// The ways to targets, as a session knows them.

@@ -31,7 +31,17 @@ pub struct Ssh {
 }
 
 /// What of ssh's options leads elsewhere; all others say how, which whoever has opened a connection has said.
-const LEADING: [&str; 5] = ["hostname", "proxyjump", "proxycommand", "hostkeyalias", "canonicaldomains"];
+const LEADING: [&str; 9] = [
+    "hostname",
+    "user",
+    "port",
+    "proxyjump",
+    "proxycommand",
+    "hostkeyalias",
+    "controlpath",
+    "canonicalizehostname",
+    "canonicaldomains",
+];
 
 impl Way {
     /// Whether both lead to the same account, if not in the same manner: what is open for one serves the other.

@@ -299,6 +299,8 @@ pub trait Parcel: Encode + Decode<()> {
     /// What is too long for any session.
     fn pack(&self) -> Result<Vec<u8>, MessageError> {
         let body = bincode::encode_to_vec(self, MESSAGES).map_err(|_| MessageError::BadRecord)?;
+        // There may be a password in it.
+        let body = Zeroizing::new(body);
         let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= MAX_BYTES);
         Ok([&length.ok_or(MessageError::BadRecord)?.to_be_bytes(), &body[..]].concat())
     }

@@ -1,6 +1,6 @@
 //! How a command comes to use what a session holds open.
 
-use super::{find, find_or_start, hear_held, open_all, paths, terms};
+use super::{find, find_or_start, hear_held, label, open_all, paths, terms};
 use crate::cli;
 use crate::controller::{Carrier, Settings, steps};
 use crate::error::SessionError;
@@ -43,9 +43,8 @@ fn carrier(
         open_all(&mut caller, &paths(targets), &terms, FANOUT, &mut |_| {})?;
     }
     let held = held(&mut caller, settings, targets)?;
-    let words: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let label = format!("hopvine {}", words.join(" "));
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let label = label(std::iter::once("hopvine".to_owned()).chain(words));
     let stays = Some(Arc::new(caller.handle()?.into()));
     Ok(Some(Carrier { socket: socket()?, held, label, stays }))
 }

@@ -11,7 +11,7 @@ use crate::files;
 use crate::hosts::inventory::Said;
 use crate::hosts::target::Target;
 use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, Window};
-use crate::report;
+use crate::report::{self, terminal::harmless_text};
 use crate::session::caller::Caller;
 use crate::session::standin::{self, Ended, Manner};
 use crate::sys::stdio::{self, Input};
@@ -104,7 +104,10 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
             }
         }
         Ended::Failed(fault) => {
-            fault.lines.iter().for_each(|line| voice.say(Level::Fatal, &format!("{line}\n")));
+            fault
+                .lines
+                .iter()
+                .for_each(|line| voice.say(Level::Fatal, &format!("{}\n", harmless_text(line))));
             let name = if fault.name.is_empty() { host } else { &fault.name };
             voice.fail(&format!("{name}: {}", fault.text))
         }
@@ -174,7 +177,7 @@ fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble>
         user: invocation.user.clone(),
         port: invocation.port,
         config: config(invocation),
-        options: invocation.options.clone(),
+        options: options(invocation),
     };
     let asks = asks(invocation);
     Ok(Call { caller, place, terms: Terms { asks, ..Terms::default() } })
@@ -224,7 +227,7 @@ fn target(invocation: &Invocation) -> Result<(Target, Settings), UsageError> {
     let target = names.target(&invocation.host, Said::default())?;
     let config = config(invocation);
     let target = target
-        .entered_as(invocation.user.as_deref(), invocation.port, config.as_deref(), &invocation.options)
+        .entered_as(invocation.user.as_deref(), invocation.port, config.as_deref(), &options(invocation))
         .map_err(|error| UsageError::Target { option: "", error })?;
     prepare::check(&target, &names)?;
     let settings = Settings { inventory: names.inventory().0.clone(), ..Settings::default() };
@@ -232,7 +235,23 @@ fn target(invocation: &Invocation) -> Result<(Target, Settings), UsageError> {
 }
 
 fn config(invocation: &Invocation) -> Option<String> {
-    invocation.config.as_ref().map(|path| path.to_string_lossy().into_owned())
+    // The ssh that reads it may run elsewhere.
+    let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    invocation.config.as_ref().map(|path| match path.to_str() {
+        Some("none") => "none".to_owned(),
+        _ => whole(path).to_string_lossy().into_owned(),
+    })
+}
+
+/// The options, with the files of `-i` as the ssh that reads them finds them, wherever it runs.
+fn options(invocation: &Invocation) -> Vec<String> {
+    let whole = |option: &String| {
+        let file =
+            option.strip_prefix("IdentityFile=").filter(|file| !file.starts_with(['/', '~', '%', '"', '$']));
+        let file = file.filter(|file| *file != "none").and_then(|file| std::path::absolute(file).ok());
+        file.map_or_else(|| option.clone(), |file| format!("IdentityFile={}", file.display()))
+    };
+    invocation.options.iter().map(whole).collect()
 }
 
 /// Whether the user can be asked, and wants to be.
@@ -272,7 +291,8 @@ fn terminal(invocation: &Invocation, voice: &Voice) -> Option<Window> {
 /// What `ps` calls it.
 fn label(invocation: &Invocation) -> String {
     let command = invocation.command.as_deref().unwrap_or_default();
-    format!("ssh {}", String::from_utf8_lossy(command)).trim_end().to_owned()
+    let words = ["ssh".to_owned(), String::from_utf8_lossy(command).into_owned()];
+    sessions::label(words.into_iter()).trim_end().to_owned()
 }
 
 /// ssh has no status of its own for that.
@@ -308,7 +328,7 @@ impl Voice {
     }
 
     fn fail(&self, text: &str) -> ExitCode {
-        self.say(Level::Fatal, &format!("hopvine: {text}\n"));
+        self.say(Level::Fatal, &format!("hopvine: {}\n", harmless_text(text)));
         ExitCode::Remote(Refusal::STATUS)
     }
 }
