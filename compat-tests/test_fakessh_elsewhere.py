@@ -59,8 +59,15 @@ def elsewhere(hop):
     return Elsewhere(hop)
 
 
+def gone(hop, seconds=SOON_SECONDS):
+    """What stands in is in a folder of its own, which goes with it, if not before we know of its end."""
+    deadline = time.monotonic() + seconds
+    while left_folders(hop) and time.monotonic() < deadline:
+        exits(os.getpid(), time.monotonic() + 0.01)
+    return not left_folders(hop)
+
+
 def left_folders(hop):
-    """What stands in is in a folder of its own, which goes with it."""
     places = [hop.env.get('XDG_RUNTIME_DIR'), '/dev/shm', '/tmp']
     return [name for place in places if place for name in os.listdir(place)
             if name.startswith('hopvine-') and os.path.exists(f'{place}/{name}/socket') and os.path.islink(f'{place}/{name}/scp')]
@@ -87,7 +94,7 @@ def test_tools_work_between_two_contexts(elsewhere, hop, source, python, tool):
         # It follows links.
         assert (hop.scratch / 'back/deep/odd name').read_bytes() == b'small\n'
         assert (hop.scratch / 'back/large').read_bytes() == (there / 'link').read_bytes() == noise(SIZE)
-    assert not left_folders(hop)
+    assert gone(hop)
 
 
 @ENDS
@@ -240,9 +247,7 @@ def test_what_was_begun_ends_with_who_has_begun_it(hop, elsewhere, who):
     deadline = time.monotonic() + SOON_SECONDS
     assert exits(pid, deadline)
     live.finish(20)
-    while left_folders(hop) and time.monotonic() < deadline:
-        exits(os.getpid(), time.monotonic() + 0.01)
-    assert not left_folders(hop)
+    assert gone(hop)
 
 
 @ENDS

@@ -2,8 +2,9 @@
 
 use super::askpass::on_one_line;
 use super::fd::{self, Read, Write, set_nonblocking};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::pty::openpty;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -84,13 +85,18 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
     let before = tcgetattr(&terminal)?;
     extern "C" fn nothing(_: i32) {}
     let handler = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing; without SA_RESTART the read ends with EINTR.
+    // SAFETY: the handler does nothing; without SA_RESTART it ends the wait.
     let (interrupt, terminate) =
         unsafe { (sigaction(Signal::SIGINT, &handler)?, sigaction(Signal::SIGTERM, &handler)?) };
+    // Heard while we wait and at no other time: what comes between two steps is not lost.
+    let mut signals = SigSet::empty();
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().for_each(|signal| signals.add(signal));
+    let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
     // In the words of a stranger, perhaps.
-    let read = read_line(&terminal, &on_one_line(question));
+    let read = read_line(&terminal, &on_one_line(question), mask);
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
+    mask.thread_set_mask()?;
     // SAFETY: what was there before.
     unsafe {
         sigaction(Signal::SIGINT, &interrupt)?;
@@ -179,11 +185,13 @@ impl Drop for Inquiry {
     }
 }
 
-fn read_line(mut terminal: &File, question: &str) -> io::Result<Vec<u8>> {
+/// Reads a line; a signal that `mask` lets through ends that.
+fn read_line(mut terminal: &File, question: &str, mask: SigSet) -> io::Result<Vec<u8>> {
     terminal.write_all(question.as_bytes())?;
     let mut line = Vec::with_capacity(MAX_LINE_BYTES);
     let mut byte = [0];
     while line.len() < MAX_LINE_BYTES {
+        ppoll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)], None, Some(mask))?;
         match nix::unistd::read(terminal, &mut byte)? {
             0 if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
             0 => break,
