@@ -94,7 +94,7 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
     let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
     // In the words of a stranger, perhaps.
-    let read = read_line(&terminal, &on_one_line(question), mask);
+    let read = read_line(&terminal, &format!("{} ", on_one_line(question)), mask);
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
     mask.thread_set_mask()?;
     // SAFETY: what was there before.
