@@ -240,7 +240,7 @@ fn names(words: &[Vec<u8>], host: &str, user: Option<&str>, port: Option<u16>) -
             None => account == host && (user.is_none() || by_option),
         }
     };
-    !host.is_empty() && port && tokens.iter().any(named)
+    !host.is_empty() && !host.contains('/') && port && tokens.iter().any(named)
 }
 
 /// Where an ssh was to lead.
