@@ -4,12 +4,15 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
 # More failures than this are no accident, and are not looked at twice.
 MAX_AGAIN = 12
+# Each test has a limit of its own; this one is for the run that none of them ends.
+LIMIT_SECONDS = 45 * 60
 REPO = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -29,7 +32,7 @@ def compat(name, *words):
     report.unlink(missing_ok=True)
     words = [REPO / 'target' / 'venv' / 'bin' / 'python', '-m', 'pytest', '-q', '-c', 'compat-tests/pytest.ini',
              f'--junitxml={report}', *words]
-    status = subprocess.run(words, cwd=REPO).returncode
+    status = within_limit(words)
     if not report.exists():
         return (0, 1, 0), []
     root = ElementTree.parse(report).getroot()
@@ -40,6 +43,22 @@ def compat(name, *words):
     wrong = [case for case in root.iter('testcase') if case.find('failure') is not None or case.find('error') is not None]
     names = ['compat-tests/{}.py::{}'.format(case.get('classname').replace('.', '/'), case.get('name')) for case in wrong]
     return (max(total - failed - skipped, 0), failed or int(status != 0), skipped), names
+
+
+def within_limit(words):
+    """Runs them in a session of their own: no test finds the terminal of whoever runs all, or stops what runs beside it.
+    A run that passes the limit shows who was at what, and is killed."""
+    run = subprocess.Popen(words, cwd=REPO, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        return run.wait(LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f'\nnot over after {LIMIT_SECONDS} s:', flush=True)
+        subprocess.run(['ps', '-eo', 'pid,ppid,sid,stat,wchan:20,etimes,args', '--forest'])
+        return 1
+    finally:
+        if run.poll() is None:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
 
 
 def again(count, names):

@@ -27,9 +27,9 @@ provide_packages() {
 }
 
 provide_venv() {
-    target/venv/bin/python -c 'import pytest, vermin, ClusterShell, yaml, xdist, nbclient, ipykernel' 2>/dev/null && return
+    target/venv/bin/python -c 'import pytest, pytest_timeout, vermin, ClusterShell, yaml, xdist, nbclient, ipykernel' 2>/dev/null && return
     python3 -m venv target/venv &&
-        target/venv/bin/pip install -q pytest pytest-xdist vermin ClusterShell PyYAML nbclient ipykernel
+        target/venv/bin/pip install -q pytest pytest-timeout pytest-xdist vermin ClusterShell PyYAML nbclient ipykernel
 }
 
 # A notebook's kernel for each Python 3 of pyenv.
