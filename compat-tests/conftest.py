@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 
 import pytest
@@ -16,6 +17,13 @@ from harness.leaks import Leaks
 from harness.queue import lines
 from harness.site import Site
 from harness.tree import RELAYS, Tree
+
+
+def pytest_configure():
+    """What whoever started us has had ignored (a shell's `make test &`) is what programs of ours would ignore too."""
+    for number, usual in (signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(scope='session')

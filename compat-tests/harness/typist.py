@@ -6,6 +6,12 @@ import select
 import termios
 import time
 
+from .process import exits
+
+
+# A program that shows nothing more, and does not end either, fails its test.
+PATIENCE_SECONDS = 60
+
 
 class Typist:
     """Waits for what the program shows, and types. `outputs` replace its own: descriptor by number."""
@@ -23,9 +29,10 @@ class Typist:
     def until(self, marker, seconds=30):
         deadline = time.monotonic() + seconds
         while marker not in self.shown:
-            assert select.select([self.tty], [], [], deadline - time.monotonic())[0] and self.read(), self.shown
+            assert self.read(deadline - time.monotonic()), self.shown
 
-    def read(self):
+    def read(self, seconds=PATIENCE_SECONDS):
+        assert select.select([self.tty], [], [], max(0, seconds))[0], self.shown
         try:
             got = os.read(self.tty, 65536)
         except OSError:  # the other side has gone
@@ -40,4 +47,5 @@ class Typist:
         while self.read():
             pass
         os.close(self.tty)
+        assert exits(self.pid, time.monotonic() + PATIENCE_SECONDS), self.shown
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
