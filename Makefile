@@ -79,8 +79,17 @@ bench:
 fixtures:
 	UPDATE_FIXTURES=1 $(CARGO) test --locked --lib fixtures
 
+SHARE = $(DESTDIR)$(PREFIX)/share
+
+# The program, its manual pages, and completions for bash, fish and zsh.
 install: build
 	install -D -m 0755 target/hopvine $(DESTDIR)$(PREFIX)/bin/hopvine
+	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/fish/vendor_completions.d \
+		$(SHARE)/zsh/site-functions
+	target/hopvine man --outdir $(SHARE)/man/man1
+	target/hopvine completions bash >$(SHARE)/bash-completion/completions/hopvine
+	target/hopvine completions fish >$(SHARE)/fish/vendor_completions.d/hopvine.fish
+	target/hopvine completions zsh >$(SHARE)/zsh/site-functions/_hopvine
 
 clean:
 	$(CARGO) clean

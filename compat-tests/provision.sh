@@ -4,7 +4,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit 1
 packages='openssh-server openssh-client dropbear-bin busybox ksh zsh fish tcsh strace qemu-user-static debootstrap
-iproute2 procps rsync git openssh-sftp-server util-linux sudo opendoas gcc libc6-dev btrfs-progs'
+iproute2 procps rsync git openssh-sftp-server util-linux sudo opendoas gcc libc6-dev btrfs-progs groff-base'
 # `provision.sh bench`: what others use for many hosts.
 [ "${1-}" != bench ] || packages="$packages pdsh pssh"
 # Docker's own packages have it too, and do not go together with Debian's.

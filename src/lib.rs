@@ -140,6 +140,8 @@ mod layers {
     /// What only one room, or one file, may name.
     const CONFINED: &[(&str, &str)] = &[
         ("clap::", "src/cli/"),
+        ("clap_complete::", "src/cli/"),
+        ("clap_mangen::", "src/cli/"),
         ("bincode::", "src/proto/message.rs src/proto/message/session.rs"),
         (" nix::", "src/sys/"),
         ("polling::", "src/sys/"),

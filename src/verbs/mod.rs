@@ -15,6 +15,7 @@ mod outputs;
 mod prepare;
 mod py;
 mod queue;
+mod reference;
 mod rehearsal;
 mod relay;
 mod secrets;
@@ -63,5 +64,7 @@ pub fn run(command: Command) -> io::Result<ExitCode> {
         Command::Through(through) => sessions::through(&through),
         Command::Relay(relay) => relay::run(relay),
         Command::Bootstrap(verb) => bootstrap::run(verb),
+        Command::Completions(completions) => reference::completions(&completions),
+        Command::Man(man) => reference::man(&man),
     }
 }
