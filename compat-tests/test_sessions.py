@@ -122,6 +122,13 @@ def test_where_none_runs_ps_says_so_by_its_status_and_down_has_nothing_to_do(hop
     assert not hop.runtime.exists()  # who only looks makes nothing
 
 
+@pytest.mark.parametrize('words', ['-x one', '--via one', '--become sudo:'])
+def test_what_is_said_of_hosts_closes_nothing_where_none_are_named(hop, up, words):
+    pid = up('-w', 'local:x')
+    result = hop('down', *words.split())
+    assert result.rc == 2 and '-w <HOSTS>' in result.said and not is_gone(pid, 0), result
+
+
 def test_a_session_ends_with_its_last_way(hop, up, server):
     pid = up('-w', 'one,local:x')
     assert hop('down', '-w', 'one').rc == 0 and not is_gone(pid, 0)
@@ -324,6 +331,14 @@ def test_ssh_persists_as_its_own_options_say(hop, server, logins, ps):
     assert logins() == 1 and hop('ssh', 'one', 'true').rc == 0 and logins() == 0
     assert is_gone(pid, 2 + SOON_SECONDS)
     assert not (hop.cwd / 'x').exists()
+
+
+def test_what_a_program_of_fakessh_has_opened_persists(hop, server, logins, ps):
+    for _ in range(2):
+        result = hop('fakessh', '--persist', '2s', '--', 'ssh', 'one', 'echo hi; exit 3')
+        assert (result.rc, result.out, result.err) == (3, b'hi\n', b''), result
+    shown = ps()
+    assert logins() == 1 and 0 < shown.contexts[0]['closes_in'] <= 2 and is_gone(shown.pid, 2 + SOON_SECONDS)
 
 
 # Several at once.

@@ -23,9 +23,8 @@ const STAND_INS: [&str; 3] = ["ssh", "scp", "sftp"];
 const SOCKET: &str = "socket";
 
 pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
-    let shared = if typed.reach.way.no_session { Ok(None) } else { sessions::find() };
     // What is forked off knows nothing of what is read then.
-    let caller = match shared {
+    let caller = match shared(&typed.sharing) {
         Ok(Some(caller)) => Ok(Private::Caller(caller)),
         Ok(None) => sessions::private(),
         Err(error) => {
@@ -74,6 +73,15 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     }
 }
 
+/// The user's session, if that is to be used; one is started for what is to stay open.
+fn shared(typed: &cli::Sharing) -> Result<Option<Caller>, SessionError> {
+    match typed {
+        cli::Sharing { no_session: true, .. } => Ok(None),
+        cli::Sharing { persist: Some(_), .. } => sessions::find_or_start().map(Some),
+        cli::Sharing { persist: None, .. } => sessions::find(),
+    }
+}
+
 /// Runs it in another context.
 fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::Result<ExitCode> {
     let (on, terms) = match prepare::place(typed, on) {
@@ -88,7 +96,7 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
     let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
     let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
     let note = |target: &str, text: &str, warning: bool| {
-        if warning || typed.reach.way.verbose {
+        if warning || typed.way.verbose {
             report::complain(&format!("{target}: {text}"));
         }
     };
