@@ -7,7 +7,7 @@ use crate::cli;
 use crate::error::{ExitCode, SessionError};
 use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
-use crate::session::standin::{self, Ended, Manner};
+use crate::session::standin::{self, Manner};
 use crate::session::{self, caller::Caller};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
@@ -35,10 +35,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     let mut caller = match caller {
         Ok(Private::Caller(caller)) => caller,
         Ok(Private::Session(code)) => return Ok(code),
-        Err(error) => {
-            report::complain(&error.to_string());
-            return Ok(ExitCode::Unreachable);
-        }
+        Err(error) => return sessions::refused(&error),
     };
     let mut rule = match prepare::rule(typed) {
         Ok(rule) => rule,
@@ -56,8 +53,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     caller.say(&ToSession::Listen(Box::new(rule)), &[listener.as_raw_fd()])?;
     drop(listener);
     if !answers(&mut caller)? {
-        report::complain(&SessionError::Gone.to_string());
-        return Ok(ExitCode::Unreachable);
+        return sessions::refused(&SessionError::Gone);
     }
     let ended = foreground::run(&typed.command, &place.environment());
     drop(place);
@@ -100,18 +96,7 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
             report::complain(&format!("{target}: {text}"));
         }
     };
-    Ok(match standin::attend(caller, lend, Manner::default(), &note)? {
-        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
-        Ended::Failed(fault) => {
-            report::fault(&fault, false);
-            ExitCode::Unreachable
-        }
-        Ended::Lost => {
-            report::complain(&SessionError::Gone.to_string());
-            ExitCode::Unreachable
-        }
-        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
-    })
+    sessions::told(standin::attend(caller, lend, Manner::default(), &note)?)
 }
 
 fn answers(caller: &mut Caller) -> io::Result<bool> {

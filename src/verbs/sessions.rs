@@ -179,6 +179,11 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         opens: false,
     };
     let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &|_, _, _| {})?;
+    told(ended)
+}
+
+/// Tells how something has ended that a session has run with our standard streams.
+pub(super) fn told(ended: Ended) -> io::Result<ExitCode> {
     Ok(match ended {
         Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
         Ended::Failed(fault) => {
@@ -190,7 +195,7 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
     })
 }
 
-fn refused(error: &SessionError) -> io::Result<ExitCode> {
+pub(super) fn refused(error: &SessionError) -> io::Result<ExitCode> {
     report::complain(&error.to_string());
     Ok(ExitCode::Unreachable)
 }
@@ -350,8 +355,7 @@ pub(super) fn open_all(
                 waiting += open(caller, 1)?;
             }
             FromSession::Ask { number, target, text } => {
-                let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
-                caller.say(&ToSession::Answer { number: *number, answer }, &[])?;
+                caller.ask_user(*number, target, text)?;
             }
             _ => tell(&heard),
         }
