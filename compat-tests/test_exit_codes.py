@@ -60,7 +60,7 @@ def test_a_mistake_in_what_was_typed_is_2_and_runs_nothing(hop, words):
 
 WAY = ('-k --ask-login -K --ask-become --secret-file --secret-command --secret-env --connect-timeout --python -i --inventory '
        '--keepalive --agent --relay --max-hops --name -v --verbose')
-# The verbs that have nothing to print, to import or to repeat.
+# What the verbs take that run nothing on hosts themselves.
 TAKEN = {
     'up': f'-w -x --via --become {WAY} --persist --json -f --fanout',
     'down': '-w -x --via --become -i --inventory',

@@ -206,14 +206,6 @@ pub(super) fn reach(typed: &cli::Targets, way: &cli::Way) -> Result<(Vec<Target>
     Ok((targets, settings))
 }
 
-/// Where that leads which is to be closed: nobody is contacted.
-pub(super) fn kept(typed: &cli::Down) -> Result<Vec<Target>, UsageError> {
-    let mut names = Names::new(typed.inventory.as_deref())?;
-    let targets = targets(&typed.targets, Ways::without_python(&typed.targets.around), &mut names)?.targets;
-    targets.iter().try_for_each(|target| check(target, &names))?;
-    Ok(targets)
-}
-
 /// The same for targets that a script names.
 pub(super) fn guest(typed: &cli::Guest) -> Result<Settings, UsageError> {
     let cli::Way { secret, ask_login, ask_become, .. } = &typed.way;
@@ -226,6 +218,14 @@ pub(super) fn guest(typed: &cli::Guest) -> Result<Settings, UsageError> {
     let settings = sessions::carried(settings(&typed.way, &[], &names, true)?, &typed.sharing, &[]);
     let library = library.with_package(Serving::Always);
     Ok(for_code(Settings { library, ..settings }, &typed.code))
+}
+
+/// What is to be closed of what is kept open: nobody is contacted.
+pub(super) fn kept(typed: &cli::Down) -> Result<Vec<Target>, UsageError> {
+    let mut names = Names::new(typed.inventory.as_deref())?;
+    let targets = targets(&typed.targets, Ways::without_python(&typed.targets.around), &mut names)?.targets;
+    targets.iter().try_for_each(|target| check(target, &names))?;
+    Ok(targets)
 }
 
 fn for_code(settings: Settings, typed: &cli::Code) -> Settings {
