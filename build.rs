@@ -31,6 +31,8 @@ const NO_UNWINDING: &str = "SECTIONS { /DISCARD/ : {
 fn main() {
     println!("cargo::rerun-if-changed=bootstrap");
     println!("cargo::rerun-if-changed=src/payload/strip.rs");
+    // A case that proptest finds becomes a test with a name, and no file in a folder of its own.
+    println!("cargo::rustc-env=PROPTEST_DISABLE_FAILURE_PERSISTENCE=1");
     let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     let (bootstrap, out) = (Path::new(&root).join("bootstrap"), Path::new(&out));

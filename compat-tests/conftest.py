@@ -14,7 +14,9 @@ from harness.docker import Docker
 from harness.far import Far
 from harness.fifo import Fifo
 from harness.leaks import Leaks
+from harness.logins import Logins
 from harness.queue import lines
+from harness.sessions import Ps
 from harness.site import Site
 from harness.tree import RELAYS, Tree
 
@@ -138,6 +140,48 @@ def remote(site, box, hop, ssh, request):
     before = box.running('tools')
     yield Far(site, hop, request.param)
     assert box.running('tools') == before, box('top', 'tools')
+
+
+@pytest.fixture(scope='module')
+def server(site):
+    """An OpenSSH server that counts its logins; its aliases are one, two and free."""
+    if 'ssh' in site.missing:
+        pytest.skip(site.missing['ssh'])
+    if not site.accounts.private:
+        pytest.skip('a server that writes down its logins needs root and unshare')
+    logins = Logins(site)
+    logins.alias('one')
+    logins.alias('two', HostName='127.0.0.1')
+    logins.alias('free', User='hvfree')
+    yield logins
+    logins.close()
+
+
+@pytest.fixture
+def logins(server):
+    """`logins()`: how many there have been since the last time."""
+    seen = [server.count()]
+
+    def logins():
+        before, seen[0] = seen[0], server.count()
+        return seen[0] - before
+    return logins
+
+
+@pytest.fixture
+def ps(hop):
+    """`ps()`: what is kept open."""
+    return lambda: Ps(hop)
+
+
+@pytest.fixture
+def up(hop, ps):
+    """`up('-w', 'h1')` keeps hosts open, and returns the process that does."""
+    def up(*words, **options):
+        result = hop('up', *words, **options)
+        assert (result.rc, result.err) == (0, b''), result
+        return ps().pid
+    return up
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """What the calling shell learns: one status for the run."""
 
+import re
+
 import pytest
 
 # What a host does is told by its way in, so that one command can end differently on each.
@@ -54,6 +56,32 @@ def test_a_mistake_in_what_was_typed_is_2_and_runs_nothing(hop, words):
     result = hop(*words)
     assert result.rc == 2 and result.out == b'' and result.err, result
     assert result.seconds < 2, result
+
+
+WAY = ('-k --ask-login -K --ask-become --secret-file --secret-command --secret-env --connect-timeout --python -i --inventory '
+       '--keepalive --agent --relay --max-hops --name -v --verbose')
+# What the verbs take that run nothing on hosts themselves.
+TAKEN = {
+    'up': f'-w -x --via --become {WAY} --persist --json -f --fanout',
+    'down': '-w -x --via --become -i --inventory',
+    'ps': '--json',
+    'fakessh': f'--via --become {WAY} --persist --no-session --to --on',
+    'doctor': f'-w -x --via --become {WAY} --json --color',
+}
+
+
+def options(hop, verb):
+    shown = re.findall(r'^ +(-.+?)(?:  |$)', hop(verb, '--help').text, re.MULTILINE)
+    return {word for line in shown for word in re.findall(r'(?<![\w-])-{1,2}[A-Za-z][a-z-]*', line)} - {'-h', '--help', '-V', '--version'}
+
+
+@pytest.mark.parametrize('verb', TAKEN)
+def test_an_option_that_a_verb_does_not_use_is_none_of_it(hop, verb):
+    taken, all_there_are = options(hop, verb), set.union(*(options(hop, each) for each in ['run', 'put', 'queue', *TAKEN]))
+    assert taken == set(TAKEN[verb].split()) and len(all_there_are) > 40
+    for option in all_there_are - taken:
+        result = hop(verb, option)
+        assert (result.rc, result.out) == (2, b'') and f"unexpected argument '{option}' found" in result.said, result
 
 
 def test_an_empty_list_of_hosts_is_never_all_of_them(hop):

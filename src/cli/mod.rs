@@ -8,7 +8,10 @@ mod watch;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use options::{Agent, Color, Fleet, Guest, Reach, Relaying, Rerun, Secret, Share, Shown, Way, Work};
+pub use options::{
+    Agent, Around, Code, Color, Fleet, Guest, Reach, Relaying, Rerun, Secret, Share, Sharing, Shown, Targets,
+    Way, Work,
+};
 pub use programs::{Api, Py};
 pub use reference::{Completions, Man, pages};
 pub use sessions::{Down, Fakessh, Ps, Session, Ssh, Through, Up};

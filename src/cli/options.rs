@@ -48,9 +48,32 @@ pub struct Work {
     /// A folder whose modules remote code may import; may be repeated
     #[arg(long, value_name = "DIR")]
     pub path: Vec<PathBuf>,
+    #[command(flatten)]
+    pub code: Code,
+    #[command(flatten)]
+    pub sharing: Sharing,
+}
+
+/// What holds for code that runs on hosts.
+#[derive(Debug, Args)]
+pub struct Code {
     /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
     #[arg(long, value_name = "LEVEL", value_parser = log_level)]
     pub log_level: Option<u8>,
+    /// How often code in a context may open the next: its own contexts are level 1, theirs 2
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub depth_limit: u32,
+}
+
+/// What is kept open in the background, and used where it is.
+#[derive(Debug, Args)]
+pub struct Sharing {
+    /// Keep the hosts open in the background for so long after their last use: 60s, 10m; `hopvine up` has more
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub persist: Option<Duration>,
+    /// Do not use what `hopvine up` and --persist keep open
+    #[arg(long, conflicts_with = "persist")]
+    pub no_session: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -85,21 +108,11 @@ pub enum Share {
     Percent(u8),
 }
 
-/// Options of all verbs that connect.
+/// Options of the verbs that do something on hosts.
 #[derive(Debug, Args)]
 pub struct Reach {
-    /// The hosts: names, targets, web[1-20], @group, 'web*!web3', ^FILE, - for standard input; may be repeated
-    #[arg(short = 'w', value_name = "HOSTS", required = true)]
-    pub hosts: Vec<String>,
-    /// Hosts to leave out, whatever -w says; may be repeated
-    #[arg(short = 'x', value_name = "HOSTS")]
-    pub excluded: Vec<String>,
-    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
-    #[arg(long, value_name = "PATH")]
-    pub via: Option<String>,
-    /// A hop behind every target: sudo:root, su:app, doas:root
-    #[arg(long = "become", value_name = "HOP")]
-    pub become_other: Option<String>,
+    #[command(flatten)]
+    pub targets: Targets,
     #[command(flatten)]
     pub way: Way,
     /// One JSON object for each result
@@ -108,6 +121,30 @@ pub struct Reach {
     /// Color the names of hosts
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// Which hosts.
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// The hosts: names, targets, web[1-20], @group, 'web*!web3', ^FILE, - for standard input; may be repeated
+    #[arg(short = 'w', value_name = "HOSTS", required = true)]
+    pub hosts: Vec<String>,
+    /// Hosts to leave out, whatever -w says; may be repeated
+    #[arg(short = 'x', value_name = "HOSTS")]
+    pub excluded: Vec<String>,
+    #[command(flatten)]
+    pub around: Around,
+}
+
+/// What stands around each target.
+#[derive(Debug, Args)]
+pub struct Around {
+    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
+    #[arg(long, value_name = "PATH")]
+    pub via: Option<String>,
+    /// A hop behind every target: sudo:root, su:app, doas:root
+    #[arg(long = "become", value_name = "HOP")]
+    pub become_other: Option<String>,
 }
 
 /// How hosts are reached, whichever they are.
@@ -142,18 +179,9 @@ pub struct Way {
     /// How deep the tree of hops may be
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_hops: u32,
-    /// How often code in a context may open the next: its own contexts are level 1, theirs 2
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
-    pub depth_limit: u32,
     /// What ps shows for the agents
     #[arg(long, value_name = "TEXT")]
     pub name: Option<String>,
-    /// Keep the hosts open in the background for so long after their last use: 60s, 10m; `hopvine up` has more
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub persist: Option<Duration>,
-    /// Do not use what `hopvine up` and --persist keep open
-    #[arg(long, conflicts_with = "persist")]
-    pub no_session: bool,
     /// Tell what is done, for each hop
     #[arg(short = 'v', long)]
     pub verbose: bool,
@@ -167,9 +195,10 @@ pub struct Guest {
     /// A folder whose modules remote code may import, beside those of the script's own; may be repeated
     #[arg(long, value_name = "DIR")]
     pub path: Vec<PathBuf>,
-    /// Records of Python's logging from this level on: debug, info, warning, error, critical, 1 to 255
-    #[arg(long, value_name = "LEVEL", value_parser = log_level)]
-    pub log_level: Option<u8>,
+    #[command(flatten)]
+    pub code: Code,
+    #[command(flatten)]
+    pub sharing: Sharing,
 }
 
 /// Where a password comes from, if not from the terminal. Alone they serve sudo, su and doas where a
@@ -243,7 +272,7 @@ fn log_level(typed: &str) -> Result<u8, String> {
 const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A number of seconds, or with units.
-fn duration(typed: &str) -> Result<Duration, String> {
+pub(super) fn duration(typed: &str) -> Result<Duration, String> {
     let seconds = typed.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let parsed = seconds.or_else(|| humantime::parse_duration(typed).ok());
     parsed

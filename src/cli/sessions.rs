@@ -1,9 +1,10 @@
 //! Sessions, and programs whose ssh goes through them.
 
-use super::{Color, Reach};
+use super::options::{Around, Sharing, Targets, Way, duration};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(super) const UP_HELP: &str = "\
 One line for each host that is open. All commands use what is kept open, where it is on their way (--no-session does
@@ -26,7 +27,15 @@ status is the program's own.";
 #[derive(Debug, Args)]
 pub struct Up {
     #[command(flatten)]
-    pub reach: Reach,
+    pub targets: Targets,
+    #[command(flatten)]
+    pub way: Way,
+    /// Close them so long after their last use: 60s, 10m; otherwise `hopvine down` does
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub persist: Option<Duration>,
+    /// One JSON object for each host
+    #[arg(long)]
+    pub json: bool,
     /// How many are opened at a time
     #[arg(short = 'f', long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     pub fanout: u32,
@@ -34,9 +43,14 @@ pub struct Up {
 
 #[derive(Debug, Args)]
 #[command(mut_arg("hosts", |hosts| hosts.required(false).help("Only these hosts; otherwise all, and the session ends")))]
+#[command(mut_arg("excluded", |excluded| excluded.requires("hosts")))]
+#[command(mut_arg("via", |via| via.requires("hosts")), mut_arg("become_other", |hop| hop.requires("hosts")))]
 pub struct Down {
     #[command(flatten)]
-    pub reach: Reach,
+    pub targets: Targets,
+    /// The inventory; otherwise hopvine.toml here or above, then the configuration folder's
+    #[arg(short = 'i', long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -44,16 +58,16 @@ pub struct Ps {
     /// One JSON object for each context
     #[arg(long)]
     pub json: bool,
-    /// Color the names of hosts
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
 }
 
 #[derive(Debug, Args)]
-#[command(mut_arg("hosts", |hosts| hosts.required(false).hide(true)))]
 pub struct Fakessh {
     #[command(flatten)]
-    pub reach: Reach,
+    pub around: Around,
+    #[command(flatten)]
+    pub way: Way,
+    #[command(flatten)]
+    pub sharing: Sharing,
     /// Where it goes, whatever host COMMAND names; otherwise that host, as hopvine.toml and ssh know it
     #[arg(long, value_name = "TARGET")]
     pub to: Option<String>,

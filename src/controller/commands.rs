@@ -9,6 +9,9 @@ use crate::proto::ids::ContextId;
 use crate::route::LinkId;
 use std::io;
 
+/// How many children are started before the owner looks at signals and links again: each takes some milliseconds.
+pub const STARTS_AT_ONCE: usize = 16;
+
 impl Controller {
     pub fn poll_command(&mut self) -> Option<Command> {
         self.commands.pop_front()
@@ -25,7 +28,7 @@ impl Controller {
         self.execute_some(mux, &mut all)
     }
 
-    /// The same until one child more would be started than these: each takes some milliseconds.
+    /// The same until one child more would be started than these.
     pub fn execute_some(&mut self, mux: &mut Mux, starts: &mut usize) -> bool {
         let mut worked = false;
         while let Some(command) = self.poll_command() {

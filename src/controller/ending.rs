@@ -16,6 +16,11 @@ use std::time::{Duration, Instant};
 /// How long what has been cancelled may go on before its agent is ended.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What contexts get for an orderly end where nobody waits for it at a terminal.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+/// Of that, what still ran there gets.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
+
 /// What ssh itself ends with when it has lost the connection.
 const SSH_FAILED: i32 = 255;
 
@@ -123,6 +128,13 @@ impl Controller {
                 *until = last;
             }
         }
+    }
+
+    /// Ends all in order, when whoever has asked for it has gone; returns until when that may take.
+    pub fn wind_up(&mut self, now: Instant) -> Instant {
+        self.close_all();
+        self.give_up_by(now + LAST_CHANCE);
+        now + LAST_WAIT
     }
 
     /// Ends what nobody uses and nothing leads through that somebody uses: hops on the way to what has gone.

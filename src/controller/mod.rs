@@ -45,6 +45,7 @@ use crate::sys::identity;
 pub use crate::transport::{Asking, Plan, Questions};
 pub use carrier::{Carrier, steps};
 use children::Wishes;
+pub use commands::STARTS_AT_ONCE;
 use context::{Context, State};
 use keeping::Keepsakes;
 use native::{Program, Waiting};

@@ -10,8 +10,7 @@ use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
 use crate::session::crossing::{Called, answer, called};
 use crate::sys::clock;
-use crate::transfers::{Plan, Transfers};
-use std::collections::HashMap;
+use crate::transfers::Plan;
 
 impl Session {
     /// What runs in one tunnel's context may name another tunnel by a token from now on.
@@ -60,19 +59,12 @@ impl Session {
         let mode = order.get("mode").and_then(|id| order.number(id));
         let request = Request::Put(Put { path: bytes("path"), mode, stdin: Feed::Nothing, transfer });
         let submitted = self.controller.submit_put_from(from, &origin.fetch, &[to], &request, now);
-        let mut transfers = Transfers::new(Plan::PutFrom(origin));
-        let mut running = HashMap::new();
+        let mut moving = Moving::new(Asker::Context(key), Plan::PutFrom(origin), request);
         for put in submitted {
-            transfers.start(Begun { operation: put.operation, feeder: put.feeder, place: 0 });
-            running.insert(put.operation, (number, host.clone()));
+            let begun = Begun { operation: put.operation, feeder: put.feeder, place: 0 };
+            moving.begin(begun, (number, host.clone()));
         }
-        self.desk.moving.push(Moving {
-            asker: Asker::Context(key),
-            transfers,
-            running,
-            request,
-            cancelled: false,
-        });
+        self.desk.moving.push(moving);
     }
 
     fn refuse_call(&mut self, key: StreamKey, why: &str) {

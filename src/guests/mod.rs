@@ -9,7 +9,7 @@ mod tunnels;
 
 use crate::controller::operation::{OperationId, Report, Source};
 use crate::controller::secrets::Secrets;
-use crate::controller::{Controller, Settings};
+use crate::controller::{Controller, STARTS_AT_ONCE, Settings};
 use crate::link::guest::{Guest, GuestEvent};
 use crate::mux::{Event, Mux};
 use crate::payload::{self, Interpreter};
@@ -36,12 +36,6 @@ use tunnels::Tunnels;
 /// The guest's number on its link, and ours for its socket among what is watched.
 const GUEST: ContextId = ContextId(1);
 const GUEST_KEY: usize = 0;
-/// What contexts get for an orderly end.
-const LAST_WAIT: Duration = Duration::from_secs(2);
-/// Of that, what still ran there gets.
-const LAST_CHANCE: Duration = Duration::from_millis(1500);
-/// Each child takes some milliseconds to be started.
-const STARTS_AT_ONCE: usize = 16;
 /// What waits for the guest's credit is not added to beyond this.
 const MAX_UNSENT_BYTES: usize = 64 * 1024;
 
@@ -327,12 +321,10 @@ impl Session {
     /// Nobody asks any more.
     fn end(&mut self) {
         if self.ending.is_none() {
-            self.ending = Some(clock::now() + LAST_WAIT);
             let operations: Vec<_> = self.desk.asked.keys().copied().collect();
             operations.into_iter().for_each(|operation| self.controller.cancel(operation, clock::now()));
             self.desk.moving.iter_mut().for_each(|moving| moving.stop(&mut self.controller));
-            self.controller.close_all();
-            self.controller.give_up_by(clock::now() + LAST_CHANCE);
+            self.ending = Some(self.controller.wind_up(clock::now()));
         }
     }
 }

@@ -22,13 +22,13 @@ use std::path::PathBuf;
 /// One order.
 #[derive(Debug)]
 pub(super) struct Moving {
-    pub(super) asker: Asker,
-    pub(super) transfers: Transfers,
+    asker: Asker,
+    transfers: Transfers,
     /// Those that run: whose tunnel's they are, and what that is called.
-    pub(super) running: HashMap<OperationId, (u32, String)>,
+    running: HashMap<OperationId, (u32, String)>,
     /// To be asked again, alone, where one is left behind.
-    pub(super) request: Request,
-    pub(super) cancelled: bool,
+    request: Request,
+    cancelled: bool,
 }
 
 /// Who is told what has come of it, and on which stream.
@@ -40,6 +40,18 @@ pub(super) enum Asker {
 }
 
 impl Moving {
+    /// Of which nothing runs yet.
+    pub(super) fn new(asker: Asker, plan: Plan, request: Request) -> Self {
+        let (transfers, running) = (Transfers::new(plan), HashMap::new());
+        Self { asker, transfers, running, request, cancelled: false }
+    }
+
+    /// One runs, for that tunnel.
+    pub(super) fn begin(&mut self, begun: Begun, tunnel: (u32, String)) {
+        self.running.insert(begun.operation, tunnel);
+        self.transfers.start(begun);
+    }
+
     /// Stops all that runs; how they end is told.
     pub(super) fn stop(&mut self, controller: &mut Controller) {
         for operation in self.running.keys() {
@@ -71,22 +83,14 @@ impl Session {
         }
         let contexts: Vec<_> = found.iter().map(|(_, context, _)| *context).collect();
         let submitted = self.controller.submit_put(&contexts, &request, clock::now());
-        let mut transfers = Transfers::new(Plan::Put(source, transfer));
-        let mut running = HashMap::new();
+        let mut moving = Moving::new(Asker::Guest(key), Plan::Put(source, transfer), request);
         for (place, (put, (number, _, host))) in submitted.into_iter().zip(found).enumerate() {
-            transfers.start(Begun { operation: put.operation, feeder: put.feeder, place });
-            running.insert(put.operation, (number, host));
+            moving.begin(Begun { operation: put.operation, feeder: put.feeder, place }, (number, host));
         }
-        if running.is_empty() {
+        if moving.running.is_empty() {
             return self.streams.send(key, Vec::new(), true);
         }
-        self.desk.moving.push(Moving {
-            asker: Asker::Guest(key),
-            transfers,
-            running,
-            request,
-            cancelled: false,
-        });
+        self.desk.moving.push(moving);
     }
 
     pub(super) fn fetch(&mut self, key: StreamKey, order: &Value) {
@@ -108,16 +112,10 @@ impl Session {
         };
         let request = Request::Fetch(Fetch { path: remote, transfer });
         let operation = self.controller.submit(context, &request, clock::now());
-        let mut transfers = Transfers::new(Plan::Fetch(vec![Some(local)], transfer));
-        transfers.start(Begun { operation, feeder: operation, place: 0 });
-        let running = HashMap::from([(operation, (number, host))]);
-        self.desk.moving.push(Moving {
-            asker: Asker::Guest(key),
-            transfers,
-            running,
-            request,
-            cancelled: false,
-        });
+        let plan = Plan::Fetch(vec![Some(local)], transfer);
+        let mut moving = Moving::new(Asker::Guest(key), plan, request);
+        moving.begin(Begun { operation, feeder: operation, place: 0 }, (number, host));
+        self.desk.moving.push(moving);
     }
 
     /// Whether what comes has to wait for the next turn.
@@ -146,8 +144,7 @@ impl Session {
                 {
                     let again = self.controller.submit(context, &moving.request, clock::now());
                     self.controller.keep_deadline(again, *deadline);
-                    moving.transfers.start(Begun { operation: again, feeder: again, place: 0 });
-                    moving.running.insert(again, (number, host));
+                    moving.begin(Begun { operation: again, feeder: again, place: 0 }, (number, host));
                 }
             }
             Report::Done { .. } => {

@@ -1,8 +1,8 @@
 //! The other end of a session's socket: a program that asks, and waits for what it hears.
 
 use crate::payload;
-use crate::proto::message::session::{FromSession, Parcel, ToSession};
-use crate::sys::rendezvous;
+use crate::proto::message::session::{FromSession, Hidden, Parcel, ToSession};
+use crate::sys::{rendezvous, tty};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -112,6 +112,16 @@ impl Caller {
     pub fn say(&mut self, message: &ToSession, fds: &[RawFd]) -> io::Result<()> {
         let bytes = Zeroizing::new(message.pack().map_err(|error| io::Error::other(error.to_string()))?);
         rendezvous::send(&self.stream, &bytes, fds)
+    }
+
+    /// Puts the session's question to the user at the terminal, and passes the answer on, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the session has gone.
+    pub fn ask_user(&mut self, number: u32, target: &str, text: &str) -> io::Result<()> {
+        let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
+        self.say(&ToSession::Answer { number, answer }, &[])
     }
 
     /// Waits for the next message; `None` when the session has gone.

@@ -163,46 +163,43 @@ impl Session {
                 return Ok(());
             }
         };
-        // What runs elsewhere names hosts: a way that it made up itself could begin, and end, on this machine.
-        if rule.to.is_none() && (names_transport(&invocation.host) || invocation.host.contains('/')) {
-            self.refuse_call(
-                key,
-                &format!("hopvine: {}: only a host can be named from there\n", invocation.host),
-            );
-            return Ok(());
-        }
-        // Whoever is there could call for whatever our user may reach, this machine first of all.
-        if rule.to.is_none() && !names(&words, &invocation.host, invocation.user.as_deref(), invocation.port)
-        {
-            let host = &invocation.host;
-            let why = format!(
-                "hopvine: refused: the command that was typed does not name {host:?} so; --to TARGET leads there\n"
-            );
+        if let Some(why) = not_named(&rule, &words, &invocation) {
             self.refuse_call(key, &why);
             return Ok(());
         }
-        let (path, terms) = match rule::way(Some(&rule), &place(&invocation), &rule.terms) {
-            Ok(way) => way,
-            Err(text) => {
-                self.refuse_call(key, &format!("hopvine: {text}\n"));
+        let (hops, context) = match self.called_for(&rule, &invocation)? {
+            Ok(found) => found,
+            Err(why) => {
+                self.refuse_call(key, &why);
                 return Ok(());
             }
         };
-        let path = self.ways.serving(path, &terms, &self.controller);
-        let context = match self.reach(&path, &terms)? {
-            Ok(context) => context,
-            Err(Fault { name, text, lines, .. }) => {
-                let said: String = lines.iter().map(|line| format!("{line}\n")).collect();
-                self.refuse_call(key, &format!("{said}hopvine: {name}: {text}\n"));
-                return Ok(());
-            }
-        };
-        if let Some((used, _)) = self.use_way(&path.hops) {
+        if let Some((used, _)) = self.use_way(&hops) {
             self.keep_for(client, &used);
             self.lendings.ways.insert(key, (used, by));
         }
         self.crossings.begin(&mut self.controller, key, context, run);
         Ok(())
+    }
+
+    /// Returns the way that a call leads to, and the context at its end; else why there is none.
+    fn called_for(
+        &mut self,
+        rule: &Rule,
+        invocation: &Invocation,
+    ) -> io::Result<Result<(String, ContextId), String>> {
+        let (path, terms) = match rule::way(Some(rule), &place(invocation), &rule.terms) {
+            Ok(way) => way,
+            Err(text) => return Ok(Err(format!("hopvine: {text}\n"))),
+        };
+        let path = self.ways.serving(path, &terms, &self.controller);
+        Ok(match self.reach(&path, &terms)? {
+            Ok(context) => Ok((path.hops, context)),
+            Err(Fault { name, text, lines, .. }) => {
+                let said: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                Err(format!("{said}hopvine: {name}: {text}\n"))
+            }
+        })
     }
 
     /// Whoever called does not want it any more.
@@ -221,6 +218,23 @@ impl Session {
         self.let_way_go(key);
         self.controller.joined(key, answer(Refusal::STATUS, "", why));
     }
+}
+
+/// Why what runs elsewhere may not call for that, where nothing says to what all its calls lead.
+fn not_named(rule: &Rule, words: &[Vec<u8>], invocation: &Invocation) -> Option<String> {
+    let host = &invocation.host;
+    if rule.to.is_some() {
+        return None;
+    }
+    // A way that it made up itself could begin, and end, on this machine.
+    if names_transport(host) || host.contains('/') {
+        return Some(format!("hopvine: {host}: only a host can be named from there\n"));
+    }
+    // Whoever is there could call for whatever our user may reach, this machine first of all.
+    let is_named = names(words, host, invocation.user.as_deref(), invocation.port);
+    (!is_named).then(|| {
+        format!("hopvine: refused: the command that was typed does not name {host:?} so; --to TARGET leads there\n")
+    })
 }
 
 /// Whether the words name that host, alone or before a colon, with the user and port that are asked for, if any are.

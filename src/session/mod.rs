@@ -12,7 +12,7 @@ pub mod standin;
 mod tree;
 
 use crate::controller::operation::Report;
-use crate::controller::{Controller, Settings, Weight};
+use crate::controller::{Controller, STARTS_AT_ONCE, Settings, Weight};
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
 use crate::proto::message::session::{FromSession, Rule};
@@ -35,16 +35,10 @@ use std::time::{Duration, Instant};
 /// The user's session, in the folder of [`rendezvous::folder`].
 const SOCKET: &str = "session";
 const LOCK: &str = "session.lock";
-/// What contexts get for an orderly end.
-const LAST_WAIT: Duration = Duration::from_secs(2);
-/// Each child takes some milliseconds to be started.
-const STARTS_AT_ONCE: usize = 16;
 /// Nobody needs more of them at once.
 const MAX_CLIENTS: usize = 4096;
 /// A client, and what runs for it.
 const FDS_OF_CLIENT: usize = 5;
-/// Of that, what still ran there gets.
-const LAST_CHANCE: Duration = Duration::from_millis(1500);
 /// How long a session that was started waits for whoever has done that.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 const READABLE: Interest = Interest { readable: true, writable: false };
@@ -351,15 +345,13 @@ impl Session {
         if self.ending.is_some() {
             return;
         }
-        self.ending = Some(clock::now() + LAST_WAIT);
         // Nobody finds it any more.
         self.leave_place();
         for (_, listening) in std::mem::take(&mut self.listeners) {
             self.mux.ignore(&listening.socket);
         }
         self.cancel_all();
-        self.controller.close_all();
-        self.controller.give_up_by(clock::now() + LAST_CHANCE);
+        self.ending = Some(self.controller.wind_up(clock::now()));
     }
 
     /// Takes the socket's file away, if it is still ours.

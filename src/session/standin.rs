@@ -1,12 +1,12 @@
 //! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
 //! does, and waits.
 
-use crate::proto::message::session::{Fault, FromSession, Hidden, ToSession, What};
+use crate::proto::message::session::{Fault, FromSession, ToSession, What};
 use crate::session::caller::Caller;
 use crate::sys::fd::{self, Read};
 use crate::sys::handed::{self, Offer};
 use crate::sys::poll::{Interest, Poller};
-use crate::sys::{guest, tty, window};
+use crate::sys::{guest, window};
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -69,71 +69,121 @@ pub fn attend(
         return Ok(Ended::Lost);
     }
     desk.handed_over(dials);
-    let mut poller = Poller::new()?;
-    let (changes, endings) = (window::changes()?, window::Endings::new()?);
-    poller.add(caller.as_fd(), SESSION_KEY, READABLE)?;
-    poller.add(changes.as_fd(), WINDOW_KEY, READABLE)?;
-    poller.add(endings.as_fd(), ENDING_KEY, READABLE)?;
-    let left = Arc::new(AtomicBool::new(false));
-    let (mut ready, mut screen) = (Vec::new(), None);
-    loop {
-        ready.clear();
-        poller.wait(None, &mut ready)?;
-        for key in ready.iter().map(|ready| ready.key).collect::<Vec<_>>() {
-            if key == ENDING_KEY {
-                return Ok(Ended::Told { wanted: endings.is_wanted() });
-            }
-            if key == WINDOW_KEY {
-                drain(&changes);
-                if let Some((rows, columns)) = window::size().filter(|_| terminal) {
-                    // Where it has gone, that is seen next.
-                    caller.say(&ToSession::Resize { rows, columns }, &[]).ok();
-                }
-                continue;
-            }
-            let Some(messages) = caller.hear_some()? else {
-                return Ok(if left.load(Ordering::SeqCst) { Ended::Left } else { Ended::Lost });
-            };
-            for message in messages {
-                match message {
-                    FromSession::Started => {
-                        note("session", "the way is open", false);
-                        if manner.background {
-                            guest::stay_behind()?;
-                            desk.let_go_of_outputs();
-                        }
-                        if raw {
-                            screen = Some(window::Raw::enter()?);
-                        }
-                        let escape = manner.escape.filter(|_| raw);
-                        desk.begin(escape, caller.handle()?, &left)?;
+    let mut call = Call { caller, desk, manner, terminal, raw, screen: None, left: Arc::default(), note };
+    let ended = call.wait()?;
+    if let Ended::Exit(_) = ended {
+        call.caller.part();
+    }
+    Ok(ended)
+}
+
+/// What runs for us.
+struct Call<'a> {
+    caller: Caller,
+    desk: Desk,
+    manner: Manner,
+    /// Whether it has a terminal there.
+    terminal: bool,
+    /// Whether ours passes on all keys meanwhile.
+    raw: bool,
+    screen: Option<window::Raw>,
+    /// Whether the user has wanted to leave.
+    left: Arc<AtomicBool>,
+    note: &'a dyn Fn(&str, &str, bool),
+}
+
+impl Call<'_> {
+    fn wait(&mut self) -> io::Result<Ended> {
+        let mut poller = Poller::new()?;
+        let (changes, endings) = (window::changes()?, window::Endings::new()?);
+        poller.add(self.caller.as_fd(), SESSION_KEY, READABLE)?;
+        poller.add(changes.as_fd(), WINDOW_KEY, READABLE)?;
+        poller.add(endings.as_fd(), ENDING_KEY, READABLE)?;
+        let mut ready = Vec::new();
+        loop {
+            ready.clear();
+            poller.wait(None, &mut ready)?;
+            for one in &ready {
+                let ended = match one.key {
+                    ENDING_KEY => Some(Ended::Told { wanted: endings.is_wanted() }),
+                    WINDOW_KEY => {
+                        drain(&changes);
+                        self.resized();
+                        None
                     }
-                    FromSession::Ask { number, target, text } => {
-                        let question = format!("{target}: {text} ");
-                        let answer = tty::ask(&question).ok().map(Hidden::new);
-                        caller.say(&ToSession::Answer { number, answer }, &[]).ok();
-                    }
-                    FromSession::Note { target, text, warning } => note(&target, &text, warning),
-                    FromSession::Exit(status) => {
-                        desk.finish();
-                        drop(screen.take());
-                        caller.part();
-                        return Ok(Ended::Exit(status));
-                    }
-                    FromSession::Failed(fault) => {
-                        desk.finish();
-                        drop(screen.take());
-                        return Ok(Ended::Failed(fault));
-                    }
-                    FromSession::Hello { .. }
-                    | FromSession::Opened { .. }
-                    | FromSession::Asked
-                    | FromSession::Held(_)
-                    | FromSession::Tree { .. }
-                    | FromSession::Done => {}
+                    _ => self.hear()?,
+                };
+                if let Some(ended) = ended {
+                    return Ok(ended);
                 }
             }
         }
+    }
+
+    fn resized(&mut self) {
+        if let Some((rows, columns)) = window::size().filter(|_| self.terminal) {
+            // Where it has gone, that is seen next.
+            self.caller.say(&ToSession::Resize { rows, columns }, &[]).ok();
+        }
+    }
+
+    /// Takes what the session has said; returns how it ended, once it has.
+    fn hear(&mut self) -> io::Result<Option<Ended>> {
+        let Some(messages) = self.caller.hear_some()? else {
+            let left = self.left.load(Ordering::SeqCst);
+            return Ok(Some(if left { Ended::Left } else { Ended::Lost }));
+        };
+        for message in messages {
+            if let Some(ended) = self.take(message)? {
+                return Ok(Some(ended));
+            }
+        }
+        Ok(None)
+    }
+
+    fn take(&mut self, message: FromSession) -> io::Result<Option<Ended>> {
+        match message {
+            FromSession::Started => self.started()?,
+            FromSession::Ask { number, target, text } => {
+                self.caller.ask_user(number, &target, &text).ok();
+            }
+            FromSession::Note { target, text, warning } => (self.note)(&target, &text, warning),
+            FromSession::Exit(status) => {
+                self.finish();
+                return Ok(Some(Ended::Exit(status)));
+            }
+            FromSession::Failed(fault) => {
+                self.finish();
+                return Ok(Some(Ended::Failed(fault)));
+            }
+            FromSession::Hello { .. }
+            | FromSession::Opened { .. }
+            | FromSession::Asked
+            | FromSession::Held(_)
+            | FromSession::Tree { .. }
+            | FromSession::Done => {}
+        }
+        Ok(None)
+    }
+
+    /// The way is open.
+    fn started(&mut self) -> io::Result<()> {
+        (self.note)("session", "the way is open", false);
+        if self.manner.background {
+            guest::stay_behind()?;
+            self.desk.let_go_of_outputs();
+        }
+        if self.raw {
+            self.screen = Some(window::Raw::enter()?);
+        }
+        let escape = self.manner.escape.filter(|_| self.raw);
+        self.desk.begin(escape, self.caller.handle()?, &self.left)
+    }
+
+    /// All has been shown, and the terminal is as it was.
+    fn finish(&mut self) {
+        self.desk.finish();
+        self.screen = None;
     }
 }
 

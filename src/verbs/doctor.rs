@@ -27,7 +27,7 @@ const FAR: Duration = Duration::from_secs(86_400);
 
 pub(super) fn run(typed: &cli::Reach) -> io::Result<ExitCode> {
     let guardian = Guardian::start()?;
-    let (targets, settings) = match prepare::reach(typed) {
+    let (targets, settings) = match prepare::reach(&typed.targets, &typed.way) {
         Ok(prepared) => prepared,
         Err(error) => {
             usage(&error);

@@ -7,7 +7,7 @@ use crate::cli;
 use crate::error::{ExitCode, SessionError};
 use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
-use crate::session::standin::{self, Ended, Manner};
+use crate::session::standin::{self, Manner};
 use crate::session::{self, caller::Caller};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
@@ -23,9 +23,8 @@ const STAND_INS: [&str; 3] = ["ssh", "scp", "sftp"];
 const SOCKET: &str = "socket";
 
 pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
-    let shared = if typed.reach.way.no_session { Ok(None) } else { sessions::find() };
     // What is forked off knows nothing of what is read then.
-    let caller = match shared {
+    let caller = match shared(&typed.sharing) {
         Ok(Some(caller)) => Ok(Private::Caller(caller)),
         Ok(None) => sessions::private(),
         Err(error) => {
@@ -36,10 +35,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     let mut caller = match caller {
         Ok(Private::Caller(caller)) => caller,
         Ok(Private::Session(code)) => return Ok(code),
-        Err(error) => {
-            report::complain(&error.to_string());
-            return Ok(ExitCode::Unreachable);
-        }
+        Err(error) => return sessions::refused(&error),
     };
     let mut rule = match prepare::rule(typed) {
         Ok(rule) => rule,
@@ -57,8 +53,7 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     caller.say(&ToSession::Listen(Box::new(rule)), &[listener.as_raw_fd()])?;
     drop(listener);
     if !answers(&mut caller)? {
-        report::complain(&SessionError::Gone.to_string());
-        return Ok(ExitCode::Unreachable);
+        return sessions::refused(&SessionError::Gone);
     }
     let ended = foreground::run(&typed.command, &place.environment());
     drop(place);
@@ -71,6 +66,15 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
             report::complain(&format!("cannot run {}: {error}", program.unwrap_or_default()));
             Ok(ExitCode::Remote(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 }))
         }
+    }
+}
+
+/// The user's session, if that is to be used; one is started for what is to stay open.
+fn shared(typed: &cli::Sharing) -> Result<Option<Caller>, SessionError> {
+    match typed {
+        cli::Sharing { no_session: true, .. } => Ok(None),
+        cli::Sharing { persist: Some(_), .. } => sessions::find_or_start().map(Some),
+        cli::Sharing { persist: None, .. } => sessions::find(),
     }
 }
 
@@ -88,22 +92,11 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
     let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
     let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
     let note = |target: &str, text: &str, warning: bool| {
-        if warning || typed.reach.way.verbose {
+        if warning || typed.way.verbose {
             report::complain(&format!("{target}: {text}"));
         }
     };
-    Ok(match standin::attend(caller, lend, Manner::default(), &note)? {
-        Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
-        Ended::Failed(fault) => {
-            report::fault(&fault, false);
-            ExitCode::Unreachable
-        }
-        Ended::Lost => {
-            report::complain(&SessionError::Gone.to_string());
-            ExitCode::Unreachable
-        }
-        Ended::Left | Ended::Told { .. } => ExitCode::Interrupted,
-    })
+    sessions::told(standin::attend(caller, lend, Manner::default(), &note)?)
 }
 
 fn answers(caller: &mut Caller) -> io::Result<bool> {

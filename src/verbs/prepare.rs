@@ -4,6 +4,7 @@
 mod files;
 mod operations;
 mod rule;
+mod targets;
 
 use super::names::{self, Names};
 use super::{history, secrets, sessions};
@@ -11,9 +12,8 @@ use crate::cli;
 use crate::controller::operation::{Feed, Request, Run, Script, Words};
 use crate::controller::{Runtime, Settings};
 use crate::error::{MAX_NAME_BYTES, UsageError};
-use crate::hosts::inventory::{ExecError, Said};
-use crate::hosts::nodeset::Nodeset;
-use crate::hosts::target::{Hop, Target, Way, names_transport};
+use crate::hosts::inventory::ExecError;
+use crate::hosts::target::{Target, Way};
 use crate::modules::{Found, Library, Serving, is_stdlib};
 use crate::payload::{self, Interpreter};
 use crate::proto::json;
@@ -22,10 +22,10 @@ use crate::proto::value::{Builder, MAX_DEPTH, Node, NodeId, Value};
 use crate::report::ResultKind;
 use crate::sys::stdio::{self, Input};
 use crate::transfers::Plan;
-use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use targets::{Chosen, Ways, targets};
 
 pub(super) use files::{fetch, file_names, put};
 pub(super) use operations::{Operation, Operations, Refused};
@@ -132,7 +132,7 @@ fn feed(unwanted: bool, fleet: &cli::Fleet) -> Result<Feed, UsageError> {
 }
 
 fn names_are_input(fleet: &cli::Fleet) -> bool {
-    names::read_input(fleet.reach.hosts.iter().chain(&fleet.reach.excluded))
+    names::read_input(fleet.reach.targets.hosts.iter().chain(&fleet.reach.targets.excluded))
 }
 
 fn folder_of(file: &Path) -> &Path {
@@ -150,7 +150,7 @@ fn prepare(
     result: ResultKind,
 ) -> Result<Prepared, UsageError> {
     let mut names = Names::new(typed.reach.way.inventory.as_deref())?;
-    let chosen = targets(&typed.reach, &mut names);
+    let chosen = targets(&typed.reach.targets, (&typed.reach).into(), &mut names);
     // Files and groups may ask for it too; what came second has found nothing there.
     if names.have_read_input() && takes_input(&request) {
         return Err(UsageError::InputTwice);
@@ -166,12 +166,6 @@ fn takes_input(request: &Request) -> bool {
         Request::Script(script) => script.stdin == Feed::Piped || script.name == INPUT,
         _ => false,
     }
-}
-
-/// Targets, and what was typed for each.
-struct Chosen {
-    targets: Vec<Target>,
-    typed: Vec<String>,
 }
 
 /// Targets, and one more that is reached beside them.
@@ -197,19 +191,18 @@ fn prepare_for(
     let contact = !typed.work.dry_run && !typed.list_hosts;
     let mut settings = settings(&typed.reach.way, &all, &names, contact)?;
     if contact {
-        settings = sessions::carried(settings, &typed.reach.way, &all);
+        settings = sessions::carried(settings, &typed.work.sharing, &all);
     }
-    let log_level = typed.work.log_level.unwrap_or(0);
     let library = library.with_package(Serving::Beside);
-    let settings = Settings { timeout: typed.work.timeout, log_level, library, ..settings };
+    let settings = for_code(Settings { timeout: typed.work.timeout, library, ..settings }, &typed.work.code);
     Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None })
 }
 
 /// Where to, and how; without modules to serve and without a limit on the work.
-pub(super) fn reach(typed: &cli::Reach) -> Result<(Vec<Target>, Settings), UsageError> {
-    let mut names = Names::new(typed.way.inventory.as_deref())?;
-    let targets = targets(typed, &mut names)?.targets;
-    let settings = settings(&typed.way, &targets, &names, true)?;
+pub(super) fn reach(typed: &cli::Targets, way: &cli::Way) -> Result<(Vec<Target>, Settings), UsageError> {
+    let mut names = Names::new(way.inventory.as_deref())?;
+    let targets = targets(typed, Ways::new(&typed.around, way), &mut names)?.targets;
+    let settings = settings(way, &targets, &names, true)?;
     Ok((targets, settings))
 }
 
@@ -222,12 +215,21 @@ pub(super) fn guest(typed: &cli::Guest) -> Result<Settings, UsageError> {
     let names = Names::new(typed.way.inventory.as_deref())?;
     let library =
         Library::new(typed.path.clone()).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let settings = sessions::carried(settings(&typed.way, &[], &names, true)?, &typed.way, &[]);
-    Ok(Settings {
-        log_level: typed.log_level.unwrap_or(0),
-        library: library.with_package(Serving::Always),
-        ..settings
-    })
+    let settings = sessions::carried(settings(&typed.way, &[], &names, true)?, &typed.sharing, &[]);
+    let library = library.with_package(Serving::Always);
+    Ok(for_code(Settings { library, ..settings }, &typed.code))
+}
+
+/// What is to be closed of what is kept open: nobody is contacted.
+pub(super) fn kept(typed: &cli::Down) -> Result<Vec<Target>, UsageError> {
+    let mut names = Names::new(typed.inventory.as_deref())?;
+    let targets = targets(&typed.targets, Ways::without_python(&typed.targets.around), &mut names)?.targets;
+    targets.iter().try_for_each(|target| check(target, &names))?;
+    Ok(targets)
+}
+
+fn for_code(settings: Settings, typed: &cli::Code) -> Settings {
+    Settings { log_level: typed.log_level.unwrap_or(0), depth_limit: typed.depth_limit, ..settings }
 }
 
 /// Those that did not end well in the last run over several.
@@ -267,96 +269,11 @@ fn settings(
             cli::Relaying::Python => Runtime::Python,
         },
         secrets: if contact { secrets::gather(typed, targets)? } else { settings.secrets },
-        depth_limit: typed.depth_limit,
         max_hops: usize::try_from(typed.max_hops).unwrap_or(usize::MAX),
         inventory: names.inventory().0.clone(),
         ..settings
     };
     Ok(settings)
-}
-
-fn targets(typed: &cli::Reach, names: &mut Names) -> Result<Chosen, UsageError> {
-    let (selected, excluded) = (names.selected(&typed.hosts)?, names.excluded(&typed.excluded)?);
-    let left_out = left_out(&excluded, typed, names)?;
-    chosen(&selected, &excluded, &left_out, typed, names)
-}
-
-/// The targets that are left out, by whatever name.
-fn left_out(excluded: &Nodeset, typed: &cli::Reach, names: &Names) -> Result<HashSet<Target>, UsageError> {
-    let said = said(typed);
-    excluded.iter().map(|name| names.target(name, said)).collect()
-}
-
-/// The targets of names, without those that are left out.
-fn chosen(
-    selected: &Nodeset,
-    excluded: &Nodeset,
-    left_out: &HashSet<Target>,
-    typed: &cli::Reach,
-    names: &Names,
-) -> Result<Chosen, UsageError> {
-    let said = said(typed);
-    let mut seen = HashSet::new();
-    let (mut targets, mut expressions) = (Vec::new(), Vec::new());
-    for name in selected.iter() {
-        let target = names.target(name, said)?;
-        // `-x web1` also means what is shown as web1: the same host by another port, say.
-        let unwanted = excluded.contains(&target.name) || left_out.contains(&target);
-        if !unwanted && seen.insert(target.clone()) {
-            targets.push(target);
-            expressions.push(name.to_owned());
-        }
-    }
-    if targets.is_empty() {
-        return Err(UsageError::AllExcluded);
-    }
-    tell_apart(&mut targets, &expressions);
-    Ok(Chosen { targets: extended(targets, typed, names)?, typed: expressions })
-}
-
-/// Targets that would be shown alike are shown as they were typed, with their options; no two of `typed` are the same.
-fn tell_apart(targets: &mut [Target], typed: &[String]) {
-    loop {
-        let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, target) in targets.iter().enumerate() {
-            places.entry(&target.name).or_default().push(place);
-        }
-        let alike: Vec<_> = places.into_values().filter(|places| places.len() > 1).flatten().collect();
-        if alike.is_empty() {
-            return;
-        }
-        // What was typed for one may be how another is shown, which then is shown as typed too.
-        alike.into_iter().for_each(|place| targets[place].name.clone_from(&typed[place]));
-    }
-}
-
-/// What of a way is typed, and so not looked for in the inventory.
-fn said(typed: &cli::Reach) -> Said {
-    Said {
-        via: typed.via.is_some(),
-        become_other: typed.become_other.is_some(),
-        python: typed.way.python.is_some(),
-    }
-}
-
-/// With the hops of `--via` before each target and that of `--become` behind it.
-fn extended(mut targets: Vec<Target>, typed: &cli::Reach, names: &Names) -> Result<Vec<Target>, UsageError> {
-    let via = typed.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))?;
-    let become_other = typed.become_other.as_deref().map_or_else(|| Ok(Vec::new()), behind)?;
-    for target in &mut targets {
-        target.hops.splice(0..0, via.iter().cloned());
-        target.hops.extend(become_other.iter().cloned());
-    }
-    Ok(targets)
-}
-
-/// The hops of `--become`.
-fn behind(path: &str) -> Result<Vec<Hop>, UsageError> {
-    if !names_transport(path) {
-        return Err(UsageError::Become { typed: path.to_owned() });
-    }
-    let wrong = |error| UsageError::Target { option: "--become", error };
-    Target::parse(path).map(|target| target.hops).map_err(wrong)
 }
 
 /// Whether all that a target names can be meant.
@@ -466,25 +383,6 @@ fn arguments_of(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_that_are_shown_alike_are_shown_as_typed() {
-        let typed = ["a?port=1", "a", "ssh:a?port=2", "b?port=1", "ssh:c", "local:a?python=p", "local:a"];
-        let typed = typed.map(str::to_owned);
-        let mut targets: Vec<_> = typed.iter().map(|typed| Target::parse(typed).expect("right")).collect();
-        tell_apart(&mut targets, &typed);
-        let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
-        assert_eq!(names, ["a?port=1", "a", "ssh:a?port=2", "b", "c", "local:a?python=p", "local:a"]);
-    }
-
-    #[test]
-    fn to_become_somebody_takes_a_transport() {
-        for typed in ["root", "sudo", "", "a/sudo:"] {
-            assert!(matches!(behind(typed), Err(UsageError::Become { .. })), "{typed}");
-        }
-        assert!(matches!(behind("sudo:a,su:b"), Err(UsageError::Target { option: "--become", .. })));
-        assert_eq!(behind("sudo:/local:x").map(|hops| hops.len()).ok(), Some(2));
-    }
 
     #[test]
     fn functions_are_named_by_module_or_file() {

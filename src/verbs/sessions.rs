@@ -40,23 +40,23 @@ pub(super) fn up(typed: &cli::Up) -> io::Result<ExitCode> {
         Ok(caller) => caller,
         Err(error) => return refused(&error),
     };
-    let (targets, settings) = match prepare::reach(&typed.reach) {
+    let (targets, settings) = match prepare::reach(&typed.targets, &typed.way) {
         Ok(prepared) => prepared,
         Err(error) => {
             report::usage(&error);
             return Ok(ExitCode::Usage);
         }
     };
-    let terms = terms(&settings, &targets, typed.reach.way.persist, tty::is_there());
+    let terms = terms(&settings, &targets, typed.persist, tty::is_there());
     let fanout = usize::try_from(typed.fanout).unwrap_or(usize::MAX);
     let (mut failed, many) = (0, targets.len() > 1);
     open_all(&mut caller, &paths(&targets), &terms, fanout, &mut |heard| match heard {
-        FromSession::Opened { name } => report::opened(name, typed.reach.json),
+        FromSession::Opened { name } => report::opened(name, typed.json),
         FromSession::Failed(fault) => {
             failed += 1;
-            report::fault(fault, typed.reach.json);
+            report::fault(fault, typed.json);
         }
-        FromSession::Note { target, text, warning } if *warning || typed.reach.way.verbose => {
+        FromSession::Note { target, text, warning } if *warning || typed.way.verbose => {
             report::complain(&format!("{target}: {text}"));
         }
         _ => {}
@@ -81,18 +81,18 @@ pub(super) fn down(typed: &cli::Down) -> io::Result<ExitCode> {
             return Ok(ExitCode::Success);
         }
         // It understands nothing else of ours.
-        Err(Silence::Version { pid, caller, .. }) if typed.reach.hosts.is_empty() => {
+        Err(Silence::Version { pid, caller, .. }) if typed.targets.hosts.is_empty() => {
             process::terminate(pid);
             caller.wait();
             return Ok(ExitCode::Success);
         }
         Err(silence) => return refused(&silence.into()),
     };
-    let paths = if typed.reach.hosts.is_empty() {
+    let paths = if typed.targets.hosts.is_empty() {
         Vec::new()
     } else {
-        match prepare::reach(&typed.reach) {
-            Ok((targets, _)) => paths(&targets),
+        match prepare::kept(typed) {
+            Ok(targets) => paths(&targets),
             Err(error) => {
                 report::usage(&error);
                 return Ok(ExitCode::Usage);
@@ -179,6 +179,11 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         opens: false,
     };
     let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &|_, _, _| {})?;
+    told(ended)
+}
+
+/// Tells how something has ended that a session has run with our standard streams.
+pub(super) fn told(ended: Ended) -> io::Result<ExitCode> {
     Ok(match ended {
         Ended::Exit(status) => ExitCode::Remote(process::shell_status(status)),
         Ended::Failed(fault) => {
@@ -190,7 +195,7 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
     })
 }
 
-fn refused(error: &SessionError) -> io::Result<ExitCode> {
+pub(super) fn refused(error: &SessionError) -> io::Result<ExitCode> {
     report::complain(&error.to_string());
     Ok(ExitCode::Unreachable)
 }
@@ -350,8 +355,7 @@ pub(super) fn open_all(
                 waiting += open(caller, 1)?;
             }
             FromSession::Ask { number, target, text } => {
-                let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
-                caller.say(&ToSession::Answer { number: *number, answer }, &[])?;
+                caller.ask_user(*number, target, text)?;
             }
             _ => tell(&heard),
         }

@@ -4,7 +4,7 @@
 use super::desk::Desk;
 use super::ending::{Ending, LAST_CHANCE};
 use super::outputs::{Outputs, Stopped};
-use crate::controller::{Controller, Settings, Weight};
+use crate::controller::{Controller, STARTS_AT_ONCE, Settings, Weight};
 use crate::error::ExitCode;
 use crate::mux::{Event, Mux};
 use crate::proto::ids::ContextId;
@@ -27,9 +27,6 @@ pub(super) struct Turns {
     /// How many children may be started before the next look at signals and links.
     starts: usize,
 }
-
-/// Each child takes some milliseconds to be started.
-pub(super) const STARTS_AT_ONCE: usize = 16;
 
 impl Turns {
     /// `verbose`: what is done for each hop is told.

@@ -120,6 +120,14 @@ fn a_name_can_never_be_taken_for_an_option_or_more() {
     assert!(refused("me@").contains("Could not resolve hostname"));
 }
 
+/// Passed on as a word, `o@ssh://` would be a URI.
+#[test]
+fn a_host_that_begins_as_a_uri_is_none() {
+    for line in ["o@ssh://", "me@ssh://h", "-G me@ssh://h"] {
+        assert_eq!(parsed(line), Err(refusal::HOST), "{line}");
+    }
+}
+
 #[test]
 fn a_quiet_ssh_says_nothing_where_ssh_would_not() {
     assert_eq!(refused("-q -f h"), "");

@@ -1,6 +1,7 @@
 //! What is to be done with files: what goes where, and that no two go to the same place.
 
-use super::{INPUT, Prepared, Reached, extended, names_are_input, prepare, prepare_for, said, targets};
+use super::targets::{Ways, targets};
+use super::{INPUT, Prepared, Reached, names_are_input, prepare, prepare_for};
 use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
@@ -52,12 +53,13 @@ fn put_from(
 ) -> Result<Prepared, UsageError> {
     let reach = &typed.fleet.reach;
     let mut names = Names::new(reach.way.inventory.as_deref())?;
-    let mut chosen = targets(reach, &mut names)?;
+    let ways = Ways::from(reach);
+    let mut chosen = targets(&reach.targets, ways, &mut names)?;
     let origin = names.parse("--from", from)?;
     let origin: Vec<_> =
-        origin.iter().map(|name| names.target(name, said(reach))).collect::<Result<_, _>>()?;
+        origin.iter().map(|name| names.target(name, ways.said())).collect::<Result<_, _>>()?;
     let [mut source] =
-        <[Target; 1]>::try_from(extended(origin, reach, &names)?).map_err(|_| UsageError::Origin)?;
+        <[Target; 1]>::try_from(ways.extended(origin, &names)?).map_err(|_| UsageError::Origin)?;
     set_apart(&mut source, &mut chosen.targets);
     let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, transfer });
     let reached = Reached { chosen, beside: Some(source.clone()), names };

@@ -2,7 +2,8 @@
 
 mod line;
 
-use super::{check, chosen, left_out, locate, settings};
+use super::targets::{chosen, left_out};
+use super::{check, for_code, locate, settings};
 use crate::cli;
 use crate::controller::Settings;
 use crate::controller::operation::Request;
@@ -88,11 +89,11 @@ impl Operations {
         if typed.reads_input() {
             names.leave_input();
         }
-        let selected = names.selected(&typed.reach.hosts)?;
-        let excluded = names.excluded(&typed.reach.excluded)?;
+        let selected = names.selected(&typed.reach.targets.hosts)?;
+        let excluded = names.excluded(&typed.reach.targets.excluded)?;
         // From now on it is the operations, wherever they come from.
         names.leave_input();
-        let left_out = left_out(&excluded, &typed.reach, &names)?;
+        let left_out = left_out(&excluded, (&typed.reach).into(), &names)?;
         let roots = typed.work.path.clone();
         let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
         let library = library.with_package(Serving::Beside);
@@ -128,10 +129,10 @@ impl Operations {
         }
         let mut settings = settings(&typed.reach.way, &self.targets, &self.names, !typed.work.dry_run)?;
         if !typed.work.dry_run {
-            settings = sessions::carried(settings, &typed.reach.way, &self.targets);
+            settings = sessions::carried(settings, &typed.work.sharing, &self.targets);
         }
-        let log_level = typed.work.log_level.unwrap_or(0);
-        Ok(Settings { timeout: typed.work.timeout, log_level, library: self.library.clone(), ..settings })
+        let library = self.library.clone();
+        Ok(for_code(Settings { timeout: typed.work.timeout, library, ..settings }, &typed.work.code))
     }
 
     /// What the line of that number asks for.
@@ -200,7 +201,7 @@ impl Operations {
 
     fn hosts(&mut self, fields: &Fields, typed: &cli::Reach) -> Result<Rc<[HostId]>, OperationError> {
         let Some(on) = fields.get("on") else {
-            return if typed.hosts.is_empty() {
+            return if typed.targets.hosts.is_empty() {
                 Err(OperationError::NoHosts)
             } else {
                 Ok(self.others.clone())
@@ -223,7 +224,7 @@ impl Operations {
 
     /// Those that `-x` leaves, which may be nobody: other lines are for others.
     fn hosts_of(&mut self, selected: &Nodeset, typed: &cli::Reach) -> Result<Rc<[HostId]>, UsageError> {
-        let chosen = match chosen(selected, &self.excluded, &self.left_out, typed, &self.names) {
+        let chosen = match chosen(selected, &self.excluded, &self.left_out, typed.into(), &self.names) {
             Err(UsageError::AllExcluded) => return Ok(Rc::default()),
             other => other?,
         };

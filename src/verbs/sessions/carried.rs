@@ -16,7 +16,7 @@ use std::sync::Arc;
 const FANOUT: usize = 64;
 
 /// What holds for the way to targets, with what the user's session holds open on it; with --persist, all of it.
-pub(crate) fn carried(settings: Settings, typed: &cli::Way, targets: &[Target]) -> Settings {
+pub(crate) fn carried(settings: Settings, typed: &cli::Sharing, targets: &[Target]) -> Settings {
     if typed.no_session {
         return settings;
     }
@@ -32,7 +32,7 @@ pub(crate) fn carried(settings: Settings, typed: &cli::Way, targets: &[Target]) 
 
 fn carrier(
     settings: &Settings,
-    typed: &cli::Way,
+    typed: &cli::Sharing,
     targets: &[Target],
 ) -> Result<Option<Carrier>, SessionError> {
     let found = if typed.persist.is_some() { Some(find_or_start()?) } else { find()? };

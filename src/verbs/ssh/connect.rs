@@ -35,20 +35,25 @@ struct Call {
 enum Trouble {
     /// This process is not the one that asks: it has been the session of that one, until it was over.
     Served(ExitCode),
-    Session(SessionError),
-    Usage(Box<UsageError>),
-    Ssh(SshError),
+    /// In words.
+    Failed(String),
 }
 
 impl From<SessionError> for Trouble {
     fn from(error: SessionError) -> Self {
-        Self::Session(error)
+        Self::Failed(error.to_string())
     }
 }
 
 impl From<UsageError> for Trouble {
     fn from(error: UsageError) -> Self {
-        Self::Usage(Box::new(error))
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<SshError> for Trouble {
+    fn from(error: SshError) -> Self {
+        Self::Failed(error.to_string())
     }
 }
 
@@ -69,21 +74,19 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
     let Call { caller, place, terms } = match called {
         Ok(call) => call,
         Err(Trouble::Served(code)) => return Ok(code),
-        Err(Trouble::Session(error)) => return Ok(voice.fail(&error.to_string())),
-        Err(Trouble::Usage(error)) => return Ok(voice.fail(&error.to_string())),
-        Err(Trouble::Ssh(error)) => return Ok(voice.fail(&error.to_string())),
+        Err(Trouble::Failed(why)) => return Ok(voice.fail(&why)),
     };
-    let holds = invocation.session == Session::Nothing && invocation.stdio_to.is_none();
     let terminal = terminal(invocation, &voice);
+    let on_terminal = terminal.is_some();
     let exec = Exec {
         place,
         terms,
         label: label(invocation),
         what,
         environment: environment(invocation),
-        reads: !invocation.no_input && !holds && stdio::input() != Input::Folder,
+        reads: !invocation.no_input && !holds(invocation) && stdio::input() != Input::Folder,
         home: true,
-        terminal: terminal.clone(),
+        terminal,
         opens: true,
     };
     let manner = Manner { background: invocation.background, escape: invocation.escape };
@@ -91,10 +94,21 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         let level = if warning { Level::Info } else { Level::Debug1 };
         voice.say(level, &format!("hopvine: {target}: {text}\n"));
     };
+    let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), manner, &note)?;
+    Ok(status(ended, invocation, on_terminal, &voice))
+}
+
+/// Whether the way is all that is wanted (`-N`).
+fn holds(invocation: &Invocation) -> bool {
+    invocation.session == Session::Nothing && invocation.stdio_to.is_none()
+}
+
+/// How it ended, in ssh's words and with its status.
+fn status(ended: Ended, invocation: &Invocation, on_terminal: bool, voice: &Voice) -> ExitCode {
     let host = &invocation.host;
-    Ok(match standin::attend(caller, ToSession::Exec(Box::new(exec)), manner, &note)? {
+    match ended {
         Ended::Exit(status) => {
-            if terminal.is_some() {
+            if on_terminal {
                 voice.say(Level::Info, &format!("Connection to {host} closed.\r\n"));
             }
             match process::signal_of(status) {
@@ -104,10 +118,9 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
             }
         }
         Ended::Failed(fault) => {
-            fault
-                .lines
-                .iter()
-                .for_each(|line| voice.say(Level::Fatal, &format!("{}\n", harmless_text(line))));
+            for line in &fault.lines {
+                voice.say(Level::Fatal, &format!("{}\n", harmless_text(line)));
+            }
             let name = if fault.name.is_empty() { host } else { &fault.name };
             voice.fail(&format!("{name}: {}", fault.text))
         }
@@ -120,9 +133,9 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
             ExitCode::Remote(Refusal::STATUS)
         }
         // Where nothing runs there is no other way to end it.
-        Ended::Told { wanted: true } if holds => ExitCode::Success,
+        Ended::Told { wanted: true } if holds(invocation) => ExitCode::Success,
         Ended::Told { .. } => ExitCode::Remote(Refusal::STATUS),
-    })
+    }
 }
 
 /// `-O`: what is asked of a connection that is shared.
@@ -171,7 +184,7 @@ pub(super) fn control(control: Control, invocation: &Invocation) -> io::Result<E
 /// By the socket that was made for whoever has started us.
 fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble> {
     let caller = Caller::find(&socket).map_err(SessionError::from)?;
-    let caller = caller.ok_or(Trouble::Ssh(SshError::FakesshGone(socket)))?;
+    let caller = caller.ok_or(SshError::FakesshGone(socket))?;
     let place = Place::Host {
         host: invocation.host.clone(),
         user: invocation.user.clone(),
