@@ -6,7 +6,8 @@ use crate::session::caller::Caller;
 use crate::sys::fd::{self, Read};
 use crate::sys::handed::{self, Offer};
 use crate::sys::poll::{Interest, Poller};
-use crate::sys::{guest, tty, window};
+use crate::sys::tty::{self, Echo};
+use crate::sys::{guest, window};
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -108,9 +109,8 @@ pub fn attend(
                         let escape = manner.escape.filter(|_| raw);
                         desk.begin(escape, caller.handle()?, &left)?;
                     }
-                    FromSession::Ask { number, target, text } => {
-                        let question = format!("{target}: {text} ");
-                        let answer = tty::ask(&question).ok().map(Hidden::new);
+                    FromSession::Ask { number, target, text, shown } => {
+                        let answer = answer(&target, &text, shown);
                         caller.say(&ToSession::Answer { number, answer }, &[]).ok();
                     }
                     FromSession::Note { target, text, warning } => note(&target, &text, warning),
@@ -135,6 +135,12 @@ pub fn attend(
             }
         }
     }
+}
+
+/// What whoever sits at the terminal answers to a question; `shown`: as can be seen.
+pub fn answer(target: &str, text: &str, shown: bool) -> Option<Hidden> {
+    let echo = if shown { Echo::Shown } else { Echo::Hidden };
+    tty::ask(&format!("{target}: {text} "), echo).ok().map(Hidden::new)
 }
 
 fn drain(mut stream: &UnixStream) {

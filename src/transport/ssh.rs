@@ -5,6 +5,8 @@ use super::{Asking, Plan, Prompt, Questions, Terminal};
 /// What ssh itself asks: `user@host's password:`, `Enter passphrase for key 'FILE':`.
 const PASSWORD: &str = "'s password:";
 const PHRASE: &str = "Enter passphrase for ";
+/// Where neither was said when it asked about a key.
+const KEY_AGAIN: &str = "Please type 'yes'";
 /// Words of a question that is not for a password, or not for the one that we have.
 const ANOTHER: [&str; 14] = [
     "code",
@@ -67,6 +69,12 @@ pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String)
 /// Whether a question is about a host's key, which nobody but the user can answer.
 pub fn is_about_a_key(question: &str) -> bool {
     question.contains("(yes/no")
+}
+
+/// Whether the answer to a question is no secret: ssh itself asks about a key with echo on. What a server asks is
+/// never taken for that.
+pub fn is_answered_openly(question: &str) -> bool {
+    by_a_server(question).is_none() && (is_about_a_key(question) || question.starts_with(KEY_AGAIN))
 }
 
 /// Whether a question is for the account's password or a key's phrase. ssh's own are known; of what a
@@ -155,6 +163,23 @@ mod tests {
             "Passcode or option (1-3):",
         ] {
             assert!(!wants_password(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_ssh_asks_about_a_key_is_answered_openly() {
+        for open in [
+            "Are you sure you want to continue connecting (yes/no/[fingerprint])?",
+            "Are you sure you want to continue connecting (yes/no)?",
+            "Please type 'yes', 'no' or the fingerprint:",
+            "Please type 'yes' or 'no':",
+        ] {
+            assert!(is_answered_openly(open), "{open}");
+        }
+        for hidden in
+            ["me@web1's password:", "(me@web1) Password (yes/no)?", "Enter passphrase for key 'a':", "Code:"]
+        {
+            assert!(!is_answered_openly(hidden), "{hidden}");
         }
     }
 

@@ -349,8 +349,8 @@ pub(super) fn open_all(
                 waiting -= 1;
                 waiting += open(caller, 1)?;
             }
-            FromSession::Ask { number, target, text } => {
-                let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
+            FromSession::Ask { number, target, text, shown } => {
+                let answer = standin::answer(target, text, *shown);
                 caller.say(&ToSession::Answer { number: *number, answer }, &[])?;
             }
             _ => tell(&heard),

@@ -269,6 +269,8 @@ pub enum FromSession {
         number: u32,
         target: String,
         text: String,
+        /// Whether the answer may be seen.
+        shown: bool,
     },
     /// Nobody needs to answer any more.
     Asked,
