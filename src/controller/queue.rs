@@ -8,7 +8,7 @@ pub use order::{HostId, Job, TaskId};
 use super::attempt::End;
 use super::operation::{Answer, OperationId, Report, Request, Said, Source};
 use super::{Controller, RANDOM_BYTES};
-use crate::error::HostError;
+use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
 use order::{Order, Turn};
@@ -225,10 +225,15 @@ impl Queue {
         let random = random(self.hosts[job.host].target.hops.len())?;
         Ok(Some(match self.begin(job, controller, &random, now) {
             Ok(operation) => Progress::Begun { job, operation },
-            Err(error) => {
-                self.order.end(job, End::Failed, 0, now);
-                self.conclude(job, Err(error), Span::at(now), controller, now)
-            }
+            Err(error) => match self.order.end(job, End::of_error(&error), 0, now) {
+                Some(after) => Progress::Again { job, error, after, span: Span::at(now) },
+                None => {
+                    if let HostErrorKind::Told { .. } = error.kind {
+                        self.hosts[job.host].refused = Some(error.clone());
+                    }
+                    self.conclude(job, Err(error), Span::at(now), controller, now)
+                }
+            },
         }))
     }
 

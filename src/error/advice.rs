@@ -11,8 +11,11 @@ impl HostError {
     }
 
     /// What to try, where we know.
-    pub fn advice(&self) -> Option<&'static str> {
-        self.told()?.advice
+    pub fn advice(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Told { advice, .. } => advice.as_deref(),
+            _ => self.told()?.advice,
+        }
     }
 
     fn told(&self) -> Option<Told> {
@@ -47,6 +50,7 @@ impl HostError {
             | Kind::Exception(_)
             | Kind::File { .. }
             | Kind::BadValue { .. }
+            | Kind::Told { .. }
             | Kind::Interrupted
             | Kind::NotStarted
             | Kind::Skipped { .. } => at_work(kind),
@@ -232,7 +236,7 @@ mod tests {
     fn a_disk_that_takes_no_more_is_told_with_what_to_do() {
         let advice = |what: &str| {
             let kind = Kind::File { what: what.to_owned() };
-            HostError { hop: None, kind, said: Vec::new() }.advice()
+            HostError { hop: None, kind, said: Vec::new() }.advice().map(str::to_owned)
         };
         assert!(advice("/a: b: Disk quota exceeded").is_some_and(|said| said.contains("quota -s")));
         assert!(advice("/a here: No space left on device").is_some_and(|said| said.contains("df -i")));

@@ -85,6 +85,12 @@ pub enum HostErrorKind {
     BadValue {
         what: String,
     },
+    /// A session has tried to get there, and has told how that failed.
+    Told {
+        word: String,
+        text: String,
+        advice: Option<String>,
+    },
     Interrupted,
     /// All was stopped before its turn: by the user, or because others have failed.
     NotStarted,
@@ -109,8 +115,9 @@ impl std::error::Error for HostError {}
 
 impl HostError {
     /// A word for programs.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> &str {
         match &self.kind {
+            HostErrorKind::Told { word, .. } => word,
             HostErrorKind::UnknownHost => "unknown_host",
             HostErrorKind::Refused => "refused",
             HostErrorKind::Unreachable => "unreachable",
@@ -148,12 +155,12 @@ impl HostError {
 
     /// Whether nothing can have been begun there, so that trying again does nothing twice.
     pub fn is_before_all(&self) -> bool {
-        matches!(self.kind, HostErrorKind::UnknownHost | HostErrorKind::Refused | HostErrorKind::Unreachable)
+        matches!(self.word(), "unknown_host" | "refused" | "unreachable")
     }
 
     /// Whether it may come from a host that is there again in a while: nobody answered, or not to the end.
     pub fn is_no_answer(&self) -> bool {
-        matches!(self.kind, HostErrorKind::ConnectTimeout { .. } | HostErrorKind::LinkLost { .. })
+        matches!(self.word(), "connect_timeout" | "link_lost")
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -187,6 +194,7 @@ impl HostError {
             | HostErrorKind::Noise
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
+            | HostErrorKind::Told { .. }
             | HostErrorKind::LinkLost { .. } => Outcome::Unreachable,
             HostErrorKind::Interrupted | HostErrorKind::NotStarted | HostErrorKind::Skipped { .. } => {
                 Outcome::Stopped
@@ -244,6 +252,7 @@ impl fmt::Display for HostError {
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::File { what } => f.write_str(what),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
+            HostErrorKind::Told { text, .. } => f.write_str(text),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
             HostErrorKind::NotStarted => write!(f, "not started: all was stopped before its turn"),
             HostErrorKind::Skipped { after } => {
