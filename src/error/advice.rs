@@ -21,7 +21,8 @@ impl HostError {
     fn told(&self) -> Option<Told> {
         let kind = &self.kind;
         match kind {
-            Kind::UnknownHost
+            Kind::RemoteCommand
+            | Kind::UnknownHost
             | Kind::Refused
             | Kind::Unreachable
             | Kind::ConnectTimeout { .. }
@@ -69,6 +70,10 @@ fn told(meaning: &'static str, advice: &'static str) -> Told {
 
 fn on_the_way(kind: &Kind) -> Option<Told> {
     Some(match kind {
+        Kind::RemoteCommand => told(
+            "ssh refuses to run another command than that one",
+            "give the host a second name there without it (Host NAME, HostName ...), or another configuration: ssh:HOST?config=FILE",
+        ),
         Kind::UnknownHost => told(
             "no resolver of this machine knows the name",
             "check the name and the DNS; for an alias, see `ssh -G HOST`",

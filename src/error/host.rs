@@ -19,6 +19,8 @@ pub struct HostError {
 
 #[derive(Clone, Debug)]
 pub enum HostErrorKind {
+    /// ssh's configuration has one of its own for this host.
+    RemoteCommand,
     UnknownHost,
     Refused,
     Unreachable,
@@ -118,6 +120,7 @@ impl HostError {
     pub fn word(&self) -> &str {
         match &self.kind {
             HostErrorKind::Told { word, .. } => word,
+            HostErrorKind::RemoteCommand => "remote_command",
             HostErrorKind::UnknownHost => "unknown_host",
             HostErrorKind::Refused => "refused",
             HostErrorKind::Unreachable => "unreachable",
@@ -169,7 +172,8 @@ impl HostError {
             HostErrorKind::Exception(_) | HostErrorKind::File { .. } | HostErrorKind::BadValue { .. } => {
                 Outcome::Failed
             }
-            HostErrorKind::UnknownHost
+            HostErrorKind::RemoteCommand
+            | HostErrorKind::UnknownHost
             | HostErrorKind::Refused
             | HostErrorKind::Unreachable
             | HostErrorKind::AuthenticationFailed
@@ -209,6 +213,7 @@ impl fmt::Display for HostError {
             write!(f, "{hop}: ")?;
         }
         match &self.kind {
+            HostErrorKind::RemoteCommand => f.write_str("ssh's configuration has a RemoteCommand for it"),
             HostErrorKind::UnknownHost => f.write_str("unknown host"),
             HostErrorKind::Refused => write!(f, "connection refused"),
             HostErrorKind::Unreachable => write!(f, "unreachable"),

@@ -25,6 +25,11 @@ const ANOTHER: [&str; 14] = [
     "username",
 ];
 
+/// An open master is used, but we never become one: it would have to outlive us. Commands of this machine and ports that
+/// a configuration has for a login are not for what is there unseen, for many hosts at a time and for long: as with scp.
+/// `RemoteCommand=none` is not among them: older ones than 7.6 end at it, and `IgnoreUnknown` would take the place of the user's.
+const OURS: [&str; 3] = ["ControlMaster=no", "PermitLocalCommand=no", "ClearAllForwardings=yes"];
+
 /// Where to; `user` and `port` override what the configuration says.
 #[derive(Clone, Debug, Default)]
 pub struct Destination<'a> {
@@ -52,8 +57,7 @@ pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String)
         Questions::Password => (Some("NumberOfPasswordPrompts=1"), beside()),
         Questions::User => (None, beside()),
     };
-    // An open master is used, but we never become one: it would have to outlive us.
-    for option in asks.into_iter().chain(["ControlMaster=no"]) {
+    for option in asks.into_iter().chain(OURS) {
         argv.extend(["-o".into(), option.into()]);
     }
     if let Some(user) = destination.user {
@@ -129,18 +133,23 @@ mod tests {
         let quiet = plan(&full, &asking(Questions::Refused), "COMMAND".into());
         assert_eq!(
             quiet.argv.join(" "),
-            "ssh -T -F f -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
+            "ssh -T -F f -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -o PermitLocalCommand=no \
+             -o ClearAllForwardings=yes -l me -p 2222 -- web1 COMMAND"
         );
         assert_eq!(quiet.terminal, Terminal::None);
         let bare = Destination { host: "web1", ..Destination::default() };
         let answered = plan(&bare, &asking(Questions::Password), "COMMAND".into());
         assert_eq!(
             answered.argv.join(" "),
-            "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -- web1 COMMAND"
+            "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -o PermitLocalCommand=no \
+             -o ClearAllForwardings=yes -- web1 COMMAND"
         );
         assert_eq!(answered.terminal, Terminal::Beside { prompt: Prompt::Helper("TOKEN".into()) });
         let by_user = plan(&bare, &asking(Questions::User), "COMMAND".into());
-        assert_eq!(by_user.argv.join(" "), "ssh -T -o ControlMaster=no -- web1 COMMAND");
+        assert_eq!(
+            by_user.argv.join(" "),
+            "ssh -T -o ControlMaster=no -o PermitLocalCommand=no -o ClearAllForwardings=yes -- web1 COMMAND"
+        );
         assert_eq!(by_user.terminal, answered.terminal);
     }
 
