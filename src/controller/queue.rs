@@ -225,15 +225,20 @@ impl Queue {
         let random = random(self.hosts[job.host].target.hops.len())?;
         Ok(Some(match self.begin(job, controller, &random, now) {
             Ok(operation) => Progress::Begun { job, operation },
-            Err(error) => match self.order.end(job, End::of_error(&error), 0, now) {
-                Some(after) => Progress::Again { job, error, after, span: Span::at(now) },
-                None => {
-                    if let HostErrorKind::Told { .. } = error.kind {
-                        self.hosts[job.host].refused = Some(error.clone());
+            Err(error) => {
+                // Of a host that was not reached before, that has been told.
+                let is_known = self.hosts[job.host].refused.is_some();
+                let end = if is_known { End::Failed } else { End::of_error(&error) };
+                match self.order.end(job, end, 0, now) {
+                    Some(after) => Progress::Again { job, error, after, span: Span::at(now) },
+                    None => {
+                        if let HostErrorKind::Told { .. } = error.kind {
+                            self.hosts[job.host].refused = Some(error.clone());
+                        }
+                        self.conclude(job, Err(error), Span::at(now), controller, now)
                     }
-                    self.conclude(job, Err(error), Span::at(now), controller, now)
                 }
-            },
+            }
         }))
     }
 
