@@ -1,7 +1,10 @@
 """`hopvine fakessh --on`, and `fakessh.run` in remote code: a program there whose ssh leads to another machine, by what joins both."""
 
 import os
+import pathlib
+import shlex
 import signal
+import subprocess
 import sys
 import time
 
@@ -21,6 +24,7 @@ SIZE = 3_000_000
 # What a link carries beside contents: agents, parts, orders, and what tools say.
 OVERHEAD_BYTES = 250_000
 SOON_SECONDS = 5
+DEAF = pathlib.Path(__file__).with_name('harness') / 'deaf.py'
 
 
 @pytest.fixture
@@ -248,6 +252,97 @@ def test_what_was_begun_ends_with_who_has_begun_it(hop, elsewhere, who):
     assert exits(pid, deadline)
     live.finish(20)
     assert gone(hop)
+
+
+@pytest.fixture
+def slow(hop):
+    """A way that opens when its gate does: `slow.bell` tells that it has been tried."""
+    bell, gate = hop.scratch / 'bell', hop.scratch / 'gate'
+    os.mkfifo(gate)
+    hop.way_through(f'echo tried >>{bell}; read x <{gate}; exec sh -c "$1"\n', 'slow')
+
+    class Slow:
+        target, held = 'exec:slow', None
+
+        def tried(self):
+            return bell.exists() and bell.read_text()
+
+        def open(self):
+            # For whoever has been let go, and for the next.
+            self.held = os.open(gate, os.O_RDWR)
+            os.write(self.held, b'\n' * 9)
+    slow = Slow()
+    yield slow
+    if slow.held is not None:
+        os.close(slow.held)
+
+
+def test_a_call_that_is_let_go_while_its_way_opens_never_runs(hop, elsewhere, slow):
+    mark = hop.scratch / 'mark'
+    outer = f"ssh x 'echo ran >{mark}' & echo $! >{mark}.ssh; wait $!; echo $?; read x; ssh x 'exit 7'; echo $?"
+    live = elsewhere.start('local:a', slow.target, 'sh', '-c', outer, stdin=subprocess.PIPE)
+    until(live, slow.tried, 20)
+    os.kill(int((hop.scratch / 'mark.ssh').read_text()), signal.SIGKILL)
+    live.until(b'137\n')
+    slow.open()
+    live.end_input()
+    result = live.finish(20)
+    assert (result.rc, result.out) == (0, b'137\n7\n') and not mark.exists(), result
+
+
+def test_a_client_that_goes_while_its_way_opens_has_nothing_run(hop, slow):
+    mark = hop.scratch / 'mark'
+    words = ['ssh', '-o', 'ControlMaster=auto', '-o', 'ControlPath=x', '-o', 'ControlPersist=9s', slow.target]
+    gone = hop.start(*words, f'echo ran >{mark}')
+    until(gone, slow.tried, 20)
+    stays = hop.start(*words, 'exit 7')
+    until(stays, lambda: ', 2 clients' in hop('ps').text, 20)
+    gone.signal(signal.SIGKILL)
+    gone.finish()
+    slow.open()
+    assert stays.finish(20).rc == 7 and hop(*words, 'exit 8').rc == 8
+    assert slow.tried() == 'tried\n' and not mark.exists()
+    assert hop('down').rc == 0
+
+
+@pytest.fixture
+def deaf(hop):
+    """An agent that never ends what is cancelled; `deaf()` are the lines of its log."""
+    log = hop.scratch / 'deaf'
+    hop.way_in(shlex.join([sys.executable, str(DEAF), str(log)]), 'deaf')
+    return lambda: log.read_text().splitlines() if log.exists() else []
+
+
+def ends_although_deaf(live, deaf):
+    """Once it has been told, after the time that what is cancelled has."""
+    until(live, lambda: 'reset' in deaf(), 20)
+    return exits(int(deaf()[0].partition(' ')[2]), time.monotonic() + SOON_SECONDS)
+
+
+def test_a_call_that_is_not_let_go_ends_its_agent_and_nobody_else(hop, elsewhere, deaf):
+    pid = hop.scratch / 'pid'
+    outer = f"ssh x there & echo $! >{pid}; wait $!; echo $?; read x; echo over"
+    live = elsewhere.start('local:a', 'exec:deaf', 'sh', '-c', outer, stdin=subprocess.PIPE)
+    until(live, deaf, 20)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    live.until(b'137\n')
+    assert ends_although_deaf(live, deaf)
+    live.end_input()
+    result = live.finish(20)
+    assert (result.rc, result.out) == (0, b'137\nover\n'), result
+
+
+def test_a_client_that_is_not_let_go_ends_its_agent_and_nobody_else(hop, deaf):
+    assert hop('up', '-w', 'exec:deaf,local:x').rc == 0
+    gone, other = hop.start('ssh', 'exec:deaf', 'there'), hop.start('ssh', 'local:x', 'echo up; cat', stdin=subprocess.PIPE)
+    gone.until(b'up\n')
+    other.until(b'up\n')
+    gone.signal(signal.SIGKILL)
+    gone.finish()
+    assert ends_although_deaf(other, deaf)
+    assert hop('ps').lines[2:] and 'exec:deaf' not in hop('ps').text
+    other.end_input()
+    assert other.finish().rc == 0 and hop('down').rc == 0
 
 
 @ENDS

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -169,6 +170,55 @@ def test_what_persists_does_not_go_under_a_command(hop, server, logins, fifo):
     gate.write(b'\n')
     result = running.finish()
     assert (result.rc, result.out) == (0, b'end\n') and is_gone(pid), result
+
+
+@pytest.fixture
+def counted(hop, ssh):
+    """`counted()`: how often anybody has tried to reach `down` or `exec:broken` since the last time; nobody gets there."""
+    tries = ssh.client.dir / 'tries'
+    ssh.alias('down', ProxyCommand=f'sh -c "echo >>{tries}"')
+    hop.way_through(f'echo >>{tries}; echo "broken words" >&2; exit 3\n', 'broken')
+
+    def counted():
+        count = len(tries.read_text()) if tries.exists() else 0
+        tries.unlink(missing_ok=True)
+        return count
+    return counted
+
+
+@pytest.mark.parametrize('target', ['down', 'local:x/exec:broken'])
+def test_who_does_not_answer_is_tried_once_and_told_of_as_without_a_session(hop, counted, target):
+    words = ['run', '-w', f'{target},local:y', '--json']
+    direct, persisting = [hop(*words, *more, '--', 'echo hi') for more in ([], ['--persist', '2s'])]
+    assert (direct.rc, direct.err) == (persisting.rc, persisting.err) and persisting.json['local:y']['stdout'] == 'hi\n', persisting
+    assert direct.json[target]['error'] == persisting.json[target]['error'] and persisting.json[target]['error']['kind'], persisting
+    assert counted() == 2
+
+
+def test_who_is_to_be_tried_again_is_tried_so_often(hop, counted):
+    for retries in (0, 1):
+        result = hop('run', '-w', 'down', '--persist', '2s', '--retries', str(retries), '--', 'true')
+        assert result.rc == 255 and counted() == 1 + retries, result
+    asked = lines(*({'on': 'down', 'run': 'true'} for _ in range(3)))
+    (hop.scratch / 'tasks').write_bytes(asked)
+    for retries in (0, 1):
+        result = hop('queue', '--persist', '2s', '--retries', str(retries), hop.scratch / 'tasks')
+        assert result.rc != 0 and counted() == 1 + retries, (retries, result)
+
+
+def test_an_ssh_uses_what_is_held_of_its_way(hop, up, server, logins, ps):
+    up('-w', 'one')
+    logins()
+    result = hop('ssh', 'ssh:one/local:x', 'cat; exit 3', stdin=b'in')
+    assert (result.rc, result.out, result.err) == (3, b'in', b'') and logins() == 0, result
+    # It stays while that runs.
+    running = hop.start('ssh', 'ssh:one/local:x', 'echo up; cat', stdin=subprocess.PIPE)
+    running.until(b'up\n')
+    assert hop('down', '-w', 'one').rc == 0 and ps().hops == ['ssh:one']
+    running.end_input()
+    assert running.finish().rc == 0 and logins() == 0
+    # What is held of another way is not of this.
+    assert hop('ssh', 'ssh:two/local:x', 'exit 4').rc == 4 and logins() == 1
 
 
 def test_ssh_persists_as_its_own_options_say(hop, server, logins, ps):

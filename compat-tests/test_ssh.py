@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import threading
 
 import pytest
 
+from harness.binary import BINARY
 from harness.process import peak_bytes
 from harness.pythons import discover
 from harness.twins import Twins, is_ours, told
@@ -138,9 +140,48 @@ def posix_cksum(byte, count):
                               capture_output=True).stdout.split()[0])
 
 
-def test_a_reader_that_has_enough_ends_the_command_at_once_and_quietly(way):
-    ours = way.hop.program('bash', '-c', '"$@" h1 "yes; echo never >&2" | head -n 1', 'bash', *way.ours).finish()
-    assert told(ours) == (0, b'y\n', b'') and ours.seconds < 10, ours
+# What is done when the first line has been read: the shell of `dash` is the same for both.
+ENOUGH = {
+    'exec yes': 255,
+    'yes; echo later >&2; exit 3': 3,
+    'while echo y; do :; done; exit 4': 255,
+    'trap "" PIPE; while echo y; do :; done 2>/dev/null; echo later >&2; exit 5': 5,
+}
+
+
+def ended_unread(hop, who, words):
+    """Its status, and what it has said, where nobody reads more than a line."""
+    script = '"$@" | { read x; echo "$x"; }; echo "status ${PIPESTATUS[0]}"'
+    process = hop.program('bash', '-c', script, 'bash', *who, *words, stdin=subprocess.PIPE)
+    process.until(b'status ')
+    process.end_input()
+    return told(process.finish())
+
+
+@pytest.mark.parametrize('command', ENOUGH)
+def test_who_reads_no_more_is_met_when_the_command_writes_next(way, need, command):
+    """It ends by that or goes on, and what it says then is shown: ssh loses that more often than not."""
+    need('dash')
+    real, ours = [ended_unread(way.hop, who, ['dash', command]) for who in (way.real, way.ours)]
+    assert real[:2] == ours[:2] and ours[1] == b'y\nstatus %d\n' % ENOUGH[command], (real, ours)
+    assert ours[2] == (b'later\n' if 'later' in command else b''), ours
+
+
+@pytest.mark.parametrize('command', ENOUGH)
+def test_who_reads_no_more_is_met_so_by_a_native_agent_too(hop, twins, command):
+    hop.way_through(f'PATH={BINARY.parent}:$PATH exec sh -c "$1"\n', 'native')
+    assert hop('up', '--agent', 'native', '-w', 'exec:native').rc == 0
+    ours = ended_unread(hop, twins.ours, ['exec:native', command])
+    assert ours[1] == b'y\nstatus %d\n' % ENOUGH[command] and ours[2] == (b'later\n' if 'later' in command else b''), ours
+    assert hop('down').rc == 0
+
+
+def test_who_reads_no_errors_any_more_is_met_by_nothing(way):
+    """As with ssh, a command hears of that for its output alone; on a terminal for neither."""
+    many = 'i=0; while [ $i -lt 300 ]; do echo $i%s; i=$((i+1)); done; exit 7'
+    for words, redirected in (('h1', many % ' >&2'), '2>&1 >/dev/null'), (('-tt', 'h1', many % ''), ''):
+        real, ours = way.shell(f'"$@" {shlex.join(words)} {redirected} | :; exit ${{PIPESTATUS[0]}}')
+        assert (real.rc, real.out) == (ours.rc, ours.out) == (7, b''), f'{real}\n{ours}'
 
 
 def test_a_command_that_closes_its_streams_early_is_waited_for(way):

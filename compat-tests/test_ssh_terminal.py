@@ -202,6 +202,15 @@ def test_a_key_that_is_not_known_is_shown_and_taken_with_yes_only(one, asked, un
     unknown.unlink()
 
 
+def test_what_is_typed_is_shown_where_a_key_is_asked_about_and_nowhere_else(one, asked, unknown):
+    shown, status = one('unknown', 'echo in', steps=[(b'(yes/no', 'perhaps\r'), (b"Please type 'yes'", 'yes\r'),
+                                                     (b"'s password: ", f'{PASSWORD}\r')])
+    answers = [line.rpartition('? ')[2].rpartition(': ')[2] for line in shown.splitlines() if "(yes/no" in line or 'Please type' in line]
+    assert answers == ['perhaps', 'yes'] and status == 0, shown
+    assert PASSWORD not in shown and "'s password: \nin\n" in shown, shown
+    assert '\n\n' not in shown, shown
+
+
 def test_who_breaks_off_at_a_question_is_not_let_in(one, asked):
     shown, status = one('secret', 'true', steps=[(b"'s password: ", CTRL_C)])
     assert status not in (0, None) and '\nin\n' not in shown, shown

@@ -1,5 +1,7 @@
 """Every failure to connect has a name and a host, says what was seen last, and what to try."""
 
+import socket
+
 import pytest
 
 from harness.process import Process
@@ -48,6 +50,22 @@ def test_a_host_that_cannot_be_reached(hop, ssh, site, network, words):
 
 def test_a_login_that_the_server_does_not_take(hop, ssh):
     check(hop, ssh.alias('stranger', PubkeyAuthentication='no'), 'auth_failed', 'publickey')
+
+
+def test_a_command_of_the_configuration_is_in_the_way_of_ours(hop, ssh):
+    target = ssh.alias('own', RemoteCommand='echo own')
+    check(hop, target, 'remote_command', 'remote command')
+
+
+def test_what_a_configuration_has_for_logins_does_not_happen(hop, ssh):
+    mark = hop.scratch / 'mark'
+    with socket.create_server(('127.0.0.1', 0)) as taken:
+        target = ssh.alias('login', LocalForward=f'{taken.getsockname()[1]} 127.0.0.1:1', ExitOnForwardFailure='yes', RequestTTY='force',
+                           PermitLocalCommand='yes', LocalCommand=f'echo noise; echo >>{mark}')
+        for words in (['run', '-w', target, '--'], ['ssh', target]):
+            result = hop(*words, 'tty; echo hi')
+            assert (result.rc, result.out, result.err) == (0, b'not a tty\nhi\n', b''), result
+    assert not mark.exists()
 
 
 @pytest.mark.parametrize('checking', ['yes', 'ask'])

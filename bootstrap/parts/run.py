@@ -1,5 +1,5 @@
 """Commands: started in the main thread, then served by the loop."""
-RUN = 2
+RUN, UNHEARD = 2, 45
 # F_SETPIPE_SZ.
 SET_PIPE_SIZE, PIPE_BYTES = 1031, 4 * WINDOW
 # How often the outputs of a command that has ended are still read: others may hold them.
@@ -109,7 +109,8 @@ def run(stream, order, input):
     tell('spared[%d] = 1', pid)
     stream.cancel = lambda: tell('spared.pop(%d, 0); purge([%d], %r, %d); kill(%d)', pid, pid, stream.begun, pid, pid)
     lock.acquire()
-    for fd, tag in zip(ours, (OUTPUT, ERRORS)):
+    ours = list(zip((OUTPUT, ERRORS), ours))
+    for tag, fd in ours:
         taps[fd] = tag, stream.output or stream
     lock.release()
     os.write(wake, pack('B', 0))
@@ -149,12 +150,14 @@ def follow(stream, pid, outputs, input):
     input.release()
     lock.acquire()
     finish(stream)
-    for fd in outputs:
+    for tag, fd in outputs:
+        # One that has been closed may be another command's by now.
+        own = tag, stream.output or stream
         for again in range(LAST_READS):
-            if fd in taps and readable([fd], 0):
+            if taps.get(fd) == own and readable([fd], 0):
                 tap(fd)
-        if fd in taps:
-            taps[fd] = taps[fd][0], None
+        if taps.get(fd) == own:
+            taps[fd] = tag, None
     input.close()
     exit = pack('>I', status)
     if stream.output:
@@ -171,6 +174,19 @@ def ordered(stream, order):
     queue(run, stream, order, input(stream.input or stream))
 
 
+def unheard(stream, body):
+    """Nobody reads what the command of another stream writes: it is to meet a broken pipe. A terminal stays."""
+    streams.pop((stream.peer, stream.number), 0)
+    stream = streams.get((stream.peer, unpack('>I', body)[0]))
+    lock.acquire()
+    for fd in list(taps):
+        if stream and taps[fd] == (OUTPUT, stream) and not os.isatty(fd):
+            taps.pop(fd)
+            os.close(fd)
+    lock.release()
+
+
 # Where they are not this one.
 Stream.input = Stream.output = None
 handlers[RUN] = lambda stream, body: ordered(stream, load(body)[0])
+handlers[UNHEARD] = unheard

@@ -22,10 +22,16 @@ impl End {
         match outcome.as_ref().map_err(Borrow::borrow) {
             Ok(answer) if answer.is_well() => Self::Well,
             Ok(_) => Self::Failed,
-            Err(error) if error.is_before_all() => Self::NotReached,
+            Err(error) => Self::of_error(error),
+        }
+    }
+
+    pub(super) fn of_error(error: &HostError) -> Self {
+        match error {
+            error if error.is_before_all() => Self::NotReached,
             // It was stopped because of others.
-            Err(error) if error.outcome() == Outcome::Stopped => Self::Well,
-            Err(_) => Self::Failed,
+            error if error.outcome() == Outcome::Stopped => Self::Well,
+            _ => Self::Failed,
         }
     }
 }

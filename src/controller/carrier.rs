@@ -17,6 +17,8 @@ pub struct Carrier {
     pub socket: PathBuf,
     /// As the session knows each.
     pub held: HashMap<Vec<Way>, String>,
+    /// Why it could not open others just now: they are not tried once more at once.
+    pub failed: HashMap<Vec<Way>, HostError>,
     /// What it is to call what it carries.
     pub label: String,
     /// While this is open, they stay so.
@@ -27,6 +29,11 @@ impl Carrier {
     /// How many hops of a path it holds.
     pub(super) fn longest(&self, hops: &[Hop]) -> usize {
         (1..=hops.len()).rev().find(|count| self.held.contains_key(&steps(&hops[..*count]))).unwrap_or(0)
+    }
+
+    /// What has kept the session from opening a path. It is told once: whoever asks again wants it to be tried.
+    pub(super) fn failure(&mut self, target: &Target) -> Option<HostError> {
+        self.failed.remove(&steps(&target.hops))
     }
 
     /// How an agent is started at the end of a path that it holds.

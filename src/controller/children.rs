@@ -29,7 +29,7 @@ pub(super) struct Wishes {
 }
 
 /// Why a wish is refused: a word for programs, and a text.
-type Refusal = (&'static str, String);
+type Refusal = (String, String);
 
 impl Controller {
     /// Answers code that asks for a context at the end of `typed`, a path from its own: with its number
@@ -43,15 +43,15 @@ impl Controller {
                     self.grant_wish(key, child);
                 }
             }
-            Err((kind, message)) => self.answer_wish(key, refusal(kind, &message, None, &[]), true),
+            Err((kind, message)) => self.answer_wish(key, refusal(&kind, &message, None, &[]), true),
         }
     }
 
     fn start_wished(&mut self, by: ContextId, typed: &str, now: Instant) -> Result<ContextId, Refusal> {
         let Some(asking) = self.contexts.get(&by) else {
-            return Err(("link_lost", "it has gone".to_owned()));
+            return Err(("link_lost".to_owned(), "it has gone".to_owned()));
         };
-        let mut wished = Target::parse(typed).map_err(|error| ("usage", error.to_string()))?;
+        let mut wished = Target::parse(typed).map_err(|error| ("usage".to_owned(), error.to_string()))?;
         // What is on the same machine, as the same user, runs on what was named for who asks.
         let python = asking.target.hops.last().and_then(|hop| hop.python.clone());
         for hop in wished.hops.iter_mut().take_while(|hop| matches!(hop.way, Way::Local { .. })) {
@@ -64,7 +64,7 @@ impl Controller {
             let limit = self.settings.depth_limit;
             let text = format!("refused: {shown}: code may lead {limit} levels deep (--depth-limit)");
             self.warn(by, || text.clone());
-            return Err(("too_deep", text));
+            return Err(("too_deep".to_owned(), text));
         }
         let random = self.chain_of_random(by, path.len());
         let target = Target { name: Target::of(&path).name, hops: path };
@@ -74,7 +74,7 @@ impl Controller {
         let patience = std::mem::replace(&mut self.settings.connect_timeout, asking_patience);
         let child = self.connect_as(&target, Runtime::Python, &random, now);
         (self.settings.secrets, self.settings.connect_timeout) = (secrets, patience);
-        let child = child.map_err(|error| (error.word(), error.to_string()))?;
+        let child = child.map_err(|error| (error.word().to_owned(), error.to_string()))?;
         // What the user has asked for, or other code before, stays what it is.
         for new in self.line(child).into_iter().filter(|id| id.0 > last) {
             if let Some(context) = self.contexts.get_mut(&new) {

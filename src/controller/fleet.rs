@@ -169,8 +169,16 @@ impl Fleet {
             match origin.clone().and_then(|()| controller.connect(target, own, now)) {
                 Ok(context) => ready.push((place, context)),
                 Err(error) => {
-                    follows.push(self.schedule.end(place, End::Failed, 0, now));
-                    news.push(News::Done { place, outcome: Err(Box::new(error)), took: Duration::ZERO });
+                    let (error, took) = (Box::new(error), Duration::ZERO);
+                    let then = self.schedule.end(place, End::of_error(&error), 0, now);
+                    follows.push(then);
+                    news.push(match then {
+                        Then::Again(after) => {
+                            self.refused.insert(place, error.clone());
+                            News::Again { place, error, after }
+                        }
+                        _ => News::Done { place, outcome: Err(error), took },
+                    });
                 }
             }
         }

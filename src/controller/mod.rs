@@ -34,7 +34,7 @@ use crate::hosts::target::Hop;
 use crate::link::{Cause, End, LinkEvent, Start};
 use crate::modules::Library;
 use crate::payload::Interpreter;
-use crate::proto::frame::Frame;
+use crate::proto::frame::{Frame, Priority};
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::splice::Splices;
@@ -330,6 +330,14 @@ impl Controller {
     /// How many bytes a command has not been able to read yet; 0 for one that has ended.
     pub fn unread(&self, operation: OperationId) -> usize {
         self.operations.get(&operation).map_or(0, |running| self.streams.unsent_bytes(running.stream))
+    }
+
+    /// Nobody reads a command's standard output any more: it is to find that out when it writes next.
+    pub fn unheard(&mut self, operation: OperationId) {
+        let Some(running) = self.operations.get(&operation) else { return };
+        let (peer, message) = (running.stream.peer, ToAgent::Unheard(running.stream.id));
+        self.streams.tell(peer, Priority::Interactive, message.encode());
+        self.collect_frames();
     }
 
     /// Says that reported output has been used, so that more may come.

@@ -8,7 +8,7 @@ pub use order::{HostId, Job, TaskId};
 use super::attempt::End;
 use super::operation::{Answer, OperationId, Report, Request, Said, Source};
 use super::{Controller, RANDOM_BYTES};
-use crate::error::HostError;
+use crate::error::{HostError, HostErrorKind};
 use crate::hosts::target::Target;
 use crate::proto::ids::ContextId;
 use order::{Order, Turn};
@@ -226,8 +226,18 @@ impl Queue {
         Ok(Some(match self.begin(job, controller, &random, now) {
             Ok(operation) => Progress::Begun { job, operation },
             Err(error) => {
-                self.order.end(job, End::Failed, 0, now);
-                self.conclude(job, Err(error), Span::at(now), controller, now)
+                // Of a host that was not reached before, that has been told.
+                let is_known = self.hosts[job.host].refused.is_some();
+                let end = if is_known { End::Failed } else { End::of_error(&error) };
+                match self.order.end(job, end, 0, now) {
+                    Some(after) => Progress::Again { job, error, after, span: Span::at(now) },
+                    None => {
+                        if let HostErrorKind::Told { .. } = error.kind {
+                            self.hosts[job.host].refused = Some(error.clone());
+                        }
+                        self.conclude(job, Err(error), Span::at(now), controller, now)
+                    }
+                }
             }
         }))
     }

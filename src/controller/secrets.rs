@@ -9,6 +9,7 @@ use crate::link::Cause;
 use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::prompt::Question;
+use crate::sys::tty::Echo;
 use crate::transport::ssh;
 use std::fmt;
 use std::time::Instant;
@@ -62,6 +63,8 @@ pub struct OpenQuestion {
     pub target: String,
     /// In the words of a stranger.
     pub text: String,
+    /// Whether the answer may be seen.
+    pub echo: Echo,
 }
 
 /// What a context's program has asked so far.
@@ -187,7 +190,9 @@ impl Controller {
             self.deadlines.remove(&(until, Due::Connection(id)));
         }
         let (target, text) = (context.target.name.clone(), text.replace(&context.token, ""));
-        self.questions.push_back(OpenQuestion { context: id, target, text: text.trim().to_owned() });
+        let text = text.trim().to_owned();
+        let echo = if ssh::is_answered_openly(&text) { Echo::Shown } else { Echo::Hidden };
+        self.questions.push_back(OpenQuestion { context: id, target, text, echo });
     }
 
     /// What the user is to be asked now, until it is answered, or nobody wants to know any more.

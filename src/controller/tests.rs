@@ -179,7 +179,13 @@ fn each_way_is_run_as_it_was_typed() {
     let octal = |script: &str| script.replace('$', "\\044").replace('"', "\\042");
     let rows = [
         ("local:", "/bin/sh -c SCRIPT".to_owned()),
-        ("web1", format!("ssh -T -o BatchMode=yes -o ControlMaster=no -- web1 {by_sh}")),
+        (
+            "web1",
+            format!(
+                "ssh -T -o BatchMode=yes -o ControlMaster=no -o PermitLocalCommand=no -o ClearAllForwardings=yes \
+                 -- web1 {by_sh}"
+            ),
+        ),
         ("sudo:", format!("sudo -p TOKEN -u root -- sh -c {OWN_LANGUAGE}SCRIPT")),
         ("sudo:app?home=yes&keep=yes", format!("sudo -p TOKEN -u app -H -E -- sh -c {OWN_LANGUAGE}SCRIPT")),
         (

@@ -47,7 +47,7 @@ impl Controller {
     ///
     /// # Errors
     ///
-    /// When a hop cannot even be written as a command line, or there would be too many.
+    /// When a hop cannot even be written as a command line, there would be too many, or a session has just tried.
     pub fn connect(
         &mut self,
         target: &Target,
@@ -70,6 +70,9 @@ impl Controller {
         now: Instant,
     ) -> Result<ContextId, HostError> {
         self.settings.check_hops(target)?;
+        if let Some(error) = self.settings.carrier.as_mut().and_then(|carrier| carrier.failure(target)) {
+            return Err(error);
+        }
         self.told = Some(now);
         let mut at = ContextId::CONTROLLER;
         // What a session holds is one step.

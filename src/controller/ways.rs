@@ -23,6 +23,7 @@ pub fn start_failure(
         Some(Exit::Signal(_)) | None => None,
     };
     match diagnosis::diagnose(speaker(&hop.way), status, stderr) {
+        Diagnosis::RemoteCommand => HostErrorKind::RemoteCommand,
         Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
         Diagnosis::Refused => HostErrorKind::Refused,
         Diagnosis::Unreachable => HostErrorKind::Unreachable,

@@ -11,14 +11,18 @@ impl HostError {
     }
 
     /// What to try, where we know.
-    pub fn advice(&self) -> Option<&'static str> {
-        self.told()?.advice
+    pub fn advice(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Told { advice, .. } => advice.as_deref(),
+            _ => self.told()?.advice,
+        }
     }
 
     fn told(&self) -> Option<Told> {
         let kind = &self.kind;
         match kind {
-            Kind::UnknownHost
+            Kind::RemoteCommand
+            | Kind::UnknownHost
             | Kind::Refused
             | Kind::Unreachable
             | Kind::ConnectTimeout { .. }
@@ -47,6 +51,7 @@ impl HostError {
             | Kind::Exception(_)
             | Kind::File { .. }
             | Kind::BadValue { .. }
+            | Kind::Told { .. }
             | Kind::Interrupted
             | Kind::NotStarted
             | Kind::Skipped { .. } => at_work(kind),
@@ -65,6 +70,10 @@ fn told(meaning: &'static str, advice: &'static str) -> Told {
 
 fn on_the_way(kind: &Kind) -> Option<Told> {
     Some(match kind {
+        Kind::RemoteCommand => told(
+            "ssh refuses to run another command than that one",
+            "give the host a second name there without it (Host NAME, HostName ...), or another configuration: ssh:HOST?config=FILE",
+        ),
         Kind::UnknownHost => told(
             "no resolver of this machine knows the name",
             "check the name and the DNS; for an alias, see `ssh -G HOST`",
@@ -232,7 +241,7 @@ mod tests {
     fn a_disk_that_takes_no_more_is_told_with_what_to_do() {
         let advice = |what: &str| {
             let kind = Kind::File { what: what.to_owned() };
-            HostError { hop: None, kind, said: Vec::new() }.advice()
+            HostError { hop: None, kind, said: Vec::new() }.advice().map(str::to_owned)
         };
         assert!(advice("/a: b: Disk quota exceeded").is_some_and(|said| said.contains("quota -s")));
         assert!(advice("/a here: No space left on device").is_some_and(|said| said.contains("df -i")));

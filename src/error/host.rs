@@ -19,6 +19,8 @@ pub struct HostError {
 
 #[derive(Clone, Debug)]
 pub enum HostErrorKind {
+    /// ssh's configuration has one of its own for this host.
+    RemoteCommand,
     UnknownHost,
     Refused,
     Unreachable,
@@ -85,6 +87,12 @@ pub enum HostErrorKind {
     BadValue {
         what: String,
     },
+    /// A session has tried to get there, and has told how that failed.
+    Told {
+        word: String,
+        text: String,
+        advice: Option<String>,
+    },
     Interrupted,
     /// All was stopped before its turn: by the user, or because others have failed.
     NotStarted,
@@ -109,8 +117,10 @@ impl std::error::Error for HostError {}
 
 impl HostError {
     /// A word for programs.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> &str {
         match &self.kind {
+            HostErrorKind::Told { word, .. } => word,
+            HostErrorKind::RemoteCommand => "remote_command",
             HostErrorKind::UnknownHost => "unknown_host",
             HostErrorKind::Refused => "refused",
             HostErrorKind::Unreachable => "unreachable",
@@ -148,12 +158,12 @@ impl HostError {
 
     /// Whether nothing can have been begun there, so that trying again does nothing twice.
     pub fn is_before_all(&self) -> bool {
-        matches!(self.kind, HostErrorKind::UnknownHost | HostErrorKind::Refused | HostErrorKind::Unreachable)
+        matches!(self.word(), "unknown_host" | "refused" | "unreachable")
     }
 
     /// Whether it may come from a host that is there again in a while: nobody answered, or not to the end.
     pub fn is_no_answer(&self) -> bool {
-        matches!(self.kind, HostErrorKind::ConnectTimeout { .. } | HostErrorKind::LinkLost { .. })
+        matches!(self.word(), "connect_timeout" | "link_lost")
     }
 
     pub fn outcome(&self) -> Outcome {
@@ -162,7 +172,8 @@ impl HostError {
             HostErrorKind::Exception(_) | HostErrorKind::File { .. } | HostErrorKind::BadValue { .. } => {
                 Outcome::Failed
             }
-            HostErrorKind::UnknownHost
+            HostErrorKind::RemoteCommand
+            | HostErrorKind::UnknownHost
             | HostErrorKind::Refused
             | HostErrorKind::Unreachable
             | HostErrorKind::AuthenticationFailed
@@ -187,6 +198,7 @@ impl HostError {
             | HostErrorKind::Noise
             | HostErrorKind::ConnectTimeout { .. }
             | HostErrorKind::SpawnFailed { .. }
+            | HostErrorKind::Told { .. }
             | HostErrorKind::LinkLost { .. } => Outcome::Unreachable,
             HostErrorKind::Interrupted | HostErrorKind::NotStarted | HostErrorKind::Skipped { .. } => {
                 Outcome::Stopped
@@ -201,6 +213,7 @@ impl fmt::Display for HostError {
             write!(f, "{hop}: ")?;
         }
         match &self.kind {
+            HostErrorKind::RemoteCommand => f.write_str("ssh's configuration has a RemoteCommand for it"),
             HostErrorKind::UnknownHost => f.write_str("unknown host"),
             HostErrorKind::Refused => write!(f, "connection refused"),
             HostErrorKind::Unreachable => write!(f, "unreachable"),
@@ -244,6 +257,7 @@ impl fmt::Display for HostError {
             HostErrorKind::Exception(exception) => write!(f, "{}: {}", exception.class, exception.message),
             HostErrorKind::File { what } => f.write_str(what),
             HostErrorKind::BadValue { what } => write!(f, "sent {what}"),
+            HostErrorKind::Told { text, .. } => f.write_str(text),
             HostErrorKind::Interrupted => write!(f, "interrupted"),
             HostErrorKind::NotStarted => write!(f, "not started: all was stopped before its turn"),
             HostErrorKind::Skipped { after } => {

@@ -158,6 +158,7 @@ pub fn greeting(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::ids::StreamId;
     use crate::proto::value::Builder;
     use proptest::prelude::*;
 
@@ -167,7 +168,7 @@ mod tests {
             let read = FromAgent::decode(&bytes).is_ok();
             prop_assert_eq!(format!("{:?}", FromAgent::take(bytes.clone())), format!("{:?}", FromAgent::decode(&bytes)));
             prop_assert!(!read || (17..=36).contains(&bytes[0]) || matches!(bytes[0], 39 | 40));
-            prop_assert!(ToAgent::decode(&bytes).is_err() || matches!(bytes[0], 1..=24 | 37 | 38 | 41 | 43));
+            prop_assert!(ToAgent::decode(&bytes).is_err() || matches!(bytes[0], 1..=24 | 37 | 38 | 41 | 43 | 45));
             prop_assert!(<ChildHello as Record>::decode(&bytes).is_err() || bytes.len() == 10);
             prop_assert!(<ParentHello as Record>::decode(&bytes).is_err() || bytes.len() >= 43);
             prop_assert!(ResetReason::decode(&bytes).is_err() || bytes.len() == 1);
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_size_and_a_connection_are_read_as_they_were_written() {
+    fn what_is_told_of_a_running_command_is_read_as_it_was_written() {
         let resize = ToAgent::Resize { rows: 0x0102, columns: 0xfffe };
         assert_eq!(resize.encode(), b"\x29\x01\x02\xff\xfe");
         for cut in [&b"\x29\x01\x02\xff"[..], b"\x29\x01\x02\xff\xfe\0", b"\x29"] {
@@ -205,7 +206,10 @@ mod tests {
         }
         let dial = ToAgent::Dial(Builder::default().none());
         assert_eq!(dial.encode()[0], 43);
-        for message in [resize, dial] {
+        let unheard = ToAgent::Unheard(StreamId(0x0102_0304));
+        assert_eq!(unheard.encode(), b"\x2d\x01\x02\x03\x04");
+        assert_eq!(ToAgent::decode(b"\x2d\x01\x02\x03"), Err(MessageError::BadRecord));
+        for message in [resize, dial, unheard] {
             assert_eq!(ToAgent::decode(&message.encode()), Ok(message));
         }
     }

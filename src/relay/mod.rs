@@ -243,6 +243,10 @@ impl Asked {
         let streams = &mut me.streams;
         match ToAgent::decode(&self.message) {
             Ok(ToAgent::Run(order)) => commands.start(self.key, &order, self.end, streams, watched),
+            Ok(ToAgent::Unheard(id)) => {
+                commands.unheard(StreamKey { id, ..self.key }, mux);
+                streams.answer_nothing(self.key);
+            }
             Ok(ToAgent::Dial(order)) => commands.dial(self.key, &order, self.end, streams),
             Ok(ToAgent::Call { function, .. }) => match serve::answer(&function) {
                 Some(value) => streams.send(self.key, FromAgent::Result(value).encode(), true),

@@ -24,7 +24,7 @@ pub struct Finding {
     pub verdict: Verdict,
     pub text: String,
     /// What went wrong, as all verbs name it for programs.
-    pub kind: Option<&'static str>,
+    pub kind: Option<String>,
     pub took: Option<Duration>,
     pub ran: Option<Vec<String>>,
     /// How it ended, then what it said.
@@ -123,7 +123,7 @@ impl Finding {
             ("ok", (self.verdict != Verdict::Fail).to_string()),
             ("verdict", text(verdict)),
             ("text", text(&self.text)),
-            ("kind", or_null(self.kind.map(text))),
+            ("kind", or_null(self.kind.as_deref().map(text))),
             ("ran", or_null(self.command_line().map(|line| text(&line)))),
             ("got", format!("[{}]", got.join(","))),
             ("means", or_null(self.means.as_deref().map(text))),

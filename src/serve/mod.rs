@@ -155,6 +155,14 @@ impl Commands {
         running.fed |= end;
     }
 
+    /// Nobody reads what the command of a stream writes: it has the end of a pipe that is closed. A terminal stays.
+    pub fn unheard(&mut self, key: StreamKey, mux: &mut Mux) {
+        let found = self.running.values_mut().find(|running| running.key == key);
+        if let Some(running) = found.filter(|running| running.is_piped()) {
+            running.close_output(0, mux);
+        }
+    }
+
     /// Ends the command of a stream; its end is told once it has come.
     pub fn cancel(&mut self, key: StreamKey) -> bool {
         let found = self.running.values_mut().find(|running| running.key == key);
@@ -285,9 +293,11 @@ impl Running {
 
     /// Sends what it has written, as long as less than `limit` waits for credit.
     fn pass_on(&mut self, mux: &mut Mux, streams: &mut Streams, limit: usize) {
-        for (at, output) in self.outputs.iter_mut().enumerate() {
+        for at in 0..self.outputs.len() {
             for _ in 0..LAST_READS {
-                let Some(source) = output.as_ref().filter(|_| streams.unsent_bytes(self.key) < limit) else {
+                let Some(source) =
+                    self.outputs[at].as_ref().filter(|_| streams.unsent_bytes(self.key) < limit)
+                else {
                     break;
                 };
                 let mut buffer = vec![0; READ_BYTES];
@@ -300,17 +310,25 @@ impl Running {
                     }
                     Read::WouldBlock => break,
                     Read::Eof | Read::Failed(_) => {
-                        if std::mem::take(&mut self.watched[at + 1]) {
-                            mux.ignore(source);
-                        }
                         if let What::Connection { .. } = self.what {
                             streams.send(self.key, FromAgent::Output(Vec::new()).encode(), false);
                         }
-                        *output = None;
+                        self.close_output(at, mux);
                     }
                 }
             }
         }
+    }
+
+    fn close_output(&mut self, at: usize, mux: &mut Mux) {
+        let source = self.outputs[at].take();
+        if std::mem::take(&mut self.watched[at + 1]) {
+            source.iter().for_each(|source| mux.ignore(source));
+        }
+    }
+
+    fn is_piped(&self) -> bool {
+        matches!(self.what, What::Command { slave: None, .. })
     }
 
     /// Brings the mux in line with what the command waits for.

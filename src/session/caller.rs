@@ -2,7 +2,8 @@
 
 use crate::payload;
 use crate::proto::message::session::{FromSession, Hidden, Parcel, ToSession};
-use crate::sys::{rendezvous, tty};
+use crate::sys::rendezvous;
+use crate::sys::tty::{self, Echo};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
@@ -114,13 +115,15 @@ impl Caller {
         rendezvous::send(&self.stream, &bytes, fds)
     }
 
-    /// Puts the session's question to the user at the terminal, and passes the answer on, if there is one.
+    /// Puts the session's question to the user at the terminal, and passes the answer on, if there is one;
+    /// `shown`: what is typed can be seen.
     ///
     /// # Errors
     ///
     /// When the session has gone.
-    pub fn ask_user(&mut self, number: u32, target: &str, text: &str) -> io::Result<()> {
-        let answer = tty::ask(&format!("{target}: {text} ")).ok().map(Hidden::new);
+    pub fn ask_user(&mut self, number: u32, target: &str, text: &str, shown: bool) -> io::Result<()> {
+        let echo = if shown { Echo::Shown } else { Echo::Hidden };
+        let answer = tty::ask(&format!("{target}: {text} "), echo).ok().map(Hidden::new);
         self.say(&ToSession::Answer { number, answer }, &[])
     }
 

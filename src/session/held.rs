@@ -119,6 +119,7 @@ pub(super) fn fault(name: &str, error: &HostError) -> Fault {
         name: name.to_owned(),
         kind: error.word().to_owned(),
         text: error.to_string(),
+        hop: error.hop.clone(),
         lines: error.said.clone(),
         advice: error.advice().map(|advice| advice.to_string()),
     }

@@ -12,7 +12,7 @@ use crate::proto::ids::ContextId;
 use crate::proto::message::ToAgent;
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
 use crate::sys::clock;
-use crate::sys::fd::{Read, Write};
+use crate::sys::fd::{Errno, Read, Write};
 use crate::sys::handed::Handed;
 use crate::sys::poll::Interest;
 use crate::sys::stdio::Stream;
@@ -64,6 +64,17 @@ struct Output {
     waiting: VecDeque<(Vec<u8>, usize, Source)>,
 }
 
+/// By what it learns that nobody is there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// By its pipes.
+    Command,
+    /// It is hung up, when its client goes; until then what it writes goes nowhere.
+    Terminal,
+    /// It is ended.
+    Connection,
+}
+
 #[derive(Debug)]
 pub(super) struct Job {
     client: ClientId,
@@ -74,8 +85,7 @@ pub(super) struct Job {
     outputs: [Output; 2],
     /// How it has ended, which is told when all has been written.
     ended: Option<FromSession>,
-    /// It learns by the end of its input that its client has gone; on a terminal it is hung up.
-    orderly: bool,
+    kind: Kind,
     /// The client has gone: until when it may run, and by which way.
     left: Option<(Instant, Option<Use>)>,
 }
@@ -180,7 +190,11 @@ impl Session {
             input: reads.then(|| pipe(input)),
             outputs: [output, errors].map(|fd| Output { pipe: Some(pipe(fd)), waiting: VecDeque::new() }),
             ended: None,
-            orderly: matches!(request, Request::Run(run) if run.terminal.is_none()),
+            kind: match request {
+                Request::Run(Run { terminal: None, .. }) => Kind::Command,
+                Request::Run(_) => Kind::Terminal,
+                _ => Kind::Connection,
+            },
             left: None,
         };
         self.jobs.by_operation.insert(operation, job);
@@ -256,9 +270,11 @@ impl Session {
             } else if let Some(input) = job.input.take() {
                 release(input, &mut self.mux, &mut self.numbers);
             }
-            if let Some(trouble) = job.write(&mut self.controller, &mut self.mux, &mut self.numbers) {
-                job.ended.get_or_insert(trouble);
-                self.controller.cancel(*operation, clock::now());
+            let unwritten = job.write(*operation, &mut self.controller, &mut self.mux, &mut self.numbers);
+            if let (Some(errno), Some(client)) = (unwritten, self.clients.get_mut(&job.client)) {
+                let text = format!("its output cannot be written: {}", io::Error::from(errno));
+                let target = self.controller.target(job.context).map(|target| target.name.clone());
+                client.tell(&FromSession::Note { target: target.unwrap_or_default(), text, warning: true });
             }
             if job.ended.is_some() && job.outputs.iter().all(|output| output.waiting.is_empty()) {
                 over.push(*operation);
@@ -288,7 +304,7 @@ impl Session {
         let Some(job) = self.jobs.by_operation.get_mut(&operation) else {
             return used.iter().for_each(|used| self.done_with(used));
         };
-        if started && job.orderly && job.ended.is_none() {
+        if started && job.kind == Kind::Command && job.ended.is_none() {
             if job.input.is_some() {
                 self.controller.input(operation, Vec::new(), true);
             }
@@ -390,15 +406,17 @@ impl Job {
         true
     }
 
-    /// Writes what has come as far as that goes; returns what is in the way.
+    /// Writes what has come as far as that goes; returns why it cannot be, other than that nobody reads it.
     fn write(
         &mut self,
+        operation: OperationId,
         controller: &mut crate::controller::Controller,
         mux: &mut Mux,
         numbers: &mut super::Numbers,
-    ) -> Option<FromSession> {
-        let mut trouble = None;
-        for output in &mut self.outputs {
+    ) -> Option<Errno> {
+        let mut unwritten = None;
+        let mut closed = [false; 2];
+        for (output, closed) in self.outputs.iter_mut().zip(&mut closed) {
             while let (Some(pipe), Some((bytes, at, source))) = (&mut output.pipe, output.waiting.front_mut())
             {
                 if bytes.is_empty() {
@@ -418,14 +436,11 @@ impl Job {
                         pipe.watch(mux, true, Interest { readable: false, writable: true });
                         break;
                     }
-                    Write::Closed => {
-                        trouble = Some(FromSession::Exit(BROKEN_PIPE));
-                        output.let_go(controller, mux, numbers);
-                    }
-                    Write::Failed(errno) => {
-                        let text = format!("its output cannot be written: {}", io::Error::from(errno));
-                        let fault = Fault::new("", text);
-                        trouble = Some(FromSession::Failed(fault));
+                    failed @ (Write::Closed | Write::Failed(_)) => {
+                        if let Write::Failed(errno) = failed {
+                            unwritten = Some(errno);
+                        }
+                        *closed = true;
                         output.let_go(controller, mux, numbers);
                     }
                 }
@@ -434,7 +449,16 @@ impl Job {
                 pipe.watch(mux, false, Interest::default());
             }
         }
-        trouble
+        match self.kind {
+            // It goes on, and meets a broken pipe when it writes next, as with ssh. What it has to say of that is shown.
+            Kind::Command if closed[0] => controller.unheard(operation),
+            Kind::Connection if closed[0] => {
+                self.ended.get_or_insert(FromSession::Exit(BROKEN_PIPE));
+                controller.cancel(operation, clock::now());
+            }
+            Kind::Command | Kind::Terminal | Kind::Connection => {}
+        }
+        unwritten
     }
 }
 

@@ -144,8 +144,8 @@ impl Call<'_> {
     fn take(&mut self, message: FromSession) -> io::Result<Option<Ended>> {
         match message {
             FromSession::Started => self.started()?,
-            FromSession::Ask { number, target, text } => {
-                self.caller.ask_user(number, &target, &text).ok();
+            FromSession::Ask { number, target, text, shown } => {
+                self.caller.ask_user(number, &target, &text, shown).ok();
             }
             FromSession::Note { target, text, warning } => (self.note)(&target, &text, warning),
             FromSession::Exit(status) => {

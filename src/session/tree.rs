@@ -5,6 +5,7 @@ use super::{Asking, Session};
 use crate::controller::secrets::Secret;
 use crate::proto::message::session::{Branch, FromSession, Hidden};
 use crate::sys::clock;
+use crate::sys::tty::Echo;
 use std::time::Duration;
 
 fn millis(duration: Duration) -> u64 {
@@ -71,7 +72,9 @@ impl Session {
                 self.asked += 1;
                 let (context, number) = (open.context, self.asked);
                 self.asking = Some(Asking { context, client: id, number });
-                self.tell_client(id, &FromSession::Ask { number, target: open.target, text: open.text });
+                let shown = open.echo == Echo::Shown;
+                let told = FromSession::Ask { number, target: open.target, text: open.text, shown };
+                self.tell_client(id, &told);
             }
             None => self.controller.answer(None, clock::now()),
         }

@@ -56,7 +56,7 @@ pub fn serve(question: &OsStr) -> io::Result<()> {
     }
     let words = std::env::var_os(WORDS).unwrap_or_default();
     let shown = format!("{} {} ", words.to_string_lossy(), on_one_line(&question.to_string_lossy()));
-    let answer = zeroize::Zeroizing::new(tty::ask(&shown)?);
+    let answer = zeroize::Zeroizing::new(tty::ask(&shown, tty::Echo::Hidden)?);
     let line = zeroize::Zeroizing::new([answer.as_slice(), b"\n"].concat());
     io::stdout().write_all(&line)
 }

@@ -74,13 +74,28 @@ impl Terminal {
     }
 }
 
-/// Asks on the controlling terminal of this process, without echo. Echo is off before the question is
-/// shown, and on again whatever happens.
+/// Whether what is typed is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    Shown,
+    Hidden,
+}
+
+impl Echo {
+    fn applied_to(self, settings: &Termios) -> Termios {
+        let mut settings = settings.clone();
+        settings.local_flags.set(LocalFlags::ECHO, self == Self::Shown);
+        settings
+    }
+}
+
+/// Asks on the controlling terminal of this process. What is to be hidden is so before the question is
+/// shown, and the terminal is as it was again whatever happens.
 ///
 /// # Errors
 ///
 /// When there is no terminal; `Interrupted` when the user does not want to answer.
-pub fn ask(question: &str) -> io::Result<Vec<u8>> {
+pub fn ask(question: &str, echo: Echo) -> io::Result<Vec<u8>> {
     let terminal = own()?;
     let before = tcgetattr(&terminal)?;
     extern "C" fn nothing(_: i32) {}
@@ -92,7 +107,7 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
     let mut signals = SigSet::empty();
     [Signal::SIGINT, Signal::SIGTERM].into_iter().for_each(|signal| signals.add(signal));
     let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &echo.applied_to(&before))?;
     // In the words of a stranger, perhaps.
     let read = read_line(&terminal, &format!("{} ", on_one_line(question)), mask);
     tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
@@ -102,7 +117,10 @@ pub fn ask(question: &str) -> io::Result<Vec<u8>> {
         sigaction(Signal::SIGINT, &interrupt)?;
         sigaction(Signal::SIGTERM, &terminate)?;
     }
-    (&terminal).write_all(b"\n")?;
+    // Else what ended the line has been seen.
+    if echo == Echo::Hidden || read.is_err() {
+        (&terminal).write_all(b"\n")?;
+    }
     read
 }
 
@@ -115,19 +133,16 @@ pub fn is_there() -> bool {
     own().is_ok()
 }
 
-fn quiet(settings: &Termios) -> Termios {
-    let mut quiet = settings.clone();
-    quiet.local_flags.remove(LocalFlags::ECHO);
-    quiet
-}
-
 /// A question on the controlling terminal that does not wait for its answer: [`Self::fd`] tells when
-/// there is more to read. Echo is on again when this is dropped.
+/// there is more to read. The terminal is as it was again when this is dropped.
 #[derive(Debug)]
 pub struct Inquiry {
     terminal: OwnedFd,
     before: Termios,
     line: zeroize::Zeroizing<Vec<u8>>,
+    echo: Echo,
+    /// What is on the terminal ends in the middle of a line.
+    open: bool,
 }
 
 /// What has come of an inquiry.
@@ -142,13 +157,13 @@ impl Inquiry {
     /// # Errors
     ///
     /// When there is no terminal.
-    pub fn open(question: &str) -> io::Result<Self> {
+    pub fn open(question: &str, echo: Echo) -> io::Result<Self> {
         let mut terminal = own()?;
         let before = tcgetattr(&terminal)?;
-        tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet(&before))?;
+        tcsetattr(&terminal, SetArg::TCSAFLUSH, &echo.applied_to(&before))?;
         let shown = terminal.write_all(question.as_bytes());
         let line = zeroize::Zeroizing::new(Vec::with_capacity(MAX_LINE_BYTES));
-        let inquiry = Self { terminal: terminal.into(), before, line };
+        let inquiry = Self { terminal: terminal.into(), before, line, echo, open: true };
         shown?;
         set_nonblocking(&inquiry.terminal)?;
         Ok(inquiry)
@@ -174,14 +189,20 @@ impl Inquiry {
             return Progress::Declined;
         }
         self.line.extend_from_slice(line);
-        if ended { Progress::Answered(std::mem::take(&mut *self.line)) } else { Progress::Waiting }
+        if !ended {
+            return Progress::Waiting;
+        }
+        self.open = self.echo == Echo::Hidden;
+        Progress::Answered(std::mem::take(&mut *self.line))
     }
 }
 
 impl Drop for Inquiry {
     fn drop(&mut self) {
         tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &self.before).ok();
-        fd::write(self.terminal.as_fd(), b"\n");
+        if self.open {
+            fd::write(self.terminal.as_fd(), b"\n");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ const NOT_FOUND: i32 = 127;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Diagnosis {
+    RemoteCommand,
     UnknownHost,
     Refused,
     /// No route, a time-out, a connection closed before login.

@@ -5,6 +5,8 @@ use super::{Asking, Plan, Prompt, Questions, Terminal};
 /// What ssh itself asks: `user@host's password:`, `Enter passphrase for key 'FILE':`.
 const PASSWORD: &str = "'s password:";
 const PHRASE: &str = "Enter passphrase for ";
+/// Where neither was said when it asked about a key.
+const KEY_AGAIN: &str = "Please type 'yes'";
 /// Words of a question that is not for a password, or not for the one that we have.
 const ANOTHER: [&str; 14] = [
     "code",
@@ -22,6 +24,11 @@ const ANOTHER: [&str; 14] = [
     "new",
     "username",
 ];
+
+/// An open master is used, but we never become one: it would have to outlive us. Commands of this machine and ports that
+/// a configuration has for a login are not for what is there unseen, for many hosts at a time and for long: as with scp.
+/// `RemoteCommand=none` is not among them: older ones than 7.6 end at it, and `IgnoreUnknown` would take the place of the user's.
+const OURS: [&str; 3] = ["ControlMaster=no", "PermitLocalCommand=no", "ClearAllForwardings=yes"];
 
 /// Where to; `user` and `port` override what the configuration says.
 #[derive(Clone, Debug, Default)]
@@ -50,8 +57,7 @@ pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String)
         Questions::Password => (Some("NumberOfPasswordPrompts=1"), beside()),
         Questions::User => (None, beside()),
     };
-    // An open master is used, but we never become one: it would have to outlive us.
-    for option in asks.into_iter().chain(["ControlMaster=no"]) {
+    for option in asks.into_iter().chain(OURS) {
         argv.extend(["-o".into(), option.into()]);
     }
     if let Some(user) = destination.user {
@@ -67,6 +73,12 @@ pub fn plan(destination: &Destination<'_>, asking: &Asking<'_>, command: String)
 /// Whether a question is about a host's key, which nobody but the user can answer.
 pub fn is_about_a_key(question: &str) -> bool {
     question.contains("(yes/no")
+}
+
+/// Whether the answer to a question is no secret: ssh itself asks about a key with echo on. What a server asks is
+/// never taken for that.
+pub fn is_answered_openly(question: &str) -> bool {
+    by_a_server(question).is_none() && (is_about_a_key(question) || question.starts_with(KEY_AGAIN))
 }
 
 /// Whether a question is for the account's password or a key's phrase. ssh's own are known; of what a
@@ -121,18 +133,23 @@ mod tests {
         let quiet = plan(&full, &asking(Questions::Refused), "COMMAND".into());
         assert_eq!(
             quiet.argv.join(" "),
-            "ssh -T -F f -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -l me -p 2222 -- web1 COMMAND"
+            "ssh -T -F f -o StrictHostKeyChecking=no -o BatchMode=yes -o ControlMaster=no -o PermitLocalCommand=no \
+             -o ClearAllForwardings=yes -l me -p 2222 -- web1 COMMAND"
         );
         assert_eq!(quiet.terminal, Terminal::None);
         let bare = Destination { host: "web1", ..Destination::default() };
         let answered = plan(&bare, &asking(Questions::Password), "COMMAND".into());
         assert_eq!(
             answered.argv.join(" "),
-            "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -- web1 COMMAND"
+            "ssh -T -o NumberOfPasswordPrompts=1 -o ControlMaster=no -o PermitLocalCommand=no \
+             -o ClearAllForwardings=yes -- web1 COMMAND"
         );
         assert_eq!(answered.terminal, Terminal::Beside { prompt: Prompt::Helper("TOKEN".into()) });
         let by_user = plan(&bare, &asking(Questions::User), "COMMAND".into());
-        assert_eq!(by_user.argv.join(" "), "ssh -T -o ControlMaster=no -- web1 COMMAND");
+        assert_eq!(
+            by_user.argv.join(" "),
+            "ssh -T -o ControlMaster=no -o PermitLocalCommand=no -o ClearAllForwardings=yes -- web1 COMMAND"
+        );
         assert_eq!(by_user.terminal, answered.terminal);
     }
 
@@ -155,6 +172,23 @@ mod tests {
             "Passcode or option (1-3):",
         ] {
             assert!(!wants_password(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_what_ssh_asks_about_a_key_is_answered_openly() {
+        for open in [
+            "Are you sure you want to continue connecting (yes/no/[fingerprint])?",
+            "Are you sure you want to continue connecting (yes/no)?",
+            "Please type 'yes', 'no' or the fingerprint:",
+            "Please type 'yes' or 'no':",
+        ] {
+            assert!(is_answered_openly(open), "{open}");
+        }
+        for hidden in
+            ["me@web1's password:", "(me@web1) Password (yes/no)?", "Enter passphrase for key 'a':", "Code:"]
+        {
+            assert!(!is_answered_openly(hidden), "{hidden}");
         }
     }
 

@@ -32,7 +32,7 @@ impl Desk {
         }
         let Some(open) = controller.open_question() else { return };
         let context = open.context;
-        let inquiry = Inquiry::open(&shown(open));
+        let inquiry = Inquiry::open(&shown(open), open.echo);
         let readable = Interest { readable: true, writable: false };
         match inquiry.and_then(|inquiry| mux.heed(inquiry.fd(), NUMBER, readable).map(|()| inquiry)) {
             Ok(inquiry) => self.asked = Some((context, inquiry)),
@@ -73,11 +73,13 @@ fn shown(question: &OpenQuestion) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::tty::Echo;
 
     #[test]
     fn a_question_is_shown_with_its_host_and_without_control_characters() {
         let text = format!("(me@web1) Code\u{1b}[2J:\nweb2: {}", "x".repeat(1000));
-        let shown = shown(&OpenQuestion { context: ContextId(1), target: "web1".into(), text });
+        let shown =
+            shown(&OpenQuestion { context: ContextId(1), target: "web1".into(), text, echo: Echo::Hidden });
         assert!(shown.starts_with("web1: (me@web1) Code^[[2J:\\nweb2: xxx"), "{shown}");
         assert!(shown.len() < MAX_SHOWN_CHARS + 10);
     }

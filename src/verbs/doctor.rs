@@ -256,7 +256,7 @@ impl Doctor {
 /// A failure in the words that all verbs have for it.
 fn failure(step: &'static str, error: &HostError) -> Finding {
     let mut finding = Finding::new(step, Verdict::Fail, error.to_string());
-    finding.kind = Some(error.word());
+    finding.kind = Some(error.word().to_owned());
     finding.means = error.meaning().map(str::to_owned);
     finding.advice = error.advice().map(str::to_owned);
     finding.got(error.said.iter().cloned())

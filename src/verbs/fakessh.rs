@@ -4,6 +4,7 @@ use super::prepare;
 use super::sessions::{self, Private};
 use super::ssh::FAKESSH;
 use crate::cli;
+use crate::controller::Settings;
 use crate::error::{ExitCode, SessionError};
 use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
@@ -26,10 +27,10 @@ pub(super) fn run(typed: &cli::Fakessh) -> io::Result<ExitCode> {
     // What is forked off knows nothing of what is read then.
     let caller = match shared(&typed.sharing) {
         Ok(Some(caller)) => Ok(Private::Caller(caller)),
-        Ok(None) => sessions::private(),
+        Ok(None) => sessions::private(Settings::default()),
         Err(error) => {
             report::complain(&error.to_string());
-            sessions::private()
+            sessions::private(Settings::default())
         }
     };
     let mut caller = match caller {

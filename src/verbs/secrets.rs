@@ -35,7 +35,7 @@ pub(super) fn gather(typed: &cli::Way, targets: &[Target]) -> Result<Secrets, Us
 }
 
 fn ask(question: &str) -> Result<Secret, UsageError> {
-    let typed = tty::ask(question).map_err(|error| error.to_string()).and_then(line);
+    let typed = tty::ask(question, tty::Echo::Hidden).map_err(|error| error.to_string()).and_then(line);
     typed.map(Secret::new).map_err(|wrong| UsageError::Secret { from: "the terminal".to_owned(), wrong })
 }
 

@@ -21,7 +21,7 @@ use crate::session::{self, Founding, Purpose};
 use crate::sys::guardian::Guardian;
 use crate::sys::guest::{self, Side};
 use crate::sys::{process, tty};
-pub(super) use carried::carried;
+pub(super) use carried::{beginning, carried};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -150,13 +150,13 @@ pub(super) fn serve(typed: &cli::Session) -> io::Result<ExitCode> {
     guest::close_others(&listener)?;
     let guardian = Guardian::start()?;
     let purpose = Purpose::Everybody { listener, path: typed.path.clone() };
-    serve_with(guardian, purpose)
+    serve_with(guardian, purpose, Settings::default())
 }
 
-fn serve_with(guardian: Guardian, purpose: Purpose) -> io::Result<ExitCode> {
+fn serve_with(guardian: Guardian, purpose: Purpose, settings: Settings) -> io::Result<ExitCode> {
     let mut mux = Mux::new(ContextId::CONTROLLER)?;
     mux.be_guarded(guardian);
-    session::serve(purpose, Settings::default(), mux)?;
+    session::serve(purpose, settings, mux)?;
     Ok(ExitCode::Success)
 }
 
@@ -232,18 +232,18 @@ pub(super) enum Private {
 }
 
 /// A session of this process alone, forked off it; to be called while there is one thread.
-pub(super) fn private() -> Result<Private, SessionError> {
+pub(super) fn private(settings: Settings) -> Result<Private, SessionError> {
     Ok(match guest::part()? {
         Side::Program(stream) => Private::Caller(Caller::greet(stream)?),
-        Side::Beside(stream) => Private::Session(be_private(stream).unwrap_or(ExitCode::Failed)),
+        Side::Beside(stream) => Private::Session(be_private(stream, settings).unwrap_or(ExitCode::Failed)),
     })
 }
 
-fn be_private(stream: UnixStream) -> io::Result<ExitCode> {
+fn be_private(stream: UnixStream, settings: Settings) -> io::Result<ExitCode> {
     guest::leave_all()?;
     guest::close_others(&stream)?;
     let guardian = Guardian::start()?;
-    serve_with(guardian, Purpose::One(stream))
+    serve_with(guardian, Purpose::One(stream), settings)
 }
 
 /// What `ps` calls something: the beginning of its words.
@@ -354,8 +354,8 @@ pub(super) fn open_all(
                 waiting -= 1;
                 waiting += open(caller, 1)?;
             }
-            FromSession::Ask { number, target, text } => {
-                caller.ask_user(*number, target, text)?;
+            FromSession::Ask { number, target, text, shown } => {
+                caller.ask_user(*number, target, text, *shown)?;
             }
             _ => tell(&heard),
         }

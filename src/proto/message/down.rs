@@ -2,7 +2,7 @@
 
 use super::{MessageError, number};
 use crate::proto::entry::Piece;
-use crate::proto::ids::ContextId;
+use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::Value;
 
@@ -37,6 +37,8 @@ pub enum ToAgent {
         rows: u16,
         columns: u16,
     },
+    /// Nobody reads what the command of another stream writes to its standard output any more.
+    Unheard(StreamId),
     /// Connect to somewhere from there: a dict of `host`, `port`.
     Dial(Value),
     /// A part of the agent, compressed by raw deflate.
@@ -124,6 +126,7 @@ impl ToAgent {
             Self::Send(_) => 38,
             Self::Lend(_) => 44,
             Self::Resize { .. } => 41,
+            Self::Unheard(_) => 45,
             Self::Dial(_) => 43,
         }
     }
@@ -157,6 +160,7 @@ impl ToAgent {
                 out.extend([rows, columns].iter().flat_map(|number| number.to_be_bytes()));
             }
             Self::Channel(token) => out.extend(token.to_be_bytes()),
+            Self::Unheard(stream) => out.extend(stream.0.to_be_bytes()),
             Self::Piece { last, bytes } => {
                 out.push(u8::from(*last));
                 out.extend(bytes);
@@ -240,6 +244,7 @@ impl ToAgent {
                 Self::Resize { rows: u16::from_be_bytes([a, b]), columns: u16::from_be_bytes([c, d]) }
             }
             43 => Self::Dial(Value::decode(body)?),
+            45 => Self::Unheard(StreamId(number(body)?)),
             unknown => return Err(MessageError::UnknownTag(*unknown)),
         })
     }

@@ -215,15 +215,25 @@ pub struct Fault {
     /// One word, for programs.
     pub kind: String,
     pub text: String,
+    /// The hop that failed, with which the text begins then.
+    pub hop: Option<String>,
     /// What programs on the way have said.
     pub lines: Vec<String>,
     pub advice: Option<String>,
 }
 
 impl Fault {
+    /// The `kind` of [`Self::new`].
+    pub const OF_SESSION: &'static str = "session";
+
     /// One that the session itself finds.
     pub fn new(name: &str, text: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), kind: "session".to_owned(), text: text.into(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            kind: Self::OF_SESSION.to_owned(),
+            text: text.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -269,6 +279,8 @@ pub enum FromSession {
         number: u32,
         target: String,
         text: String,
+        /// Whether the answer may be seen.
+        shown: bool,
     },
     /// Nobody needs to answer any more.
     Asked,

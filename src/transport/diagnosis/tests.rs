@@ -7,6 +7,7 @@ fn of(speaker: Speaker, status: i32, said: &str) -> Diagnosis {
 #[test]
 fn ssh_s_own_words_are_told_apart() {
     let rows = [
+        ("Cannot execute command-line and remote command.", Diagnosis::RemoteCommand),
         ("ssh: Could not resolve hostname nope: Name or service not known", Diagnosis::UnknownHost),
         ("ssh: connect to host h port 1: Connection refused", Diagnosis::Refused),
         ("ssh: connect to host h port 1: Connection timed out", Diagnosis::Unreachable),

@@ -7,6 +7,7 @@ type Table = &'static [(Diagnosis, &'static [&'static str])];
 
 /// In the order in which one failure makes ssh print the words of another.
 pub(super) const SSH: Table = &[
+    (RemoteCommand, &["Cannot execute command-line and remote command"]),
     (UnknownHost, &["Could not resolve hostname"]),
     (
         HostKeyChanged,

@@ -108,7 +108,7 @@ impl Ran {
     pub(super) fn complete(self, finding: Finding) -> Finding {
         let mut got = self.got();
         let tells = |line: &str| {
-            TELLING.iter().any(|(kind, words)| finding.kind == Some(kind) && line.contains(words))
+            TELLING.iter().any(|(kind, words)| finding.kind.as_deref() == Some(kind) && line.contains(words))
         };
         for line in self.aside.iter().filter(|line| tells(line)) {
             let line = line.replacen("debug1: ", "ssh -v: ", 1);

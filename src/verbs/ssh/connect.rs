@@ -29,6 +29,8 @@ struct Call {
     caller: Caller,
     place: Place,
     terms: Terms,
+    /// The user's session, which holds the beginning of the way while this is open.
+    stays: Option<Caller>,
 }
 
 /// Why there is nobody to ask.
@@ -71,7 +73,7 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         Some(socket) => by_fakessh(invocation, socket.into()),
         None => by_ourselves(invocation),
     };
-    let Call { caller, place, terms } = match called {
+    let Call { caller, place, terms, stays: _stays } = match called {
         Ok(call) => call,
         Err(Trouble::Served(code)) => return Ok(code),
         Err(Trouble::Failed(why)) => return Ok(voice.fail(&why)),
@@ -193,7 +195,7 @@ fn by_fakessh(invocation: &Invocation, socket: PathBuf) -> Result<Call, Trouble>
         options: options(invocation),
     };
     let asks = asks(invocation);
-    Ok(Call { caller, place, terms: Terms { asks, ..Terms::default() } })
+    Ok(Call { caller, place, terms: Terms { asks, ..Terms::default() }, stays: None })
 }
 
 /// By the user's session where that holds the way, or is to keep it; else by one for this once.
@@ -216,16 +218,22 @@ fn by_ourselves(invocation: &Invocation) -> Result<Call, Trouble> {
     {
         // As it was opened: the options are those of whoever did.
         terms.persist_ms = None;
-        return Ok(Call { caller: shared.ok_or(SessionError::Gone)?, place: Place::Path(held), terms });
+        let caller = shared.ok_or(SessionError::Gone)?;
+        return Ok(Call { caller, place: Place::Path(held), terms, stays: None });
     }
-    let caller = match shared.filter(|_| persist.is_some()) {
-        Some(caller) => caller,
-        None => match sessions::private()? {
-            Private::Caller(caller) => caller,
-            Private::Session(code) => return Err(Trouble::Served(code)),
-        },
+    let place = Place::Path(path);
+    let mut stays = match shared {
+        Some(caller) if persist.is_some() => return Ok(Call { caller, place, terms, stays: None }),
+        shared => shared,
     };
-    Ok(Call { caller, place: Place::Path(path), terms })
+    let carrier = match &mut stays {
+        Some(caller) => sessions::beginning(caller, &settings, &target, label(invocation))?,
+        None => None,
+    };
+    match sessions::private(Settings { carrier, ..Settings::default() })? {
+        Private::Caller(caller) => Ok(Call { caller, place, terms, stays }),
+        Private::Session(code) => Err(Trouble::Served(code)),
+    }
 }
 
 /// What the session holds of the same way: the options of the way itself count, those that ssh is given beside it do not.
