@@ -57,6 +57,26 @@ def test_every_status_is_passed_on(hop, twins):
     assert hop('down').rc == 0
 
 
+def test_the_end_of_one_command_takes_no_output_of_another(hop, twins, fifo):
+    # One closes its outputs long before it ends; what the next has in their place stays its own, though others run too.
+    bell, gates = fifo('bell'), [fifo(f'gate{number}') for number in range(3)]
+    waits = [f'echo up; read x <{gate}; echo rest; echo too >&2' for gate in gates]
+    closes = f'exec >&- 2>&-; echo >{bell}; read x <{gates[1]}; exit 3'
+    assert hop('up', '-w', 'h1').rc == 0
+    other = hop.program(*twins.ours, 'h1', waits[0])
+    other.until(b'up\n')
+    first = hop.program(*twins.ours, 'h1', closes)
+    bell.read_lines(1)
+    second = hop.program(*twins.ours, 'h1', waits[2])
+    second.until(b'up\n')
+    gates[1].write(b'\n')
+    assert told(first.finish()) == (3, b'', b'')
+    for gate, process in (gates[2], second), (gates[0], other):
+        gate.write(b'\n')
+        assert told(process.finish()) == (0, b'up\nrest\n', b'too\n')
+    assert hop('down').rc == 0
+
+
 def test_where_there_is_no_way_ssh_itself_says_why(twins, refusing):
     unknown = twins.fail_alike('no.such.host.invalid', 'true')
     assert unknown.rc == 255 and unknown.said.endswith('hopvine: no.such.host.invalid: unknown host\n'), unknown
