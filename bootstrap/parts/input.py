@@ -16,7 +16,7 @@ class Input:
 
     def take(self, tag, body, end):
         # Of what came in several frames, all but the last has been granted.
-        self.pieces.append((body, self.stream.owed))
+        self.pieces.append((body, self.stream.owed or len(body) + 1))
         self.stream.owed = 0
         self.last = end
         self.wait()
@@ -30,14 +30,19 @@ class Input:
             writers[self.fd] = self.feed
 
     def feed(self):
-        """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
-        used = self.write()
-        self.stream.grant(used)
-        self.used += used
-        if not self.pieces and self.used >= WINDOW // 2 and self.window < 64 * WINDOW:
-            self.used = 0
-            self.stream.grant(self.window)
+        """Gives back what has been read, half a window at once; that of a reader that keeps up doubles, up to 4 MiB."""
+        self.used += self.write()
+        if self.used < self.window // 2:
+            return
+        more, self.used = self.used, 0
+        if not self.pieces and self.window < 64 * WINDOW:
+            more += self.window
             self.window *= 2
+        self.stream.grant(more)
+        if 'fed' in globals() and not self.stream.quick:
+            self.stream.quick = 1
+            fed.append(self)
+            take_in()
 
     def write(self):
         """Writes as much as is taken; returns the credit that is owed for it."""

@@ -116,6 +116,9 @@ impl Default for Settings {
     }
 }
 
+/// A command that has carried so much is worth a part that carries more at less cost.
+const MUCH_BYTES: usize = 1024 * 1024;
+
 /// What is to be done, in order: by [`Controller::execute`], or by whoever only wants to look.
 #[derive(Debug)]
 pub enum Command {
@@ -209,6 +212,8 @@ struct Running {
     stream: StreamKey,
     /// Where its files come or go, if not on its own stream.
     joined: Option<StreamKey>,
+    /// What a command has been given and has written.
+    carried_bytes: usize,
     /// What puts are fed by has no time-out: they have theirs.
     feeds: bool,
     /// From the moment its context is open.
@@ -299,6 +304,7 @@ impl Controller {
                 script: matches!(request, Request::Script(_)),
                 stream,
                 joined,
+                carried_bytes: 0,
                 feeds,
                 timeout,
                 deadline,
@@ -312,14 +318,30 @@ impl Controller {
     }
 
     /// Gives a command something to read; `end` is its end of file.
-    pub fn input(&mut self, operation: OperationId, bytes: Vec<u8>, end: bool) {
-        self.send(operation, &ToAgent::Input(bytes), end);
+    pub fn input(&mut self, operation: OperationId, bytes: &[u8], end: bool) {
+        self.carries(operation, bytes.len());
+        self.send_message(operation, ToAgent::input(bytes), end);
+    }
+
+    /// Has the agent of a command that much comes for, or comes from, do it the quicker way.
+    fn carries(&mut self, operation: OperationId, bytes: usize) {
+        let Some(running) = self.operations.get_mut(&operation) else { return };
+        let before = running.carried_bytes;
+        running.carried_bytes = before.saturating_add(bytes);
+        if before < MUCH_BYTES && running.carried_bytes >= MUCH_BYTES {
+            let context = running.context;
+            self.send_part(context, "bulk");
+        }
     }
 
     /// Sends what an operation goes on with; with `end`, it was the last.
     pub fn send(&mut self, operation: OperationId, message: &ToAgent, end: bool) {
+        self.send_message(operation, message.encode(), end);
+    }
+
+    fn send_message(&mut self, operation: OperationId, message: Vec<u8>, end: bool) {
         let Some(running) = self.operations.get(&operation) else { return };
-        self.streams.send(running.stream, message.encode(), end);
+        self.streams.send(running.stream, message, end);
         if end && Self::is_pipe(running) {
             self.remove(operation);
         }

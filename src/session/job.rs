@@ -9,7 +9,7 @@ use crate::controller::operation::{
 use crate::error::HostErrorKind;
 use crate::mux::Mux;
 use crate::proto::ids::ContextId;
-use crate::proto::message::ToAgent;
+use crate::proto::message::{INPUT_BYTES, ToAgent};
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
 use crate::sys::clock;
 use crate::sys::fd::{Read, Write};
@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 
 /// What a command there has not read yet is not added to beyond this.
 const MAX_UNREAD_BYTES: usize = 256 * 1024;
-const READ_BYTES: usize = 64 * 1024;
 /// How much is read of what is always ready before others have their turn.
 const READS_AT_ONCE: usize = 4;
 /// How long what runs may go on when its client has gone: it learns that by the end of its input, and may have something
@@ -86,6 +85,8 @@ pub(super) struct Jobs {
     by_operation: BTreeMap<OperationId, Job>,
     /// There is more to copy at once.
     pub(super) more: bool,
+    /// What was read last.
+    buffer: Vec<u8>,
 }
 
 impl Jobs {
@@ -205,19 +206,19 @@ impl Session {
         Ok(reached)
     }
 
-    /// What has come of something that runs; whether it was one of these.
-    pub(super) fn job_has(&mut self, report: &Report) -> bool {
-        let Some(job) = self.jobs.by_operation.get_mut(&report.operation()) else { return false };
+    /// What has come of something that runs; returns what has come of something else.
+    pub(super) fn job_has(&mut self, report: Report) -> Option<Report> {
+        let Some(job) = self.jobs.by_operation.get_mut(&report.operation()) else { return Some(report) };
         match report {
             Report::Said { source, said: Said::Output(stream, bytes), .. } => {
-                let output = &mut job.outputs[usize::from(*stream == Stream::Err)];
+                let output = &mut job.outputs[usize::from(stream == Stream::Err)];
                 if output.pipe.is_some() {
-                    output.waiting.push_back((bytes.clone(), 0, *source));
+                    output.waiting.push_back((bytes, 0, source));
                 } else {
-                    self.controller.consumed(*source, clock::now());
+                    self.controller.consumed(source, clock::now());
                 }
             }
-            Report::Said { source, .. } => self.controller.consumed(*source, clock::now()),
+            Report::Said { source, .. } => self.controller.consumed(source, clock::now()),
             Report::LeftBehind { .. } => {}
             Report::Done { outcome, .. } => {
                 let ended = match outcome {
@@ -229,13 +230,13 @@ impl Session {
                     }
                     Err(error) => {
                         let name = self.controller.target(job.context).map(|target| target.name.clone());
-                        FromSession::Failed(fault(&name.unwrap_or_default(), error))
+                        FromSession::Failed(fault(&name.unwrap_or_default(), &error))
                     }
                 };
                 job.ended.get_or_insert(ended);
             }
         }
-        true
+        None
     }
 
     /// The window of a client has another size.
@@ -251,7 +252,9 @@ impl Session {
         let mut over = Vec::new();
         for (operation, job) in &mut self.jobs.by_operation {
             if job.ended.is_none() {
-                let more = job.feed(*operation, &mut self.controller, &mut self.mux, &mut self.numbers);
+                let buffer = &mut self.jobs.buffer;
+                let more =
+                    job.feed(*operation, buffer, &mut self.controller, &mut self.mux, &mut self.numbers);
                 self.jobs.more |= more;
             } else if let Some(input) = job.input.take() {
                 release(input, &mut self.mux, &mut self.numbers);
@@ -290,7 +293,7 @@ impl Session {
         };
         if started && job.orderly && job.ended.is_none() {
             if job.input.is_some() {
-                self.controller.input(operation, Vec::new(), true);
+                self.controller.input(operation, &[], true);
             }
             job.left = Some((clock::now() + LAST_WORDS, used));
         } else {
@@ -355,6 +358,7 @@ impl Job {
     fn feed(
         &mut self,
         operation: OperationId,
+        buffer: &mut Vec<u8>,
         controller: &mut crate::controller::Controller,
         mux: &mut Mux,
         numbers: &mut super::Numbers,
@@ -366,12 +370,9 @@ impl Job {
                 input.watch(mux, false, Interest::default());
                 return false;
             }
-            let mut buffer = vec![0; READ_BYTES];
-            match input.handed.read(&mut buffer) {
-                Read::Data(count) => {
-                    buffer.truncate(count);
-                    controller.input(operation, buffer, false);
-                }
+            buffer.resize(INPUT_BYTES, 0);
+            match input.handed.read(buffer) {
+                Read::Data(count) => controller.input(operation, &buffer[..count], false),
                 Read::WouldBlock => {
                     input.watch(mux, true, Interest { readable: true, writable: false });
                     return input.always;
@@ -383,7 +384,7 @@ impl Job {
             }
         }
         if ended {
-            controller.input(operation, Vec::new(), true);
+            controller.input(operation, &[], true);
             self.input.take().into_iter().for_each(|input| release(input, mux, numbers));
             return false;
         }

@@ -2,6 +2,7 @@
 
 use super::{MessageError, number};
 use crate::proto::entry::Piece;
+use crate::proto::frame::MAX_BODY_BYTES;
 use crate::proto::ids::ContextId;
 use crate::proto::stream::StreamKey;
 use crate::proto::value::Value;
@@ -16,6 +17,9 @@ pub enum Own {
     /// A fresh interpreter, a child of the agent.
     Process,
 }
+
+/// What one frame takes of a command's input, beside the tag.
+pub const INPUT_BYTES: usize = MAX_BODY_BYTES - 1;
 
 /// From an ancestor to a context.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,6 +130,14 @@ impl ToAgent {
             Self::Resize { .. } => 41,
             Self::Dial(_) => 43,
         }
+    }
+
+    /// What [`Self::Input`] becomes, with one copy of the bytes.
+    pub fn input(bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1 + bytes.len());
+        out.push(Self::Input(Vec::new()).tag());
+        out.extend_from_slice(bytes);
+        out
     }
 
     pub fn encode(&self) -> Vec<u8> {
