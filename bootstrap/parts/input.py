@@ -3,7 +3,8 @@ EXIT = 21
 
 
 class Input:
-    """The standard input of a command; credit is given as the command reads."""
+    """The standard input of a command; credit is given as the command reads. `swift`: only the loop writes to it."""
+    swift = 1
 
     def __init__(self, stream):
         self.stream = stream
@@ -30,8 +31,11 @@ class Input:
             writers[self.fd] = self.feed
 
     def feed(self):
+        self.spend(self.write())
+
+    def spend(self, size):
         """Gives back what has been read, half a window at once; that of a reader that keeps up doubles, up to 4 MiB."""
-        self.used += self.write()
+        self.used += size
         if self.used < self.window // 2:
             return
         more, self.used = self.used, 0
@@ -39,10 +43,8 @@ class Input:
             more += self.window
             self.window *= 2
         self.stream.grant(more)
-        if 'fed' in globals() and not self.stream.quick:
-            self.stream.quick = 1
-            fed.append(self)
-            take_in()
+        if self.swift and 'fed' in globals() and not self.stream.quick:
+            feed_much(self)
 
     def write(self):
         """Writes as much as is taken; returns the credit that is owed for it."""

@@ -116,9 +116,6 @@ impl Default for Settings {
     }
 }
 
-/// A command that has carried so much is worth a part that carries more at less cost.
-const MUCH_BYTES: usize = 1024 * 1024;
-
 /// What is to be done, in order: by [`Controller::execute`], or by whoever only wants to look.
 #[derive(Debug)]
 pub enum Command {
@@ -319,19 +316,15 @@ impl Controller {
 
     /// Gives a command something to read; `end` is its end of file.
     pub fn input(&mut self, operation: OperationId, bytes: &[u8], end: bool) {
-        self.carries(operation, bytes.len());
-        self.send_message(operation, ToAgent::input(bytes), end);
+        let mut message = ToAgent::input_of(bytes.len());
+        message.extend_from_slice(bytes);
+        self.input_message(operation, message, end);
     }
 
-    /// Has the agent of a command that much comes for, or comes from, do it the quicker way.
-    fn carries(&mut self, operation: OperationId, bytes: usize) {
-        let Some(running) = self.operations.get_mut(&operation) else { return };
-        let before = running.carried_bytes;
-        running.carried_bytes = before.saturating_add(bytes);
-        if before < MUCH_BYTES && running.carried_bytes >= MUCH_BYTES {
-            let context = running.context;
-            self.send_part(context, "bulk");
-        }
+    /// The same as a whole message: what stands behind the beginning by [`ToAgent::input_of`].
+    pub fn input_message(&mut self, operation: OperationId, message: Vec<u8>, end: bool) {
+        self.carries(operation, message.len());
+        self.send_message(operation, message, end);
     }
 
     /// Sends what an operation goes on with; with `end`, it was the last.

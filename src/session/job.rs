@@ -9,8 +9,8 @@ use crate::controller::operation::{
 use crate::error::HostErrorKind;
 use crate::mux::Mux;
 use crate::proto::ids::ContextId;
-use crate::proto::message::{INPUT_BYTES, ToAgent};
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
+use crate::proto::message::{INPUT_BYTES, ToAgent};
 use crate::sys::clock;
 use crate::sys::fd::{Read, Write};
 use crate::sys::handed::Handed;
@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 
 /// What a command there has not read yet is not added to beyond this.
 const MAX_UNREAD_BYTES: usize = 256 * 1024;
+/// What holds so much may have as much room as a frame takes.
+const ROOMY_BYTES: usize = 24 * 1024;
 /// How much is read of what is always ready before others have their turn.
 const READS_AT_ONCE: usize = 4;
 /// How long what runs may go on when its client has gone: it learns that by the end of its input, and may have something
@@ -85,8 +87,6 @@ pub(super) struct Jobs {
     by_operation: BTreeMap<OperationId, Job>,
     /// There is more to copy at once.
     pub(super) more: bool,
-    /// What was read last.
-    buffer: Vec<u8>,
 }
 
 impl Jobs {
@@ -252,9 +252,7 @@ impl Session {
         let mut over = Vec::new();
         for (operation, job) in &mut self.jobs.by_operation {
             if job.ended.is_none() {
-                let buffer = &mut self.jobs.buffer;
-                let more =
-                    job.feed(*operation, buffer, &mut self.controller, &mut self.mux, &mut self.numbers);
+                let more = job.feed(*operation, &mut self.controller, &mut self.mux, &mut self.numbers);
                 self.jobs.more |= more;
             } else if let Some(input) = job.input.take() {
                 release(input, &mut self.mux, &mut self.numbers);
@@ -358,7 +356,6 @@ impl Job {
     fn feed(
         &mut self,
         operation: OperationId,
-        buffer: &mut Vec<u8>,
         controller: &mut crate::controller::Controller,
         mux: &mut Mux,
         numbers: &mut super::Numbers,
@@ -370,9 +367,14 @@ impl Job {
                 input.watch(mux, false, Interest::default());
                 return false;
             }
-            buffer.resize(INPUT_BYTES, 0);
-            match input.handed.read(buffer) {
-                Read::Data(count) => controller.input(operation, &buffer[..count], false),
+            let mut message = ToAgent::input_of(INPUT_BYTES);
+            match input.handed.append(&mut message, INPUT_BYTES) {
+                Read::Data(count) => {
+                    if count < ROOMY_BYTES {
+                        message.shrink_to_fit();
+                    }
+                    controller.input_message(operation, message, false);
+                }
                 Read::WouldBlock => {
                     input.watch(mux, true, Interest { readable: true, writable: false });
                     return input.always;

@@ -132,12 +132,11 @@ impl ToAgent {
         }
     }
 
-    /// What [`Self::Input`] becomes, with one copy of the bytes.
-    pub fn input(bytes: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(1 + bytes.len());
-        out.push(Self::Input(Vec::new()).tag());
-        out.extend_from_slice(bytes);
-        out
+    /// What [`Self::Input`] becomes, without its bytes, and with room for so many.
+    pub fn input_of(room_bytes: usize) -> Vec<u8> {
+        let mut message = Vec::with_capacity(1 + room_bytes);
+        message.push(Self::Input(Vec::new()).tag());
+        message
     }
 
     pub fn encode(&self) -> Vec<u8> {
