@@ -96,17 +96,17 @@ fn drive(words: &[String]) -> Result<(), Box<dyn Error>> {
         }) {
             let controller = hopvine.controller_mut();
             match step {
-                Step::Type(bytes) => controller.input(asked, bytes, false),
+                Step::Type(bytes) => controller.input(asked, &bytes, false),
                 Step::Fill(size) => {
                     let bytes: Vec<u8> = (0..size).map(|at| at as u8).collect();
-                    bytes.chunks(60_000).for_each(|part| controller.input(asked, part.to_vec(), false));
+                    bytes.chunks(60_000).for_each(|part| controller.input(asked, part, false));
                 }
                 Step::Await(_) => seen.clear(),
                 Step::Silence => {}
                 Step::Size(rows, columns) => {
                     controller.send(asked, &ToAgent::Resize { rows, columns }, false);
                 }
-                Step::End => controller.input(asked, Vec::new(), true),
+                Step::End => controller.input(asked, &[], true),
                 Step::Cancel => controller.cancel(asked, clock::now()),
             }
         }

@@ -1,9 +1,15 @@
 """Standard input goes to the command, as over ssh; to each of them, when there are several."""
 
 import hashlib
+import random
+import shlex
+import sys
 from subprocess import PIPE
 
 import pytest
+
+from harness import filter as delivery
+from harness.pythons import discover, oldest_and_newest
 
 BOTH = pytest.mark.parametrize('target', ['local:', 'h1'])
 
@@ -13,6 +19,21 @@ def test_what_is_piped_in_reaches_the_command(hop, ssh, target):
     data = bytes(range(256)) * 20_000
     result = hop.run(target, 'cat', stdin=data)
     assert result.rc == 0 and hashlib.sha1(result.out).digest() == hashlib.sha1(data).digest()
+
+
+@pytest.mark.parametrize('python', discover(), ids=repr)
+def test_much_of_it_comes_back_as_it_was(hop, ssh, python):
+    """The agent is sent another way to read and to write meanwhile."""
+    data = random.Random(5).randbytes(12_000_000)
+    result = hop('run', '-w', 'h1', '--python', python.path, '--', 'cat', stdin=data)
+    assert result.rc == 0 and hashlib.sha1(result.out).digest() == hashlib.sha1(data).digest(), result.err
+
+
+@pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+def test_a_byte_that_is_another_on_a_way_without_sums_of_its_own_is_noticed(hop, python):
+    way = hop.way_through(f'exec {shlex.join([sys.executable, delivery.__file__, "spoil-later"])} sh -c "$1"')
+    result = hop('run', '-w', way, '--python', python.path, '--', 'cat', stdin=random.Random(6).randbytes(12_000_000))
+    assert result.rc == 255 and 'broken frame' in result.said, result.err
 
 
 @BOTH

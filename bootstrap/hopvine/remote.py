@@ -16,7 +16,7 @@ OUTPUT, ERRORS, LOG, ERROR = 17, 18, 24, 66
 PATIENCE_SECONDS = 2.5
 # No keepalive is longer; a call in a process of its own has none.
 NO_LINK_SECONDS = 4000000
-PARTS = {RUN: ('input', 'run'), PUT: ('files', 'put'), FETCH: ('files', 'fetch'), CHANNEL: ('offer', 'channel')}
+PARTS = {RUN: ('input', 'run'), PUT: ('bulk', 'files', 'put'), FETCH: ('bulk', 'files', 'fetch'), CHANNEL: ('offer', 'channel')}
 
 
 class Courier(object):
@@ -302,7 +302,7 @@ class Carrier(object):
         there = PARTS[FETCH]
         if self.transfer.puts:
             there = PARTS[PUT]
-        core.ask(core.NEED, core.utf8('own:files,put,fetch'))
+        core.ask(core.NEED, core.utf8('own:bulk,files,put,fetch'))
         connection.child.supply(there)
         carry = core.part('carry')
         self.carried = carry(connection.child, order, self.transfer.puts, lambda *what: post.post(self.told, *what))

@@ -274,7 +274,7 @@ def drop(fd):
 
 class Shown(Input):
     """What is shown by the stand-in; credit is given as it takes that."""
-    lost = 0
+    lost = swift = 0
 
     def __init__(self, stream, fd):
         Input.__init__(self, stream)

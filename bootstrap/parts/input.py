@@ -3,7 +3,8 @@ EXIT = 21
 
 
 class Input:
-    """The standard input of a command; credit is given as the command reads."""
+    """The standard input of a command; credit is given as the command reads. `swift`: only the loop writes to it."""
+    swift = 1
 
     def __init__(self, stream):
         self.stream = stream
@@ -16,7 +17,7 @@ class Input:
 
     def take(self, tag, body, end):
         # Of what came in several frames, all but the last has been granted.
-        self.pieces.append((body, self.stream.owed))
+        self.pieces.append((body, self.stream.owed or len(body) + 1))
         self.stream.owed = 0
         self.last = end
         self.wait()
@@ -30,14 +31,20 @@ class Input:
             writers[self.fd] = self.feed
 
     def feed(self):
-        """Gives back what has been read; the window of a reader that keeps up doubles, up to 4 MiB."""
-        used = self.write()
-        self.stream.grant(used)
-        self.used += used
-        if not self.pieces and self.used >= WINDOW // 2 and self.window < 64 * WINDOW:
-            self.used = 0
-            self.stream.grant(self.window)
+        self.spend(self.write())
+
+    def spend(self, size):
+        """Gives back what has been read, half a window at once; that of a reader that keeps up doubles, up to 4 MiB."""
+        self.used += size
+        if self.used < self.window // 2:
+            return
+        more, self.used = self.used, 0
+        if not self.pieces and self.window < 64 * WINDOW:
+            more += self.window
             self.window *= 2
+        self.stream.grant(more)
+        if self.swift and 'fed' in globals() and not self.stream.quick:
+            feed_much(self)
 
     def write(self):
         """Writes as much as is taken; returns the credit that is owed for it."""

@@ -6,6 +6,7 @@ RESIZE = 41
 class Screen(Input):
     """Our end of it. Also used by the thread that waits for the command, hence the lock."""
     slave = size = None
+    swift = 0
 
     def start(self, order):
         """Returns the command's end. Ours keeps it open too: so it can be read whatever the command closes."""

@@ -1,6 +1,6 @@
 """Stands between the program and the start command and delivers its bytes as some transports do.
 
-    filter.py trickle|late|socket|spoil COMMAND...    run as a script, as the command of an `exec:` target
+    filter.py trickle|late|socket|spoil|spoil-later COMMAND...    run as a script, as the command of an `exec:` target
 """
 
 import os
@@ -64,12 +64,11 @@ def start(mode, argv):
 
 
 def main(mode, *argv):
-    size, pause = {'trickle': (1, 0), 'late': (1000, 0.02), 'socket': (65536, 0), 'spoil': (65536, 0)}[mode]
+    size, pause = {'trickle': (1, 0), 'late': (1000, 0.02), 'socket': (65536, 0), 'spoil': (65536, 0), 'spoil-later': (65536, 0)}[mode]
     child, to_child, from_child = start(mode, argv)
     upward = Pump(from_child or to_child, 1, 1 if mode == 'trickle' else 65536, 0)
     downward = Pump(0, to_child, size, pause)
-    if mode == 'spoil':
-        downward.spoiled_at = 1 << 20
+    downward.spoiled_at = {'spoil': 1 << 20, 'spoil-later': 8 << 20}.get(mode)
     selector = selectors.DefaultSelector()
     for pump in (upward, downward):
         selector.register(pump.source, selectors.EVENT_READ, pump)

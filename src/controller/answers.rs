@@ -91,7 +91,12 @@ impl Controller {
 
     fn handle_answer(&mut self, operation: OperationId, source: Source, message: FromAgent) {
         match Meaning::of(message) {
-            Meaning::Said(said) => self.reports.push_back(Report::Said { operation, source, said }),
+            Meaning::Said(said) => {
+                if let Said::Output(_, bytes) = &said {
+                    self.carries(operation, bytes.len());
+                }
+                self.reports.push_back(Report::Said { operation, source, said });
+            }
             Meaning::Trouble(what) => self.fail(operation, HostErrorKind::File { what }, Vec::new()),
             Meaning::Answer(Ok(answer)) => self.finish(operation, answer),
             Meaning::Answer(Err(exception)) => {

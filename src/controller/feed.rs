@@ -2,6 +2,7 @@
 //! for their turn, kept in a file without a name until all have read it.
 
 use super::operation::OperationId;
+use crate::proto::message::INPUT_BYTES;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io;
@@ -9,8 +10,6 @@ use std::os::unix::fs::FileExt;
 
 /// How far the fastest reader may be ahead of the slowest.
 const WINDOW_BYTES: usize = 256 * 1024;
-/// With its tag, that is one frame.
-const CHUNK_BYTES: usize = 65_534;
 
 #[derive(Debug)]
 pub struct Feed {
@@ -119,7 +118,7 @@ impl Feed {
     /// When the spool cannot be read.
     pub fn next_chunk(&mut self, operation: OperationId) -> io::Result<Option<(Vec<u8>, bool)>> {
         let Some(at) = self.readers.get(&operation).copied() else { return Ok(None) };
-        let count = usize::try_from(self.length - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let count = usize::try_from(self.length - at).unwrap_or(INPUT_BYTES).min(INPUT_BYTES);
         let last = self.ended && self.length - at == count as u64;
         if count == 0 && !last {
             return Ok(None);

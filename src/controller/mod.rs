@@ -210,6 +210,8 @@ struct Running {
     stream: StreamKey,
     /// Where its files come or go, if not on its own stream.
     joined: Option<StreamKey>,
+    /// What a command has been given and has written.
+    carried_bytes: usize,
     /// What puts are fed by has no time-out: they have theirs.
     feeds: bool,
     /// From the moment its context is open.
@@ -300,6 +302,7 @@ impl Controller {
                 script: matches!(request, Request::Script(_)),
                 stream,
                 joined,
+                carried_bytes: 0,
                 feeds,
                 timeout,
                 deadline,
@@ -313,14 +316,26 @@ impl Controller {
     }
 
     /// Gives a command something to read; `end` is its end of file.
-    pub fn input(&mut self, operation: OperationId, bytes: Vec<u8>, end: bool) {
-        self.send(operation, &ToAgent::Input(bytes), end);
+    pub fn input(&mut self, operation: OperationId, bytes: &[u8], end: bool) {
+        let mut message = ToAgent::input_of(bytes.len());
+        message.extend_from_slice(bytes);
+        self.input_message(operation, message, end);
+    }
+
+    /// The same as a whole message: what stands behind the beginning by [`ToAgent::input_of`].
+    pub fn input_message(&mut self, operation: OperationId, message: Vec<u8>, end: bool) {
+        self.carries(operation, message.len());
+        self.send_message(operation, message, end);
     }
 
     /// Sends what an operation goes on with; with `end`, it was the last.
     pub fn send(&mut self, operation: OperationId, message: &ToAgent, end: bool) {
+        self.send_message(operation, message.encode(), end);
+    }
+
+    fn send_message(&mut self, operation: OperationId, message: Vec<u8>, end: bool) {
         let Some(running) = self.operations.get(&operation) else { return };
-        self.streams.send(running.stream, message.encode(), end);
+        self.streams.send(running.stream, message, end);
         if end && Self::is_pipe(running) {
             self.remove(operation);
         }

@@ -285,8 +285,8 @@ impl Request {
             Self::Dial(_) => &["input", "dial"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
             Self::Channel(_) => &["channel"],
-            Self::Put(_) => &["files", "put"],
-            Self::Fetch(_) => &["files", "fetch"],
+            Self::Put(_) => &["bulk", "files", "put"],
+            Self::Fetch(_) => &["bulk", "files", "fetch"],
         }
     }
 

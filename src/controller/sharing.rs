@@ -255,6 +255,7 @@ impl Controller {
             script: false,
             stream,
             joined: None,
+            carried_bytes: 0,
             feeds: true,
             timeout: None,
             deadline: None,

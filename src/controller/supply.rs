@@ -2,8 +2,9 @@
 
 use super::Controller;
 use super::context::Context;
-use super::operation::Imports;
+use super::operation::{Imports, OperationId};
 use super::ways::Runtime;
+use crate::hosts::target::Way;
 use crate::modules::{Closure, Found, Kind, Library, Limit, Module, Resource, is_stdlib};
 use crate::payload;
 use crate::proto::ids::ContextId;
@@ -30,6 +31,9 @@ const FRESH: Duration = Duration::from_secs(2);
 const SCRIPT_MODULE: &str = "__main__";
 /// What one context may have asked for and not yet read.
 const MAX_OWED_BYTES: usize = 512 * 1024 * 1024;
+
+/// A command that has carried so much is worth a part that carries more at less cost.
+const MUCH_BYTES: usize = 1024 * 1024;
 
 /// A data file that relays keep.
 const MAX_SHARED_DATA_BYTES: usize = 16 * 1024 * 1024;
@@ -295,6 +299,21 @@ impl Controller {
         let parts = parts.filter(|_| self.line(to).contains(&by))?;
         parts.into_iter().for_each(|part| self.send_part(to, part.name));
         Some(())
+    }
+
+    /// Has the agent of a command that much comes for, or comes from, do it the quicker way.
+    pub(super) fn carries(&mut self, operation: OperationId, bytes: usize) {
+        let Some(running) = self.operations.get_mut(&operation) else { return };
+        let before = running.carried_bytes;
+        running.carried_bytes = before.saturating_add(bytes);
+        if before < MUCH_BYTES && running.carried_bytes >= MUCH_BYTES {
+            let context = running.context;
+            self.send_part(context, "bulk");
+            let last = self.contexts.get(&context).and_then(|context| context.target.hops.last());
+            if last.is_some_and(|hop| matches!(hop.way, Way::Ssh(_))) {
+                self.send_part(context, "sealed");
+            }
+        }
     }
 
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {

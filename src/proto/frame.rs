@@ -102,20 +102,36 @@ impl Frame {
 
     /// Appends the encoded frame to `out`.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let length = u16::try_from(self.body.len()).unwrap_or_else(|_| panic!("a frame's body fits 16 bits"));
         out.reserve(HEADER_BYTES + self.body.len());
-        out.extend(MAGIC);
-        out.extend(length.to_be_bytes());
-        let checksum_at = out.len();
-        out.extend([0; 4]);
+        out.extend(self.head());
+        out.extend_from_slice(&self.body);
+    }
+
+    /// What stands before the body.
+    pub fn head(&self) -> [u8; HEADER_BYTES] {
+        let length = u16::try_from(self.body.len()).unwrap_or_else(|_| panic!("a frame's body fits 16 bits"));
         let flags = self.priority as u8 | if self.more { MORE } else { 0 } | if self.end { END } else { 0 };
-        out.extend([self.kind as u8, flags]);
-        for id in [self.to.0, self.from.0, self.stream.0] {
-            out.extend(id.to_be_bytes());
+        let mut head = [0; HEADER_BYTES];
+        head[..2].copy_from_slice(&MAGIC);
+        head[2..4].copy_from_slice(&length.to_be_bytes());
+        head[8..10].copy_from_slice(&[self.kind as u8, flags]);
+        for (at, id) in [(10, self.to.0), (14, self.from.0), (18, self.stream.0)] {
+            head[at..at + 4].copy_from_slice(&id.to_be_bytes());
         }
-        out.extend(&*self.body);
-        let checksum = checksum(&out[checksum_at + 4..]);
-        out[checksum_at..checksum_at + 4].copy_from_slice(&checksum.to_be_bytes());
+        let mut checksum = crc32fast::Hasher::new();
+        checksum.update(&head[UNCHECKED_BYTES..]);
+        checksum.update(&self.body);
+        head[4..UNCHECKED_BYTES].copy_from_slice(&checksum.finalize().to_be_bytes());
+        head
+    }
+
+    /// From a whole one.
+    fn checked(frame: &[u8]) -> Result<Self, FrameError> {
+        let checked = &frame[UNCHECKED_BYTES..];
+        if frame[4..UNCHECKED_BYTES] != crc32fast::hash(checked).to_be_bytes() {
+            return Err(FrameError::Corrupt);
+        }
+        Self::decode(checked)
     }
 
     fn decode(checked: &[u8]) -> Result<Self, FrameError> {
@@ -140,10 +156,6 @@ impl Frame {
     }
 }
 
-fn checksum(bytes: &[u8]) -> u32 {
-    crc32fast::hash(bytes)
-}
-
 /// Why bytes are not frames. The link cannot go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
@@ -155,39 +167,42 @@ pub enum FrameError {
     },
 }
 
-/// Cuts a byte stream into frames; holds at most one incomplete frame beside what was just fed.
+/// Cuts a byte stream into frames; holds at most one incomplete frame beside what is just being fed.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    buffer: Vec<u8>,
-    /// `0 <= at <= buffer.len()`: what comes before is used up.
-    at: usize,
+    /// The beginning of a frame, as far as it has come.
+    begun: Vec<u8>,
     noise: Vec<u8>,
 }
 
 impl Decoder {
-    pub fn handle_input(&mut self, bytes: &[u8]) {
-        self.buffer.drain(..self.at);
-        self.at = 0;
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    /// Returns the next whole frame, or `None` when more bytes are needed.
-    pub fn poll_frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        self.skip_noise();
-        let rest = &self.buffer[self.at..];
-        if rest.len() < HEADER_BYTES {
+    /// Takes the next whole frame off the input, or `None` when all of that has been taken and more is needed.
+    pub fn poll_frame(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, FrameError> {
+        while !self.begun.is_empty() {
+            let wanted = length_of(&self.begun).saturating_sub(self.begun.len());
+            let (more, rest) = input.split_at(wanted.min(input.len()));
+            self.begun.extend_from_slice(more);
+            *input = rest;
+            if !is_frame(&self.begun) {
+                self.skip_begun();
+            } else if self.begun.len() >= HEADER_BYTES && self.begun.len() == length_of(&self.begun) {
+                let frame = Frame::checked(&self.begun);
+                self.begun.clear();
+                return frame.map(Some);
+            } else if input.is_empty() {
+                return Ok(None);
+            }
+        }
+        self.skip_noise(input);
+        let length = length_of(input);
+        if input.len() < HEADER_BYTES || input.len() < length {
+            self.begun.extend_from_slice(input);
+            *input = &[];
             return Ok(None);
         }
-        let length = HEADER_BYTES + usize::from(u16::from_be_bytes([rest[2], rest[3]]));
-        if rest.len() < length {
-            return Ok(None);
-        }
-        let checked = &rest[UNCHECKED_BYTES..length];
-        if rest[4..UNCHECKED_BYTES] != checksum(checked).to_be_bytes() {
-            return Err(FrameError::Corrupt);
-        }
-        self.at += length;
-        Frame::decode(checked).map(Some)
+        let (frame, rest) = input.split_at(length);
+        *input = rest;
+        Frame::checked(frame).map(Some)
     }
 
     /// Returns the start of what has been skipped since the last call.
@@ -195,18 +210,41 @@ impl Decoder {
         std::mem::take(&mut self.noise)
     }
 
-    fn skip_noise(&mut self) {
-        let rest = &self.buffer[self.at..];
-        if rest.starts_with(&MAGIC[..rest.len().min(MAGIC.len())]) {
+    /// What looked like the beginning of a frame was none.
+    fn skip_begun(&mut self) {
+        let begun = std::mem::take(&mut self.begun);
+        let mut rest = &begun[..];
+        self.skip_noise(&mut rest);
+        self.begun = rest.to_vec();
+    }
+
+    fn skip_noise(&mut self, input: &mut &[u8]) {
+        if is_frame(input) {
             return;
         }
-        let end = rest
+        let end = input
             .windows(MAGIC.len())
             .position(|window| window == MAGIC)
-            .unwrap_or_else(|| rest.len() - usize::from(rest.last() == Some(&MAGIC[0])));
+            .unwrap_or_else(|| input.len() - usize::from(input.last() == Some(&MAGIC[0])));
         let room = MAX_NOISE_BYTES - self.noise.len().min(MAX_NOISE_BYTES);
-        self.noise.extend_from_slice(&rest[..end.min(room)]);
-        self.at += end;
+        self.noise.extend_from_slice(&input[..end.min(room)]);
+        *input = &input[end..];
+    }
+}
+
+/// Whether that may be the beginning of a frame.
+fn is_frame(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC[..bytes.len().min(MAGIC.len())])
+}
+
+/// How long the frame is that begins so; where that cannot be seen yet, what has to be seen first.
+fn length_of(begun: &[u8]) -> usize {
+    match *begun {
+        [] | [_] => MAGIC.len(),
+        [_, _, high, low, ..] if begun.len() >= HEADER_BYTES => {
+            HEADER_BYTES + usize::from(u16::from_be_bytes([high, low]))
+        }
+        _ => HEADER_BYTES,
     }
 }
 
@@ -232,8 +270,8 @@ mod tests {
         )
     }
 
-    fn decode_all(decoder: &mut Decoder) -> Result<Vec<Frame>, FrameError> {
-        std::iter::from_fn(|| decoder.poll_frame().transpose()).collect()
+    fn decode_all(decoder: &mut Decoder, mut bytes: &[u8]) -> Result<Vec<Frame>, FrameError> {
+        std::iter::from_fn(|| decoder.poll_frame(&mut bytes).transpose()).collect()
     }
 
     proptest! {
@@ -245,8 +283,7 @@ mod tests {
             for cut in cuts.iter().cycle() {
                 if rest.is_empty() { break }
                 let (head, tail) = rest.split_at((*cut).min(rest.len()));
-                decoder.handle_input(head);
-                got.extend(decode_all(&mut decoder).expect("frames decode"));
+                got.extend(decode_all(&mut decoder, head).expect("frames decode"));
                 rest = tail;
             }
             prop_assert_eq!(got, frames);
@@ -256,9 +293,8 @@ mod tests {
         fn any_bytes_end_in_frames_an_error_or_a_wait_within_bounded_memory(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
             let mut decoder = Decoder::default();
             for chunk in bytes.chunks(7) {
-                decoder.handle_input(chunk);
-                if decode_all(&mut decoder).is_err() { break }
-                prop_assert!(decoder.buffer.len() <= HEADER_BYTES + MAX_BODY_BYTES + 7);
+                if decode_all(&mut decoder, chunk).is_err() { break }
+                prop_assert!(decoder.begun.len() <= HEADER_BYTES + MAX_BODY_BYTES);
                 prop_assert!(decoder.noise.len() <= MAX_NOISE_BYTES);
             }
         }
@@ -270,9 +306,22 @@ mod tests {
             bytes.extend(text.as_bytes());
             frame.encode(&mut bytes);
             let mut decoder = Decoder::default();
-            decoder.handle_input(&bytes);
-            prop_assert_eq!(decode_all(&mut decoder), Ok(vec![frame.clone(), frame]));
+            prop_assert_eq!(decode_all(&mut decoder, &bytes), Ok(vec![frame.clone(), frame]));
             prop_assert_eq!(decoder.take_noise(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn noise_that_begins_as_a_frame_does_is_skipped_in_any_chunking() {
+        let frame = Frame::control(Kind::Ping, ContextId(0), ContextId(1), StreamId::LINK, vec![1; 50]);
+        let noise = [&[0xfe][..], &[0xfe, 0xfe], b"x", &[0xfe]].concat();
+        let mut bytes = noise.clone();
+        frame.encode(&mut bytes);
+        for size in 1..=bytes.len() {
+            let mut decoder = Decoder::default();
+            let pieces = bytes.chunks(size).map(|chunk| decode_all(&mut decoder, chunk).expect("a frame"));
+            assert_eq!(pieces.flatten().collect::<Vec<_>>(), std::slice::from_ref(&frame), "{size}");
+            assert_eq!(decoder.take_noise(), noise, "{size}");
         }
     }
 
@@ -283,8 +332,7 @@ mod tests {
         frame.encode(&mut bytes);
         bytes.splice(40..40, *b"late");
         let mut decoder = Decoder::default();
-        decoder.handle_input(&bytes);
-        assert_eq!(decoder.poll_frame(), Err(FrameError::Corrupt));
+        assert_eq!(decode_all(&mut decoder, &bytes), Err(FrameError::Corrupt));
     }
 
     #[test]
@@ -294,11 +342,13 @@ mod tests {
             Frame::control(Kind::Ping, ContextId(0), ContextId(1), StreamId::LINK, Vec::new())
                 .encode(&mut bytes);
             bytes[at] = byte;
-            let sum = checksum(&bytes[UNCHECKED_BYTES..]);
+            let sum = crc32fast::hash(&bytes[UNCHECKED_BYTES..]);
             bytes[4..8].copy_from_slice(&sum.to_be_bytes());
             let mut decoder = Decoder::default();
-            decoder.handle_input(&bytes);
-            assert!(matches!(decoder.poll_frame(), Err(FrameError::Unknown { .. })), "byte {at} = {byte}");
+            assert!(
+                matches!(decode_all(&mut decoder, &bytes), Err(FrameError::Unknown { .. })),
+                "byte {at} = {byte}"
+            );
         }
     }
 }

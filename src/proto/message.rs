@@ -12,7 +12,7 @@ use super::ids::ContextId;
 use super::value::ValueError;
 use bincode::config::{BigEndian, Configuration, Fixint, Limit};
 use bincode::{Decode, Encode};
-pub use down::{Own, ToAgent};
+pub use down::{INPUT_BYTES, Own, ToAgent};
 pub use guest::{ToController, ToGuest};
 use std::fmt;
 pub use up::FromAgent;

@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 pub const MAX_MISSED: u32 = 3;
 /// More than all windows of a link together: only answers to questions can exceed it.
 const MAX_BACKLOG_BYTES: usize = 32 * 1024 * 1024;
-/// About how many bytes are handed out for one write.
-const TRANSMIT_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -132,15 +130,14 @@ impl Session {
         self.control(Kind::Hello, Record::encode(hello));
     }
 
-    pub fn handle_input(&mut self, bytes: &[u8], now: Instant) {
+    pub fn handle_input(&mut self, mut bytes: &[u8], now: Instant) {
         if self.state == State::Closed {
             return;
         }
         self.heard = now;
         self.missed = 0;
-        self.decoder.handle_input(bytes);
         loop {
-            let frame = self.decoder.poll_frame();
+            let frame = self.decoder.poll_frame(&mut bytes);
             let noise = self.decoder.take_noise();
             if !noise.is_empty() {
                 self.events.push_back(Event::Noise(noise));
@@ -179,18 +176,12 @@ impl Session {
         }
     }
 
-    /// Appends frames to `out` until it holds about 64 KiB or nothing waits.
-    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) {
-        while out.len() < TRANSMIT_BYTES {
-            let frame = match self.outbox.pop() {
-                Some(frame) => frame,
-                None if std::mem::take(&mut self.leaving) => {
-                    Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new())
-                }
-                None => return,
-            };
-            frame.encode(out);
-        }
+    /// Takes what is to be written next.
+    pub fn poll_transmit(&mut self) -> Option<Frame> {
+        self.outbox.pop().or_else(|| {
+            let leaves = std::mem::take(&mut self.leaving);
+            leaves.then(|| Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new()))
+        })
     }
 
     pub fn has_output(&self) -> bool {
@@ -296,8 +287,9 @@ mod tests {
         fn drive(&mut self) {
             while self.parent.has_output() || self.child.has_output() {
                 let (mut down, mut up) = (Vec::new(), Vec::new());
-                self.parent.poll_transmit(&mut down);
-                self.child.poll_transmit(&mut up);
+                for (end, wire) in [(&mut self.parent, &mut down), (&mut self.child, &mut up)] {
+                    std::iter::from_fn(|| end.poll_transmit()).for_each(|frame| frame.encode(wire));
+                }
                 if !self.cut {
                     down.chunks(self.chunk).for_each(|bytes| self.child.handle_input(bytes, self.now));
                     up.chunks(self.chunk).for_each(|bytes| self.parent.handle_input(bytes, self.now));

@@ -9,8 +9,8 @@ use crate::controller::operation::{
 use crate::error::HostErrorKind;
 use crate::mux::Mux;
 use crate::proto::ids::ContextId;
-use crate::proto::message::ToAgent;
 use crate::proto::message::session::{Exec, Fault, FromSession, Path, Terms, What};
+use crate::proto::message::{INPUT_BYTES, ToAgent};
 use crate::sys::clock;
 use crate::sys::fd::{Errno, Read, Write};
 use crate::sys::handed::Handed;
@@ -23,7 +23,8 @@ use std::time::{Duration, Instant};
 
 /// What a command there has not read yet is not added to beyond this.
 const MAX_UNREAD_BYTES: usize = 256 * 1024;
-const READ_BYTES: usize = 64 * 1024;
+/// What holds so much may have as much room as a frame takes.
+const ROOMY_BYTES: usize = 24 * 1024;
 /// How much is read of what is always ready before others have their turn.
 const READS_AT_ONCE: usize = 4;
 /// How long what runs may go on when its client has gone: it learns that by the end of its input, and may have something
@@ -219,19 +220,19 @@ impl Session {
         Ok(reached)
     }
 
-    /// What has come of something that runs; whether it was one of these.
-    pub(super) fn job_has(&mut self, report: &Report) -> bool {
-        let Some(job) = self.jobs.by_operation.get_mut(&report.operation()) else { return false };
+    /// What has come of something that runs; returns what has come of something else.
+    pub(super) fn job_has(&mut self, report: Report) -> Option<Report> {
+        let Some(job) = self.jobs.by_operation.get_mut(&report.operation()) else { return Some(report) };
         match report {
             Report::Said { source, said: Said::Output(stream, bytes), .. } => {
-                let output = &mut job.outputs[usize::from(*stream == Stream::Err)];
+                let output = &mut job.outputs[usize::from(stream == Stream::Err)];
                 if output.pipe.is_some() {
-                    output.waiting.push_back((bytes.clone(), 0, *source));
+                    output.waiting.push_back((bytes, 0, source));
                 } else {
-                    self.controller.consumed(*source, clock::now());
+                    self.controller.consumed(source, clock::now());
                 }
             }
-            Report::Said { source, .. } => self.controller.consumed(*source, clock::now()),
+            Report::Said { source, .. } => self.controller.consumed(source, clock::now()),
             Report::LeftBehind { .. } => {}
             Report::Done { outcome, .. } => {
                 let ended = match outcome {
@@ -243,13 +244,13 @@ impl Session {
                     }
                     Err(error) => {
                         let name = self.controller.target(job.context).map(|target| target.name.clone());
-                        FromSession::Failed(fault(&name.unwrap_or_default(), error))
+                        FromSession::Failed(fault(&name.unwrap_or_default(), &error))
                     }
                 };
                 job.ended.get_or_insert(ended);
             }
         }
-        true
+        None
     }
 
     /// The window of a client has another size.
@@ -306,7 +307,7 @@ impl Session {
         };
         if started && job.kind == Kind::Command && job.ended.is_none() {
             if job.input.is_some() {
-                self.controller.input(operation, Vec::new(), true);
+                self.controller.input(operation, &[], true);
             }
             job.left = Some((clock::now() + LAST_WORDS, used));
         } else {
@@ -382,11 +383,13 @@ impl Job {
                 input.watch(mux, false, Interest::default());
                 return false;
             }
-            let mut buffer = vec![0; READ_BYTES];
-            match input.handed.read(&mut buffer) {
+            let mut message = ToAgent::input_of(INPUT_BYTES);
+            match input.handed.append(&mut message, INPUT_BYTES) {
                 Read::Data(count) => {
-                    buffer.truncate(count);
-                    controller.input(operation, buffer, false);
+                    if count < ROOMY_BYTES {
+                        message.shrink_to_fit();
+                    }
+                    controller.input_message(operation, message, false);
                 }
                 Read::WouldBlock => {
                     input.watch(mux, true, Interest { readable: true, writable: false });
@@ -399,7 +402,7 @@ impl Job {
             }
         }
         if ended {
-            controller.input(operation, Vec::new(), true);
+            controller.input(operation, &[], true);
             self.input.take().into_iter().for_each(|input| release(input, mux, numbers));
             return false;
         }

@@ -321,7 +321,8 @@ impl Session {
     }
 
     fn report(&mut self, report: Report) {
-        if !self.job_has(&report) && !self.lending_has(&report) {
+        let Some(report) = self.job_has(report) else { return };
+        if !self.lending_has(&report) {
             self.way_has(report);
         }
     }

@@ -3,7 +3,7 @@
 pub use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -39,8 +39,17 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Read {
 }
 
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Write {
+    written(|| nix::unistd::write(fd, bytes))
+}
+
+/// The same of several pieces, as if they were one.
+pub fn write_pieces(fd: BorrowedFd<'_>, pieces: &[IoSlice<'_>]) -> Write {
+    written(|| nix::sys::uio::writev(fd, pieces))
+}
+
+fn written(mut write: impl FnMut() -> nix::Result<usize>) -> Write {
     loop {
-        return match nix::unistd::write(fd, bytes) {
+        return match write() {
             Ok(count) => Write::Done(count),
             Err(Errno::EINTR) => continue,
             Err(Errno::EAGAIN) => Write::WouldBlock,

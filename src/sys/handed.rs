@@ -3,7 +3,8 @@
 
 use super::fd::{self, Read, Write};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::libc;
+use nix::sys::socket::{MsgFlags, send};
 use nix::sys::stat::{SFlag, fstat};
 use std::fs::File;
 use std::io::{self, Stderr, Stdin, Stdout};
@@ -75,14 +76,26 @@ impl Handed {
         Self { fd, socket }
     }
 
-    pub fn read(&self, buffer: &mut [u8]) -> Read {
-        if !self.socket {
-            return fd::read(self.fd.as_fd(), buffer);
-        }
+    /// Reads at most so many bytes to the end of a buffer.
+    pub fn append(&self, to: &mut Vec<u8>, most: usize) -> Read {
+        to.reserve(most);
+        let (before, fd) = (to.len(), self.fd.as_raw_fd());
+        let room = to.spare_capacity_mut()[..most].as_mut_ptr().cast();
         loop {
-            return match recv(self.fd.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT) {
-                Ok(0) | Err(fd::Errno::ECONNRESET) => Read::Eof,
-                Ok(count) => Read::Data(count),
+            let count = if self.socket {
+                // SAFETY: there is room for as many bytes as it may write.
+                unsafe { libc::recv(fd, room, most, libc::MSG_DONTWAIT) }
+            } else {
+                // SAFETY: as above.
+                unsafe { libc::read(fd, room, most) }
+            };
+            return match fd::Errno::result(count).map(isize::unsigned_abs) {
+                Ok(0) | Err(fd::Errno::EIO | fd::Errno::ECONNRESET) => Read::Eof,
+                Ok(count) => {
+                    // SAFETY: that many have been written behind those that were there.
+                    unsafe { to.set_len(before + count) };
+                    Read::Data(count)
+                }
                 Err(fd::Errno::EINTR) => continue,
                 Err(fd::Errno::EAGAIN) => Read::WouldBlock,
                 Err(errno) => Read::Failed(errno),

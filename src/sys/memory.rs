@@ -7,7 +7,7 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What is kept is all of one size, and holds whatever is not much smaller.
-const LEAST_BYTES: usize = 48 * 1024;
+const LEAST_BYTES: usize = 24 * 1024;
 const BLOCK: Layout = match Layout::from_size_align(68 * 1024, 16) {
     Ok(layout) => layout,
     Err(_) => Layout::new::<u8>(),

@@ -104,7 +104,8 @@ fn first_flight() -> Vec<u8> {
         match command {
             Command::Start { start, .. } => {
                 flight.extend(start.payload);
-                Session::parent(ContextId::CONTROLLER, &start.hello, now).poll_transmit(&mut flight);
+                let mut session = Session::parent(ContextId::CONTROLLER, &start.hello, now);
+                std::iter::from_fn(|| session.poll_transmit()).for_each(|frame| frame.encode(&mut flight));
             }
             Command::Send(frame) => frame.encode(&mut flight),
             Command::Behind { .. } | Command::Reply(..) | Command::Close(_) | Command::Abort(..) => {}

@@ -279,7 +279,7 @@ impl Work for Drive {
             for operation in input.feed.hungry() {
                 while self.turns.controller.unread(operation) < MAX_UNREAD_BYTES {
                     let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
-                    self.turns.controller.input(operation, chunk, last);
+                    self.turns.controller.input(operation, &chunk, last);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::{MessageError, number};
 use crate::proto::entry::Piece;
+use crate::proto::frame::MAX_BODY_BYTES;
 use crate::proto::ids::{ContextId, StreamId};
 use crate::proto::stream::StreamKey;
 use crate::proto::value::Value;
@@ -16,6 +17,9 @@ pub enum Own {
     /// A fresh interpreter, a child of the agent.
     Process,
 }
+
+/// What one frame takes of a command's input, beside the tag.
+pub const INPUT_BYTES: usize = MAX_BODY_BYTES - 1;
 
 /// From an ancestor to a context.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,6 +133,13 @@ impl ToAgent {
             Self::Unheard(_) => 45,
             Self::Dial(_) => 43,
         }
+    }
+
+    /// What [`Self::Input`] becomes, without its bytes, and with room for so many.
+    pub fn input_of(room_bytes: usize) -> Vec<u8> {
+        let mut message = Vec::with_capacity(1 + room_bytes);
+        message.push(Self::Input(Vec::new()).tag());
+        message
     }
 
     pub fn encode(&self) -> Vec<u8> {

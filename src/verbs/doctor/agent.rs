@@ -127,7 +127,7 @@ impl Doctor {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let asked = self.controller.submit(context, request, clock::now());
         if request.takes_input() {
-            self.controller.input(asked, input.to_vec(), true);
+            self.controller.input(asked, input, true);
         }
         loop {
             while self.controller.execute(&mut self.mux) {}
