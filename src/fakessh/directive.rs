@@ -85,9 +85,9 @@ impl<'a> Directive<'a> {
         Ok(words)
     }
 
-    /// What follows, up to a comment: no name of a host has a `#`.
+    /// What follows, up to a comment.
     pub(super) fn hosts(&self) -> &'a str {
-        self.line().split('#').next().unwrap_or_default().trim_end_matches(BLANKS)
+        without_comment(self.line())
     }
 
     /// What follows, as it is.
@@ -173,4 +173,9 @@ pub(super) fn line(keyword: &str, word: &str) -> String {
         return format!("{keyword}={word}");
     }
     format!("{keyword}=\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The text before a comment: no name of a host has a `#`.
+pub(super) fn without_comment(text: &str) -> &str {
+    text.split('#').next().unwrap_or_default().trim_end_matches(BLANKS)
 }

@@ -189,7 +189,7 @@ impl Draft {
         if self.has_proxy {
             return Err(refusal::JUMP_AND_PROXY);
         }
-        if !value::is_jump(hosts) {
+        if !value::is_jump(directive::without_comment(hosts)) {
             return Err(refusal::JUMP);
         }
         (self.has_jump, self.has_proxy) = (true, true);

@@ -151,6 +151,13 @@ fn a_question_for_the_configuration_has_only_what_chooses_it() {
     assert_eq!(words, "-G -F /f -o IdentityFile=k -l me -p 1 -- h");
 }
 
+#[test]
+fn a_comment_is_no_host_to_jump_over() {
+    let refused = |hosts: &str| parse(&["-J", hosts, "h"].map(OsString::from)).is_err();
+    assert!(refused("#") && refused("#a") && refused("a,#b"));
+    assert!(!refused("a#b") && !refused("a #"));
+}
+
 proptest! {
     #[test]
     fn any_words_are_read_or_refused(words in proptest::collection::vec(proptest::collection::vec(1u8.., 0..8), 0..6)) {
