@@ -18,6 +18,8 @@ LIMIT_SECONDS = 30 * 60
 MAX_FAILURES = 40
 # pytest's status for a run that was interrupted.
 CUT_SHORT = 2
+# Most tests wait for others more than they work.
+FILES_AT_ONCE = min(os.cpu_count() + 1, 4)
 REPO = pathlib.Path(__file__).resolve().parent.parent
 
 
@@ -85,9 +87,9 @@ def again(count, names):
     return passed, failed - count, 0
 
 
-# Most tests wait for others more than they work: so two files at a time, then those that measure, one after another.
+# Those that measure come last, one after another.
 unit = rust()
-together, failed_together = compat('together', '-n2', '--dist=loadfile', '-m', 'not alone', 'compat-tests')
+together, failed_together = compat('together', f'-n{FILES_AT_ONCE}', '--dist=loadfile', '-m', 'not alone', 'compat-tests')
 alone, failed_alone = compat('alone', '-m', 'alone', 'compat-tests')
 counts = unit, together, alone, again(together[1] + alone[1], failed_together + failed_alone)
 passed, failed, skipped = [sum(column) for column in zip(*counts)]
