@@ -147,6 +147,27 @@ def test_a_tool_that_makes_its_pipes_not_wait_loses_nothing(elsewhere, hop, pyth
     assert result.lines == ['3000000 0'], result
 
 
+BOTH_OUTPUTS = '''
+import subprocess, sys
+command = 'head -c 32000 /dev/zero; head -c 32000 /dev/zero >&2; read x; head -c 30000 /dev/zero'
+pipe = subprocess.PIPE
+ssh = subprocess.Popen(['ssh', 'x', command], stdin=pipe, stdout=pipe, stderr=pipe)
+print(len(ssh.stdout.read(32000)), len(ssh.stderr.read(32000)))
+ssh.stdin.write(b'\\n')
+ssh.stdin.close()
+print(len(ssh.stdout.read()), ssh.wait())
+'''
+
+
+@ENDS
+def test_two_outputs_that_are_behind_together_stop_neither(elsewhere, hop, python):
+    """Each has used nearly half of what the stream of both may have on the way."""
+    script = hop.scratch / 'both.py'
+    script.write_text(BOTH_OUTPUTS)
+    result = elsewhere(by(python, 'a'), by(python, 'b'), sys.executable, script)
+    assert result.lines == ['32000 32000', '30000 0'], result
+
+
 def test_what_is_asked_again_and_again_leaves_nothing(elsewhere):
     """Each with an input that never ends."""
     script = 'n=0; while [ $n -lt 40 ]; do ssh x true < /dev/zero || echo failed; n=$((n + 1)); done; echo done'

@@ -77,6 +77,17 @@ def test_the_end_of_one_command_takes_no_output_of_another(hop, twins, fifo):
     assert hop('down').rc == 0
 
 
+def test_commands_that_end_before_their_input_leave_nothing_open(hop, twins):
+    assert hop('up', '-w', 'h1').rc == 0
+    count = 'ls /proc/$PPID/fd | wc -l'
+    before = hop.program(*twins.ours, '-n', 'h1', count).finish().text
+    for _ in range(20):
+        waiting = hop.program(*twins.ours, 'h1', 'exit 3', stdin=subprocess.PIPE)
+        assert waiting.finish().rc == 3
+    assert hop.program(*twins.ours, '-n', 'h1', count).finish().text == before
+    assert hop('down').rc == 0
+
+
 def test_where_there_is_no_way_ssh_itself_says_why(twins, refusing):
     unknown = twins.fail_alike('no.such.host.invalid', 'true')
     assert unknown.rc == 255 and unknown.said.endswith('hopvine: no.such.host.invalid: unknown host\n'), unknown

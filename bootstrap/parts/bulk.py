@@ -1,7 +1,7 @@
 """The link while much passes over it."""
 # The streams whose messages let all others of the link go first.
 bulk = {}
-frame_own = frame
+frame_own, tap_own = frame, tap
 # Links that hold so much that the other end need not wait while we do, which spares both of us a turn for each piece.
 roomy = []
 PAUSE = .0005
@@ -10,6 +10,11 @@ taking = []
 fed = []
 # How often what writes much is read before others have their turn.
 READS = 4
+# The link is read as the core does it after so many reads without contents.
+CALM_READS = 4
+# What one write takes: IOV_MAX is 1,024.
+PIECES = 64
+MAGIC = pack('>H', 0xfeb1)
 # Frames that are larger carry contents.
 SMALL_BYTES = 4096
 # Whether the link comes by ssh: the part of that name says so.
@@ -30,7 +35,7 @@ class Intake:
 
     def __init__(self):
         self.space = memoryview(bytearray(8 * WINDOW))
-        self.start = self.end = 0
+        self.start = self.end = self.calm = 0
 
     def read(self):
         global data
@@ -46,7 +51,7 @@ class Intake:
         before = self.end
         self.end += os.readv(link, [space[self.end:]]) or leave(1)
         got = self.end - before
-        at = self.start
+        at, contents = self.start, 0
         while self.end - at >= 22:
             magic, size, crc, kind, flags, to, source, number = unpack('>HHIBBIII', space[at:at + 22])
             end = at + 22 + size
@@ -57,8 +62,10 @@ class Intake:
             # Where ssh has seen to it that it is what was sent, only a byte that somebody else has read could be missing: then
             # there is no header behind it.
             trusted = sealed and much and size > SMALL_BYTES and stream.quick != 1
-            if magic != 0xfeb1 or not trusted and zlib.crc32(space[at + 8:end]) & 0xffffffff != crc:
+            behind = space[end:min(end + 2, self.end)].tobytes()
+            if magic != 0xfeb1 or not trusted and zlib.crc32(space[at + 8:end]) & 0xffffffff != crc or MAGIC[:len(behind)] != behind:
                 raise ValueError('broken frame')
+            contents = contents or much
             if not much:
                 receive(kind, flags, to, source, number, space[at + 22:end].tobytes())
             elif stream.quick == 1:
@@ -67,14 +74,19 @@ class Intake:
                 feed_now(stream.quick, space[at + 23:end])
             at = end
         self.start = at
+        # The middle of a frame is contents too.
+        self.calm = not contents and at == self.end and self.calm + 1 or 0
         if at == self.end:
             self.start = self.end = 0
-        if fed:
-            fed[:] = [input for input in fed if not input.last and streams.get((input.stream.peer, input.stream.number)) is input.stream]
-        if not taking and not fed:
+        fed[:] = [input for input in fed if streams.get((input.stream.peer, input.stream.number)) is input.stream]
+        if not taking and (not fed or self.calm > CALM_READS):
+            # More of it brings this back.
+            for input in fed:
+                input.stream.quick = 0
+            del fed[:]
             data = space[self.start:self.end].tobytes()
             readers[link] = take
-        elif link in roomy and got < WINDOW:
+        elif not self.calm and link in roomy and got < WINDOW:
             readable([], PAUSE)
 
 
@@ -96,9 +108,10 @@ def feed_now(input, body):
 
 def feed_much(input):
     """Much has come for a command, and more may."""
-    input.stream.quick = input
-    fed.append(input)
-    take_in()
+    if hasattr(os, 'readv'):
+        input.stream.quick = input
+        fed.append(input)
+        take_in()
 
 
 def take_in():
@@ -154,15 +167,17 @@ def pump_quick():
         if not outbox:
             writers.pop(link_out, 0)
             return
+        pieces = outbox[:PIECES]
         try:
-            done = os.writev(link_out, outbox)
+            done = os.writev(link_out, pieces)
         except OSError:
             if sys.exc_info()[1].errno != errno.EAGAIN:
                 leave(1)
             done = 0
-        while outbox and done >= len(outbox[0]):
-            done -= len(outbox.pop(0))
-        if outbox:
+        while pieces and done >= len(pieces[0]):
+            done -= len(pieces.pop(0))
+        del outbox[:min(len(outbox), PIECES) - len(pieces)]
+        if pieces:
             outbox[0] = memoryview(outbox[0])[done:]
             if link_out not in writers:
                 writers[link_out] = drain

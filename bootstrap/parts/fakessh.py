@@ -285,12 +285,6 @@ class Shown(Input):
         if not self.pieces:
             self.end()
 
-    def end(self):
-        if self.fd:
-            writers.pop(self.fd, 0)
-            os.close(self.fd)
-            self.fd = None
-
     def broken(self):
         # As a program that nobody reads: it is ended.
         self.lost = 1
@@ -327,6 +321,8 @@ class Call:
             self.input.finish, self.input.cancel = self.moved, lambda: None
             lock.release()
             self.shown = [Shown(self.output, fd) for fd in self.fds]
+            # Credit is that of the stream.
+            self.shown[1].spend = self.shown[0].spend
             self.output.handle, self.output.cancel = self.heard, self.lost
             readers[self.source] = self.read
         if end:

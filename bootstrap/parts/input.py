@@ -40,8 +40,11 @@ class Input:
             return
         more, self.used = self.used, 0
         if not self.pieces and self.window < 64 * WINDOW:
-            more += self.window
-            self.window *= 2
+            # All of them together have no more than four that have grown so far.
+            if sum([other.grown for other in list(streams.values())]) + self.window <= 256 * WINDOW:
+                more += self.window
+                self.window *= 2
+                self.stream.grown = self.window
         self.stream.grant(more)
         if self.swift and 'fed' in globals() and not self.stream.quick:
             feed_much(self)
@@ -70,7 +73,12 @@ class Input:
         return used
 
     def end(self):
-        os.close(self.fd)
+        lock.acquire()
+        fd, self.fd = self.fd, None
+        if fd:
+            writers.pop(fd, 0)
+            os.close(fd)
+        lock.release()
 
     def broken(self):
         """What cannot be written is used up all the same."""
@@ -85,5 +93,12 @@ class Input:
         pass
 
     def close(self):
-        """All that it has written has been read; the lock is held."""
-        pass
+        """All that it has written has been read, and nothing more comes for it; the lock is held."""
+        if self.fd:
+            # The loop closes it, behind what is still to be written for whoever else may read it.
+            self.last = 1
+            writers[self.fd] = self.feed
+            os.write(wake, pack('B', 0))
+
+
+Stream.grown = 0

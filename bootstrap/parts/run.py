@@ -150,12 +150,14 @@ def follow(stream, pid, outputs, input):
     input.release()
     lock.acquire()
     finish(stream)
+    # One piece at a time.
+    tap_once = globals().get('tap_own', tap)
     for tag, fd in outputs:
         # One that has been closed may be another command's by now.
         own = tag, stream.output or stream
         for again in range(LAST_READS):
             if taps.get(fd) == own and readable([fd], 0):
-                tap(fd)
+                tap_once(fd)
         if taps.get(fd) == own:
             taps[fd] = tag, None
     input.close()

@@ -30,6 +30,7 @@ def script(stream, body, input):
         os.close(nothing)
     settle(stream)
     written()
+    input.close()
     current = None
     stream.put(EXIT, pack('>I', status << 8), END)
     lock.release()
