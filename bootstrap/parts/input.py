@@ -25,6 +25,8 @@ class Input:
     def open(self, fd):
         self.fd = fd
         self.wait()
+        # What has come before that waits for a loop that has not been asked to look.
+        os.write(wake, pack('B', 0))
 
     def wait(self):
         if self.fd and self.pieces:
