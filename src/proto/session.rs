@@ -3,7 +3,7 @@
 //! The parent's hello and what it sends with it go out before the child has said anything: one
 //! flight. A session knows contexts only as numbers to pass on; who may send what is for `route`.
 
-use super::frame::{Decoder, Frame, FrameError, Kind};
+use super::frame::{Decoder, Frame, FrameError, HEADER_BYTES, Kind};
 use super::ids::{ContextId, StreamId};
 use super::message::{ChildHello, ParentHello, Record};
 use super::outbox::Outbox;
@@ -182,6 +182,12 @@ impl Session {
             let leaves = std::mem::take(&mut self.leaving);
             leaves.then(|| Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new()))
         })
+    }
+
+    /// The size in bytes of the frame that [`Self::poll_transmit`] would return.
+    pub fn next_bytes(&self) -> Option<usize> {
+        let body = self.outbox.peek().map(|frame| frame.body.len());
+        body.or(self.leaving.then_some(0)).map(|body| HEADER_BYTES + body)
     }
 
     pub fn has_output(&self) -> bool {
