@@ -159,6 +159,7 @@ impl Session {
             return;
         }
         self.due = now.checked_add(self.keepalive);
+        self.decoder.give_back();
         self.missed += 1;
         if self.missed > MAX_MISSED {
             return self.end(Closed::Silent { quiet: now.duration_since(self.heard) });
@@ -343,6 +344,26 @@ mod tests {
         assert_eq!(pair.parent.poll_event(), None);
         let heard: Vec<_> = std::iter::from_fn(|| pair.child.poll_event()).collect();
         assert!(heard.len() >= 99 && heard.iter().all(|event| *event == Event::Pinged), "{heard:?}");
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_room_behind_but_while_it_comes() {
+        let mut pair = Pair::open(1000);
+        let large = data(2, &[7; 60_000]);
+        assert!(pair.parent.send(large.clone()).is_none());
+        pair.drive();
+        assert_eq!(pair.child.poll_event(), Some(Event::Frame(large.clone())));
+        assert!(pair.child.decoder.room() >= 60_000);
+        pair.pass_time();
+        assert_eq!((pair.child.poll_event(), pair.child.decoder.room()), (Some(Event::Pinged), 0));
+        // One of which a part has come stays.
+        let mut bytes = Vec::new();
+        large.encode(&mut bytes);
+        pair.child.handle_input(&bytes[..50_000], pair.now);
+        pair.now = pair.child.poll_timeout().expect("a deadline");
+        pair.child.handle_timeout(pair.now);
+        pair.child.handle_input(&bytes[50_000..], pair.now);
+        assert_eq!(pair.child.poll_event(), Some(Event::Frame(large)));
     }
 
     #[test]
