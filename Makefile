@@ -81,15 +81,18 @@ fixtures:
 
 SHARE = $(DESTDIR)$(PREFIX)/share
 
-# The program, its manual pages, and completions for bash, fish and zsh.
+# The program, its manual pages, and completions for bash, fish and zsh; for everybody to read, whatever the umask.
 install: build
-	install -D -m 0755 target/hopvine $(DESTDIR)$(PREFIX)/bin/hopvine
-	install -d $(SHARE)/man/man1 $(SHARE)/bash-completion/completions $(SHARE)/fish/vendor_completions.d \
-		$(SHARE)/zsh/site-functions
-	target/hopvine man --outdir $(SHARE)/man/man1
-	target/hopvine completions bash >$(SHARE)/bash-completion/completions/hopvine
-	target/hopvine completions fish >$(SHARE)/fish/vendor_completions.d/hopvine.fish
-	target/hopvine completions zsh >$(SHARE)/zsh/site-functions/_hopvine
+	rm -rf target/reference && mkdir -p target/reference/man
+	target/hopvine man --outdir target/reference/man
+	for shell in bash fish zsh; do target/hopvine completions $$shell >target/reference/$$shell || exit; done
+	umask 022 && install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/man/man1 $(SHARE)/bash-completion/completions \
+		$(SHARE)/fish/vendor_completions.d $(SHARE)/zsh/site-functions
+	install -m 0755 target/hopvine $(DESTDIR)$(PREFIX)/bin/hopvine
+	install -m 0644 target/reference/man/* $(SHARE)/man/man1
+	install -m 0644 target/reference/bash $(SHARE)/bash-completion/completions/hopvine
+	install -m 0644 target/reference/fish $(SHARE)/fish/vendor_completions.d/hopvine.fish
+	install -m 0644 target/reference/zsh $(SHARE)/zsh/site-functions/_hopvine
 
 clean:
 	$(CARGO) clean

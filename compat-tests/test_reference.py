@@ -86,8 +86,11 @@ def test_what_has_no_page_is_named(hop):
 
 def test_install_puts_all_where_it_is_looked_for(hop, tmp_path):
     words = ['make', '--no-print-directory', '-o', 'build', 'install', f'DESTDIR={tmp_path}', 'PREFIX=/usr']
-    shown = subprocess.run(words, cwd=REPO, capture_output=True, text=True)
+    shown = subprocess.run(['sh', '-c', 'umask 077; exec "$@"', 'sh', *words], cwd=REPO, capture_output=True, text=True)
     assert shown.returncode == 0, shown
     there = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob('*') if path.is_file()}
     assert there >= {'usr/bin/hopvine', 'usr/share/man/man1/hopvine-run.1', 'usr/share/bash-completion/completions/hopvine',
                      'usr/share/fish/vendor_completions.d/hopvine.fish', 'usr/share/zsh/site-functions/_hopvine'}, there
+    for path in tmp_path.rglob('*'):
+        everybody = 0o755 if path.is_dir() or path.name == 'hopvine' and path.parent.name == 'bin' else 0o644
+        assert path.stat().st_mode & 0o777 == everybody, path

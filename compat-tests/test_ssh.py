@@ -220,8 +220,29 @@ def test_a_command_that_closes_its_streams_early_is_waited_for(way):
     assert (ours.rc, ours.err) == (5, b'late\n'), ours
 
 
+@pytest.mark.parametrize('words', ['h1', '-q h1', '-tt h1'])
+@pytest.mark.parametrize('place', ['/dev/full', 'disk/out'])
+def test_what_has_no_room_here_is_not_lost_without_a_word(way, place, words):
+    # A file and a device are written by different processes of ours.
+    if os.getuid():
+        pytest.skip('a full disk needs root')
+    (way.hop.scratch / 'disk').mkdir()
+    script = ('cd "$1" && mount -t tmpfs -o size=64k tmpfs disk && shift || exit 9; '
+              f'"$@" {words} "head -c 200000 /dev/zero; exit $STATUS" >{place}')
+    for status, ends in (0, 255), (4, 4):
+        shell = ['bash', '-c', script.replace('$STATUS', str(status)), 'bash', way.hop.scratch, *way.ours]
+        ours = way.hop.program('unshare', '-m', *shell).finish()
+        lost = 'hopvine: h1: its output cannot be written here, and what is left of it is lost: No space left on device'
+        assert ours.rc == ends and ours.said.count(lost) == 1, ours
+
+
+def test_who_reads_no_more_is_not_told_of_that(way):
+    ours = way.hop.program('bash', '-c', '"$@" h1 "echo 1; echo 2" | head -1; exit ${PIPESTATUS[0]}', 'bash', *way.ours).finish()
+    assert told(ours) == (0, b'1\n', b''), ours
+
+
 @pytest.mark.parametrize('where', ['>/dev/full', '2>/dev/full'])
-def test_an_output_that_cannot_be_written_changes_no_status(way, where):
+def test_an_output_that_cannot_be_written_changes_no_other_status(way, where):
     real, ours = way.shell(f'"$@" h1 "echo out; echo err >&2; exit 4" {where}')
     assert (real.rc, ours.rc) == (4, 4) and real.out == ours.out, f'{real}\n{ours}'
 

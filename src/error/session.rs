@@ -16,6 +16,8 @@ pub enum SessionError {
     /// It has ended, or does not answer.
     Gone,
     Failed(io::Error),
+    /// What comes of something that it runs has no room here.
+    Unwritten(io::Error),
 }
 
 impl From<io::Error> for SessionError {
@@ -34,6 +36,9 @@ impl fmt::Display for SessionError {
             ),
             Self::Gone => f.write_str("the session has ended"),
             Self::Failed(error) => write!(f, "the session cannot be asked: {error}"),
+            Self::Unwritten(error) => {
+                write!(f, "its output cannot be written here, and what is left of it is lost: {error}")
+            }
         }
     }
 }

@@ -210,6 +210,20 @@ impl Decoder {
         std::mem::take(&mut self.noise)
     }
 
+    /// Gives back the room that a large frame has taken, if none is being put together. It is kept from one to the next:
+    /// while much comes, most come in pieces, and fresh pages for each would cost a fault for every 4 KiB.
+    pub fn give_back(&mut self) {
+        if self.begun.is_empty() {
+            self.begun = Vec::new();
+        }
+    }
+
+    /// The room in bytes that is kept for a frame that comes in pieces.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        self.begun.capacity()
+    }
+
     /// What looked like the beginning of a frame was none.
     fn skip_begun(&mut self) {
         let begun = std::mem::take(&mut self.begun);

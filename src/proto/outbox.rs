@@ -49,6 +49,11 @@ impl Outbox {
         Some(frame)
     }
 
+    /// The frame that [`Self::pop`] would take.
+    pub fn peek(&self) -> Option<&Frame> {
+        self.classes.iter().find_map(|class| class.flows.get(class.turns.front()?)?.front())
+    }
+
     /// The size of all bodies that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -89,7 +94,13 @@ mod tests {
     }
 
     fn drain(outbox: &mut Outbox) -> Vec<(u32, u8)> {
-        std::iter::from_fn(|| outbox.pop()).map(|frame| (frame.stream.0, frame.body[0])).collect()
+        let mut next = || {
+            let next = outbox.peek().cloned();
+            let frame = outbox.pop();
+            assert_eq!(next, frame);
+            frame
+        };
+        std::iter::from_fn(&mut next).map(|frame| (frame.stream.0, frame.body[0])).collect()
     }
 
     #[test]

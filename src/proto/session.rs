@@ -3,7 +3,7 @@
 //! The parent's hello and what it sends with it go out before the child has said anything: one
 //! flight. A session knows contexts only as numbers to pass on; who may send what is for `route`.
 
-use super::frame::{Decoder, Frame, FrameError, Kind};
+use super::frame::{Decoder, Frame, FrameError, HEADER_BYTES, Kind};
 use super::ids::{ContextId, StreamId};
 use super::message::{ChildHello, ParentHello, Record};
 use super::outbox::Outbox;
@@ -159,6 +159,7 @@ impl Session {
             return;
         }
         self.due = now.checked_add(self.keepalive);
+        self.decoder.give_back();
         self.missed += 1;
         if self.missed > MAX_MISSED {
             return self.end(Closed::Silent { quiet: now.duration_since(self.heard) });
@@ -182,6 +183,12 @@ impl Session {
             let leaves = std::mem::take(&mut self.leaving);
             leaves.then(|| Frame::control(Kind::Bye, self.me, self.peer, StreamId::LINK, Vec::new()))
         })
+    }
+
+    /// The size in bytes of the frame that [`Self::poll_transmit`] would return.
+    pub fn next_bytes(&self) -> Option<usize> {
+        let body = self.outbox.peek().map(|frame| frame.body.len());
+        body.or(self.leaving.then_some(0)).map(|body| HEADER_BYTES + body)
     }
 
     pub fn has_output(&self) -> bool {
@@ -337,6 +344,26 @@ mod tests {
         assert_eq!(pair.parent.poll_event(), None);
         let heard: Vec<_> = std::iter::from_fn(|| pair.child.poll_event()).collect();
         assert!(heard.len() >= 99 && heard.iter().all(|event| *event == Event::Pinged), "{heard:?}");
+    }
+
+    #[test]
+    fn a_large_frame_leaves_no_room_behind_but_while_it_comes() {
+        let mut pair = Pair::open(1000);
+        let large = data(2, &[7; 60_000]);
+        assert!(pair.parent.send(large.clone()).is_none());
+        pair.drive();
+        assert_eq!(pair.child.poll_event(), Some(Event::Frame(large.clone())));
+        assert!(pair.child.decoder.room() >= 60_000);
+        pair.pass_time();
+        assert_eq!((pair.child.poll_event(), pair.child.decoder.room()), (Some(Event::Pinged), 0));
+        // One of which a part has come stays.
+        let mut bytes = Vec::new();
+        large.encode(&mut bytes);
+        pair.child.handle_input(&bytes[..50_000], pair.now);
+        pair.now = pair.child.poll_timeout().expect("a deadline");
+        pair.child.handle_timeout(pair.now);
+        pair.child.handle_input(&bytes[50_000..], pair.now);
+        assert_eq!(pair.child.poll_event(), Some(Event::Frame(large)));
     }
 
     #[test]

@@ -273,9 +273,7 @@ impl Session {
             }
             let unwritten = job.write(*operation, &mut self.controller, &mut self.mux, &mut self.numbers);
             if let (Some(errno), Some(client)) = (unwritten, self.clients.get_mut(&job.client)) {
-                let text = format!("its output cannot be written: {}", io::Error::from(errno));
-                let target = self.controller.target(job.context).map(|target| target.name.clone());
-                client.tell(&FromSession::Note { target: target.unwrap_or_default(), text, warning: true });
+                client.tell(&FromSession::Unwritten(errno as i32));
             }
             if job.ended.is_some() && job.outputs.iter().all(|output| output.waiting.is_empty()) {
                 over.push(*operation);

@@ -1,9 +1,11 @@
 //! The client that stands in for ssh: hands its standard streams to a session, tells that what the user's terminal
 //! does, and waits.
 
-use crate::proto::message::session::{Fault, FromSession, ToSession, What};
+use crate::error::SessionError;
+use crate::fakessh::Refusal;
+use crate::proto::message::session::{Fault, FromSession, Place, ToSession, What};
 use crate::session::caller::Caller;
-use crate::sys::fd::{self, Read};
+use crate::sys::fd::{self, Errno, Read, Write};
 use crate::sys::handed::{self, Offer};
 use crate::sys::poll::{Interest, Poller};
 use crate::sys::{guest, window};
@@ -19,7 +21,18 @@ const READ_BYTES: usize = 32 * 1024;
 const SESSION_KEY: usize = 0;
 const WINDOW_KEY: usize = 1;
 const ENDING_KEY: usize = 2;
+/// What has come of a command that ended well, where its output is lost here: as wait(2) has it.
+const UNWRITTEN: u32 = (Refusal::STATUS as u32) << 8;
 const READABLE: Interest = Interest { readable: true, writable: false };
+
+/// How much it matters what is noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    Detail,
+    Warning,
+    /// Something is lost.
+    Error,
+}
 
 /// How the stand-in behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +68,7 @@ pub fn attend(
     mut caller: Caller,
     request: ToSession,
     manner: Manner,
-    note: &dyn Fn(&str, &str, bool),
+    note: &dyn Fn(&str, &str, Weight),
 ) -> io::Result<Ended> {
     let (reads, terminal) = match &request {
         ToSession::Exec(exec) => (exec.reads, exec.terminal.is_some()),
@@ -64,12 +77,21 @@ pub fn attend(
     };
     let dials = matches!(&request, ToSession::Exec(exec) if matches!(exec.what, What::Dial { .. }));
     let raw = terminal && window::Raw::is_possible();
+    let target = match &request {
+        ToSession::Exec(exec) => match &exec.place {
+            Place::Path(path) => path.name.clone(),
+            Place::Host { host, .. } => host.clone(),
+        },
+        ToSession::Lend(lend) => lend.on.name.clone(),
+        _ => String::new(),
+    };
     let mut desk = Desk::new(reads)?;
     if caller.say(&request, &desk.numbers()).is_err() {
         return Ok(Ended::Lost);
     }
     desk.handed_over(dials);
-    let mut call = Call { caller, desk, manner, terminal, raw, screen: None, left: Arc::default(), note };
+    let (left, unwritten) = (Arc::default(), false);
+    let mut call = Call { caller, desk, manner, terminal, raw, screen: None, left, target, unwritten, note };
     let ended = call.wait()?;
     if let Ended::Exit(_) = ended {
         call.caller.part();
@@ -89,7 +111,11 @@ struct Call<'a> {
     screen: Option<window::Raw>,
     /// Whether the user has wanted to leave.
     left: Arc<AtomicBool>,
-    note: &'a dyn Fn(&str, &str, bool),
+    /// What it is shown as where it runs.
+    target: String,
+    /// Whether some of its output is lost.
+    unwritten: bool,
+    note: &'a dyn Fn(&str, &str, Weight),
 }
 
 impl Call<'_> {
@@ -147,10 +173,15 @@ impl Call<'_> {
             FromSession::Ask { number, target, text, shown } => {
                 self.caller.ask_user(number, &target, &text, shown).ok();
             }
-            FromSession::Note { target, text, warning } => (self.note)(&target, &text, warning),
+            FromSession::Note { target, text, warning } => {
+                (self.note)(&target, &text, if warning { Weight::Warning } else { Weight::Detail });
+            }
+            FromSession::Unwritten(number) => self.is_unwritten(Errno::from_raw(number)),
             FromSession::Exit(status) => {
                 self.finish();
-                return Ok(Some(Ended::Exit(status)));
+                // Who asks for the status alone must not take what has come for all.
+                let all = status != 0 || !self.unwritten;
+                return Ok(Some(Ended::Exit(if all { status } else { UNWRITTEN })));
             }
             FromSession::Failed(fault) => {
                 self.finish();
@@ -168,7 +199,7 @@ impl Call<'_> {
 
     /// The way is open.
     fn started(&mut self) -> io::Result<()> {
-        (self.note)("session", "the way is open", false);
+        (self.note)("session", "the way is open", Weight::Detail);
         if self.manner.background {
             guest::stay_behind()?;
             self.desk.let_go_of_outputs();
@@ -180,10 +211,17 @@ impl Call<'_> {
         self.desk.begin(escape, self.caller.handle()?, &self.left)
     }
 
+    fn is_unwritten(&mut self, errno: Errno) {
+        self.unwritten = true;
+        let text = SessionError::Unwritten(errno.into()).to_string();
+        (self.note)(&self.target, &text, Weight::Error);
+    }
+
     /// All has been shown, and the terminal is as it was.
     fn finish(&mut self) {
-        self.desk.finish();
+        let unwritten = self.desk.finish();
         self.screen = None;
+        unwritten.into_iter().for_each(|errno| self.is_unwritten(errno));
     }
 }
 
@@ -197,7 +235,8 @@ struct Desk {
     given: Vec<OwnedFd>,
     /// Of streams that had to stay: our ends of what the session has instead.
     kept: [Option<UnixStream>; 3],
-    copies: Vec<JoinHandle<()>>,
+    /// Each returns why it could not go on.
+    copies: Vec<JoinHandle<Option<Errno>>>,
 }
 
 impl Desk {
@@ -247,23 +286,21 @@ impl Desk {
             std::thread::Builder::new().spawn(move || copy_input(to, escape, &call, &left))?;
         }
         if let Some(from) = output {
-            self.copies.push(std::thread::Builder::new().spawn(move || {
-                copy_output(from, handed::ours().1.as_fd());
-            })?);
+            self.copies.push(
+                std::thread::Builder::new().spawn(move || copy_output(from, handed::ours().1.as_fd()))?,
+            );
         }
         if let Some(from) = errors {
-            self.copies.push(std::thread::Builder::new().spawn(move || {
-                copy_output(from, handed::ours().2.as_fd());
-            })?);
+            self.copies.push(
+                std::thread::Builder::new().spawn(move || copy_output(from, handed::ours().2.as_fd()))?,
+            );
         }
         Ok(())
     }
 
-    /// Waits until all has been shown.
-    fn finish(&mut self) {
-        for copy in self.copies.drain(..) {
-            copy.join().ok();
-        }
+    /// Waits until all has been shown; returns why some of it could not be.
+    fn finish(&mut self) -> Vec<Errno> {
+        self.copies.drain(..).filter_map(|copy| copy.join().ok().flatten()).collect()
     }
 }
 
@@ -297,13 +334,17 @@ fn copy_input(mut to: UnixStream, escape: Option<u8>, call: &UnixStream, left: &
     }
 }
 
-fn copy_output(mut from: UnixStream, to: BorrowedFd<'_>) {
+/// Returns why it could not go on, other than that nobody reads any more.
+fn copy_output(mut from: UnixStream, to: BorrowedFd<'_>) -> Option<Errno> {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        if !fd::write_all(to, &buffer[..count]) {
-            return;
+        match fd::write_all(to, &buffer[..count]) {
+            Write::Failed(errno) => return Some(errno),
+            Write::Closed => return None,
+            Write::Done(_) | Write::WouldBlock => {}
         }
     }
+    None
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -100,17 +100,18 @@ pub fn shut_write(fd: &OwnedFd) -> nix::Result<()> {
     nix::sys::socket::shutdown(fd.as_fd().as_raw_fd(), nix::sys::socket::Shutdown::Write)
 }
 
-/// Writes all of `bytes`, waiting where it has to; whether somebody has taken them.
-pub fn write_all(fd: BorrowedFd<'_>, mut bytes: &[u8]) -> bool {
-    while !bytes.is_empty() {
-        match write(fd, bytes) {
-            Write::Done(count) => bytes = &bytes[count..],
+/// Writes all of `bytes`, waiting where it has to.
+pub fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> Write {
+    let mut at = 0;
+    while at < bytes.len() {
+        match write(fd, &bytes[at..]) {
+            Write::Done(count) => at += count,
             Write::WouldBlock => {
                 let mut waits = [nix::poll::PollFd::new(fd, nix::poll::PollFlags::POLLOUT)];
                 nix::poll::poll(&mut waits, nix::poll::PollTimeout::NONE).ok();
             }
-            Write::Closed | Write::Failed(_) => return false,
+            failed @ (Write::Closed | Write::Failed(_)) => return failed,
         }
     }
-    true
+    Write::Done(at)
 }

@@ -8,7 +8,7 @@ use crate::controller::Settings;
 use crate::error::{ExitCode, SessionError};
 use crate::proto::message::session::{FromSession, Lend, Rule, ToSession};
 use crate::report;
-use crate::session::standin::{self, Manner};
+use crate::session::standin::{self, Manner, Weight};
 use crate::session::{self, caller::Caller};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{foreground, process, random, rendezvous};
@@ -92,8 +92,8 @@ fn elsewhere(caller: Caller, typed: &cli::Fakessh, on: &str, rule: Rule) -> io::
     let label = sessions::label(words.iter().map(|word| String::from_utf8_lossy(word).into_owned()));
     let reads = matches!(stdio::input(), Input::Piped | Input::Terminal);
     let lend = ToSession::Lend(Box::new(Lend { on, terms, rule, words, reads, label }));
-    let note = |target: &str, text: &str, warning: bool| {
-        if warning || typed.way.verbose {
+    let note = |target: &str, text: &str, weight: Weight| {
+        if weight != Weight::Detail || typed.way.verbose {
             report::complain(&format!("{target}: {text}"));
         }
     };

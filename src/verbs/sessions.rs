@@ -16,7 +16,7 @@ use crate::proto::message::session::{
 };
 use crate::report;
 use crate::session::caller::{Caller, Silence};
-use crate::session::standin::{self, Ended, Manner};
+use crate::session::standin::{self, Ended, Manner, Weight};
 use crate::session::{self, Founding, Purpose};
 use crate::sys::guardian::Guardian;
 use crate::sys::guest::{self, Side};
@@ -178,7 +178,12 @@ pub(super) fn through(typed: &cli::Through) -> io::Result<ExitCode> {
         label: typed.label.clone(),
         opens: false,
     };
-    let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &|_, _, _| {})?;
+    let note = |target: &str, text: &str, weight: Weight| {
+        if weight == Weight::Error {
+            report::complain(&format!("{target}: {text}"));
+        }
+    };
+    let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), Manner::default(), &note)?;
     told(ended)
 }
 

@@ -302,6 +302,8 @@ pub enum FromSession {
     },
     /// What was asked is done.
     Done,
+    /// An output of what runs cannot be written, other than that nobody reads it: the number of the error.
+    Unwritten(i32),
 }
 
 /// Messages behind their length.

@@ -13,7 +13,7 @@ use crate::hosts::target::Target;
 use crate::proto::message::session::{Exec, FromSession, Path, Place, Terms, ToSession, Window};
 use crate::report::{self, terminal::harmless_text};
 use crate::session::caller::Caller;
-use crate::session::standin::{self, Ended, Manner};
+use crate::session::standin::{self, Ended, Manner, Weight};
 use crate::sys::stdio::{self, Input};
 use crate::sys::{process, tty, window};
 use std::fs::File;
@@ -92,8 +92,13 @@ pub(super) fn run(invocation: &Invocation) -> io::Result<ExitCode> {
         opens: true,
     };
     let manner = Manner { background: invocation.background, escape: invocation.escape };
-    let note = |target: &str, text: &str, warning: bool| {
-        let level = if warning { Level::Info } else { Level::Debug1 };
+    let note = |target: &str, text: &str, weight: Weight| {
+        let level = match weight {
+            Weight::Detail => Level::Debug1,
+            Weight::Warning => Level::Info,
+            // ssh has no such words that -q could leave out.
+            Weight::Error => Level::Quiet,
+        };
         voice.say(level, &format!("hopvine: {target}: {text}\n"));
     };
     let ended = standin::attend(caller, ToSession::Exec(Box::new(exec)), manner, &note)?;
