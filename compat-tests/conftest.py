@@ -19,6 +19,7 @@ from harness.queue import lines
 from harness.sessions import Ps
 from harness.site import Site
 from harness.tree import RELAYS, Tree
+from harness.twins import Twins
 
 
 def pytest_configure():
@@ -111,6 +112,22 @@ def ssh(site, need):
     """The OpenSSH server; its aliases are h1 to h8 and the names of the shells."""
     need('ssh')
     return site.sshd
+
+
+@pytest.fixture
+def twins(hop, ssh):
+    """The real ssh and ours, for the same server."""
+    return Twins(hop)
+
+
+@pytest.fixture(params=['alone', 'warm'])
+def way(hop, twins, request):
+    """Both, where ours opens the way itself, and where a session holds it."""
+    if request.param == 'warm':
+        assert hop('up', '-w', 'h1').rc == 0
+    yield twins
+    if request.param == 'warm':
+        assert hop('down').rc == 0
 
 
 @pytest.fixture(scope='module')

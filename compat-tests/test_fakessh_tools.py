@@ -147,6 +147,7 @@ def test_what_a_killed_rsync_has_transferred_is_gone_on_with(remote, hop, direct
     assert (target / 'large').read_bytes() == noise(LARGE_BYTES) and not list(target.glob('.large.*'))
 
 
+@pytest.mark.timeout(1300)
 @by(*(['the real ssh'] if BIG else []), 'fakessh')
 def test_rsync_of_very_many_files(remote, hop):
     source = hop.scratch / 'source'

@@ -8,17 +8,11 @@ import pytest
 
 from harness.asking_sshd import AskingSshd
 from harness.privileges import PASSWORD
-from harness.twins import Twins
 from harness.typist import Typist
 
 CTRL_C, CTRL_D = '\x03', '\x04'
 # Shows when it is ready, and ends by what it is told.
 WAITS = "trap 'echo INT; exit 9' INT; trap 'stty size; exit 8' WINCH; trap 'exit 7' HUP; echo up; while :; do sleep .05; done"
-
-
-@pytest.fixture
-def twins(hop, ssh):
-    return Twins(hop)
 
 
 @pytest.fixture(params=['real', 'ours'])

@@ -46,3 +46,8 @@ def is_ours(pid):
         return os.path.samefile(f'/proc/{pid}/exe', BINARY)
     except OSError:
         return False
+
+
+def environment(pid):
+    with open(f'/proc/{pid}/environ', 'rb') as file:
+        return file.read().decode(errors='replace')
