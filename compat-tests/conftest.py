@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from harness.api import Scripts
+from harness.api import CHANNELS, Scripts
 from harness.binary import BINARY
 from harness.delay import ROUND_TRIP_SECONDS, DelayProxy
 from harness.docker import Docker
@@ -60,6 +60,12 @@ def hop(no_leaks):
 def scripts(hop):
     """Scripts that import hopvine."""
     return Scripts(hop)
+
+
+@pytest.fixture
+def told(scripts):
+    """What a script with channels printed, as Scripts.told."""
+    return lambda python, text, *words, **options: scripts.told(python, CHANNELS + text, *words, **options)
 
 
 @pytest.fixture(params=RELAYS)

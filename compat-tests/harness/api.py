@@ -13,6 +13,33 @@ PYTHON = os.environ['PYTHON']
 def here(name, **options):
     return Local(name, python=PYTHON, **options)
 '''
+# For scripts with channels.
+CHANNELS = '''
+import threading
+from hopvine.channel import ChannelClosed
+def echo(channel, *words):
+    for value in channel:
+        channel.send((value,) + words)
+    return 'the end'
+def count(channel, stop=3):
+    for number in range(stop):
+        channel.send(number)
+def raised(action, *args, **named):
+    try:
+        return action(*args, **named)
+    except Exception:
+        return '%s: %s' % (type(sys.exc_info()[1]).__name__, sys.exc_info()[1])
+def beside(action, *args):
+    """Returns what waits for what the action returns or raises, in a thread."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(raised(action, *args)))
+    thread.start()
+    def wait():
+        while thread.is_alive():
+            thread.join(.2)
+        return found[0]
+    return wait
+'''
 
 
 class Scripts:

@@ -98,7 +98,7 @@ def fetches(bench):
             Contestant('sftp', ground.shell("echo get FILE COPY | sftp -S \"$(command -v ssh)\" -q -b - HOST >/dev/null")),
             Contestant('rsync -W', ground.shell('rsync -W HOST:FILE COPY')),
             Contestant('hopvine fetch', ground.hopvine('fetch', '-w', HOST, 'FILE', 'COPY'), required=True),
-            Contestant('chopsticks', ground.peer('chopsticks', 'fetch'))]
+            Contestant('mitogen', ground.peer('mitogen', 'fetch')), Contestant('chopsticks', ground.peer('chopsticks', 'fetch'))]
 
 
 def trees(bench):

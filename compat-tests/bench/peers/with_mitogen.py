@@ -99,6 +99,24 @@ def put(python, target, source, copy):
         measure.say(whole=int(session.context(target).call(receive, session.router.myself(), source, copy)))
 
 
+def send(source, sender):
+    with open(source, 'rb') as file:
+        for piece in iter(lambda: file.read(mitogen.core.CHUNK_SIZE), b''):
+            sender.send(mitogen.core.Blob(piece))
+    sender.close()
+
+
+def fetch(python, target, source, copy):
+    """mitogen serves files downwards only; what comes up is a channel's, and not verified."""
+    with Session(python) as session, open(copy, 'wb') as file:
+        receiver = mitogen.core.Receiver(session.router)
+        done = session.context(target).call_async(send, source, receiver.to_sender())
+        for message in receiver:
+            file.write(message.unpickle())
+        done.get().unpickle()
+        measure.say(whole=1)
+
+
 def connect_through(python, user, key, *ports):
     with Session(python) as session:
         there = None
@@ -127,4 +145,5 @@ def fan_out_behind(python, user, key, port, count):
 
 if __name__ == '__main__':
     measure.main(connect=connect, first_call=first_call, calls=calls, contexts=contexts, group=group, shell=shell,
-                 connect_through=connect_through, put=put, fan_out=fan_out, fan_out_behind=fan_out_behind)
+                 connect_through=connect_through, put=put, fetch=fetch, fan_out=fan_out,
+                 fan_out_behind=fan_out_behind)
