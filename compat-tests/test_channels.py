@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from harness.process import exits, peak_bytes
+from harness.api import CHANNELS
+from harness.process import peak_bytes
 from harness.pythons import discover, oldest_and_newest
 
 EVERY = pytest.mark.parametrize('python', discover(), ids=repr)
@@ -266,7 +267,7 @@ def peak():
 
 @ENDS
 def test_a_slow_consumer_stops_the_producer_and_nobody_piles_up(scripts, hop, tmp_path, python):
-    live = scripts.start(python, HEAD + PRODUCER + '''
+    live = scripts.start(python, CHANNELS + PRODUCER + '''
 with here('a') as tunnel, here('b') as other:
     channel = Channel()
     result = tunnel.call_async(floods, channel, sys.argv[1], 16384, 8192)
@@ -446,7 +447,7 @@ with here('a') as tunnel:
 
 @ENDS
 def test_ctrl_c_interrupts_a_wait(scripts, python):
-    live = scripts.start(python, HEAD + '''
+    live = scripts.start(python, CHANNELS + '''
 with here('a') as tunnel:
     channel = Channel()
     result = tunnel.call_async(echo, channel)

@@ -161,7 +161,7 @@ def test_at_the_prompt_as_well(hop, python):
     for line, mark in [('limit = 4', b'>>> '), ('def f(x):', b'... '), ('  return x + limit', b'... '), ('', b'>>> '),
                        ('import sys; tunnel = hopvine.Local(python=sys.executable)', b'>>> '), ('tunnel.call(f, 3000)', b'3004\r\n>>> '),
                        ('tunnel.call(lambda: f(4000))', b'4004\r\n>>> ')]:
-        before, typist.shown = typist.shown, b''
+        typist.shown = b''
         typist.type(line + '\n')
         typist.until(mark)
     typist.type('exit(5)\n')
