@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from harness.api import CHANNELS
+from harness.api import CHANNELS, PRODUCER
 from harness.process import peak_bytes
 from harness.pythons import discover, oldest_and_newest
 
@@ -246,25 +246,6 @@ with Local('a', python=sys.argv[1]) as tunnel:
 
 # Pace
 
-PRODUCER = '''
-def floods(channel, counter, size, stop):
-    sent = 0
-    try:
-        while sent < stop:
-            channel.send(b'x' * size)
-            sent += 1
-            with open(counter, 'w') as told:
-                told.write('%d' % sent)
-    except Exception:
-        return [sent, type(sys.exc_info()[1]).__name__]
-    return sent
-def peak():
-    for line in open('/proc/self/status'):
-        if line.startswith('VmHWM'):
-            return int(line.split()[1]) << 10
-'''
-
-
 @ENDS
 def test_a_slow_consumer_stops_the_producer_and_nobody_piles_up(scripts, hop, tmp_path, python):
     live = scripts.start(python, CHANNELS + PRODUCER + '''
@@ -420,6 +401,8 @@ with here('a') as tunnel:
     channel = Channel()
     result = tunnel.call_async(count, channel)
     result.cancel()
+    # Comes back behind the word to stop.
+    os.unlink(tunnel.fetch(sys.argv[0])['local_path'])
     with open(sys.argv[1], 'w') as gate:
         gate.write('go\\n')
     before.get()

@@ -9,7 +9,6 @@ from subprocess import PIPE
 import pytest
 
 from harness import filter as delivery
-from harness.binary import BINARY
 from harness.files import SIZES, WAYS, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
 from harness.pythons import discover, oldest_and_newest
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from harness.api import PRODUCER
 from harness.pythons import discover, oldest_and_newest
 
 EVERY = pytest.mark.parametrize('python', discover(), ids=repr)

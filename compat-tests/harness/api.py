@@ -40,6 +40,24 @@ def beside(action, *args):
         return found[0]
     return wait
 '''
+# One that sends as long as it may, and writes down how far it is.
+PRODUCER = '''
+def floods(channel, counter, size, stop):
+    sent = 0
+    try:
+        while sent < stop:
+            channel.send(b'x' * size)
+            sent += 1
+            with open(counter, 'w') as told:
+                told.write('%d' % sent)
+    except Exception:
+        return [sent, type(sys.exc_info()[1]).__name__]
+    return sent
+def peak():
+    for line in open('/proc/self/status'):
+        if line.startswith('VmHWM'):
+            return int(line.split()[1]) << 10
+'''
 
 
 class Scripts:
