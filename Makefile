@@ -54,9 +54,10 @@ demo: build
 
 # Installs what is missing, then everything; the last line counts.
 test:
-	compat-tests/provision.sh
-	$(MAKE) --no-print-directory build
-	-$(MAKE) --no-print-directory build TARGET=aarch64-unknown-linux-musl
+	compat-tests/provision.sh & provision=$$!; \
+	$(MAKE) --no-print-directory build; built=$$?; \
+	$(MAKE) --no-print-directory build TARGET=aarch64-unknown-linux-musl; \
+	wait $$provision && exit $$built
 	python3 compat-tests/all.py
 
 # Every interpreter found, local and over ssh, as a table; PYTHONS="/a/python2.4 ..." adds more.

@@ -38,7 +38,7 @@ provide_kernels() {
         [ -x "$python" ] || continue
         name=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])') || continue
         "target/kernels/$name/bin/python" -c 'import ipykernel' 2>/dev/null && continue
-        "$python" -m venv "target/kernels/$name" && "target/kernels/$name/bin/pip" install -q ipykernel ||
+        "$python" -m venv "target/kernels/$name" && "target/kernels/$name/bin/pip" install -q --no-compile ipykernel ||
             say "no notebook kernel for Python $name"
     done
 }
@@ -46,7 +46,7 @@ provide_kernels() {
 # ansible-core has no synchronize; where Galaxy does not answer, PyPI's wheel of all collections has it.
 provide_ansible() {
     if ! target/ansible/bin/ansible-playbook --version >/dev/null 2>&1; then
-        python3 -m venv target/ansible && target/ansible/bin/pip install -q ansible-core ||
+        python3 -m venv target/ansible && target/ansible/bin/pip install -q --no-compile ansible-core ||
             { say 'no Ansible: ansible-core cannot be installed'; return; }
     fi
     collections=target/ansible/collections
@@ -91,7 +91,9 @@ provide_newest_python() {
 mkdir -p target
 if command -v dpkg-query >/dev/null; then provide_packages; else say "not Debian; wanted: $packages"; fi
 provide_venv || { say 'no venv with pytest'; exit 1; }
-provide_kernels
-provide_ansible
-if command -v debootstrap >/dev/null; then provide_newest_python; else say 'no newest Python: debootstrap is missing'; fi
+# Each waits for the network more than it works.
+provide_kernels &
+provide_ansible &
+if command -v debootstrap >/dev/null; then provide_newest_python & else say 'no newest Python: debootstrap is missing'; fi
+wait
 exit 0

@@ -15,6 +15,8 @@ CALM_READS = 4
 # What one write takes: IOV_MAX is 1,024.
 PIECES = 64
 MAGIC = pack('>H', 0xfeb1)
+# The tag of a piece of a file.
+CONTENTS = 21
 # Frames that are larger carry contents.
 SMALL_BYTES = 4096
 # Whether the link comes by ssh: the part of that name says so.
@@ -59,9 +61,12 @@ class Intake:
                 break
             stream = kind == DATA and size and flags < MORE and to == me and streams.get((source, number))
             much = stream and stream.quick and not stream.parts
-            # Where ssh has seen to it that it is what was sent, only a byte that somebody else has read could be missing: then
-            # there is no header behind it.
-            trusted = sealed and much and size > SMALL_BYTES and stream.quick != 1
+            # Where ssh has seen to it that a command's input is what was sent, only a byte that somebody else has read could be
+            # missing: then there is no header behind it. A file's contents have a sum of their own.
+            summed = sealed
+            if stream and stream.quick == 1:
+                summed = space[at + 22] == CONTENTS
+            trusted = much and summed and size > SMALL_BYTES
             behind = space[end:min(end + 2, self.end)].tobytes()
             if magic != 0xfeb1 or not trusted and zlib.crc32(space[at + 8:end]) & 0xffffffff != crc or MAGIC[:len(behind)] != behind:
                 raise ValueError('broken frame')
