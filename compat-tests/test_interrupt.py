@@ -14,6 +14,15 @@ from harness.pythons import oldest_and_newest
 
 BOTH = pytest.mark.parametrize('target', ['local:', 'h1'])
 ENDS = pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+SILENT_FUNCTIONS = '''
+import time
+def yields():
+    yield 1
+    time.sleep(1000)
+def sends(channel):
+    channel.send('one')
+    time.sleep(1000)
+'''
 STAYING = ['stay', 'stay_with_children', 'stay_deaf', 'stay_without_yielding']
 
 
@@ -138,6 +147,33 @@ def test_a_reader_that_has_seen_enough_ends_an_endless_command_quietly(hop, ssh)
                         env=hop.env, cwd=hop.cwd)
         result = shell.finish(10)
         assert result.out.endswith(b'y\n') and result.out.count(b'\n') == 1 and result.err == b'', result
+
+
+SILENT = 'echo one; exec sleep 1000'
+
+
+@pytest.mark.parametrize('words', [
+    ['run', '-w', 'local:', '--', SILENT], ['run', '-w', 'local:c[1-2]', '--', SILENT],
+    ['run', '--json', '-w', 'local:,h1', '--', 'test -n "$SSH_CONNECTION" || exec sleep 1000'],
+    ['call', '-w', 'local:', './silent.py:yields'], ['watch', '-w', 'local:c[1-3]', './silent.py:sends'],
+    ['queue', 'lines']], ids=['run', 'run on two', 'run --json', 'call', 'watch', 'queue'])
+def test_a_reader_that_has_seen_enough_ends_what_says_nothing_more(hop, ssh, words):
+    hop.write('silent.py', SILENT_FUNCTIONS)
+    hop.write('lines', '{"on": "local:a", "run": "true"}\n{"on": "local:b", "run": "exec sleep 1000"}\n')
+    shell = Process(['sh', '-c', '"$@" | head -n 1', 'sh', hop.path, *words], env=hop.env, cwd=hop.cwd)
+    result = shell.finish(10)
+    assert result.out.count(b'\n') == 1 and result.err == b'', result
+
+
+def test_a_reader_that_wants_nothing_ends_nothing_that_has_nothing_for_it(hop, fifo):
+    gate, done = fifo('gate'), fifo('done')
+    nobody, out = os.pipe()
+    os.close(nobody)
+    live = hop.start('run', '-w', 'local:', '--', f'read line <{gate}; echo over >{done}', stdout=out)
+    os.close(out)
+    gate.write(b'go\n')
+    assert done.read_lines(1) == ['over']
+    assert live.finish().rc == 0
 
 
 def test_a_daemon_that_a_finished_command_started_survives(hop, fifo):

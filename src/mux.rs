@@ -49,7 +49,7 @@ pub enum Event {
     Signal(Signal),
     /// Standard input can be read.
     Input,
-    /// A standard stream takes more.
+    /// A standard stream takes more, or has no reader any more.
     Writable(Stream),
     /// What the owner watches beside links is ready.
     Errand(Stream),
@@ -369,7 +369,7 @@ impl Mux {
             key => match (Self::stream_of(key, &OUTPUT_KEYS), Self::stream_of(key, &ERRAND_KEYS)) {
                 (Some(stream), _) => {
                     // Told once: whoever wants more asks again.
-                    stream.with_fd(|fd| self.poller.remove(&fd)).ok();
+                    self.forget_output(stream);
                     self.events.push_back(Event::Writable(stream));
                 }
                 (None, Some(output)) => self.events.push_back(Event::Errand(output)),

@@ -39,14 +39,19 @@ impl Mux {
         self.poller.remove(&io::stdin())
     }
 
-    /// Tells once when a standard stream takes more.
+    /// Tells once when a standard stream takes more, or has no reader any more; without `writable` the latter only.
     ///
     /// # Errors
     ///
-    /// `PermissionDenied` where it always does.
-    pub fn watch_output(&mut self, stream: Stream) -> io::Result<()> {
-        let writable = Interest { readable: false, writable: true };
-        stream.with_fd(|fd| self.poller.add(fd, Self::key_of(stream, &OUTPUT_KEYS), writable))
+    /// `PermissionDenied` where it always takes more, as a file does.
+    pub fn watch_output(&mut self, stream: Stream, writable: bool) -> io::Result<()> {
+        let interest = Interest { readable: false, writable };
+        stream.with_fd(|fd| self.poller.add(fd, Self::key_of(stream, &OUTPUT_KEYS), interest))
+    }
+
+    /// One that is not watched is left alone.
+    pub fn forget_output(&mut self, stream: Stream) {
+        stream.with_fd(|fd| self.poller.remove(&fd)).ok();
     }
 
     /// Starts the one errand that the owner may have beside its links; the owner ends it.

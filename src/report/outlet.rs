@@ -14,6 +14,8 @@ pub struct Pressure {
     pub full: Vec<Stream>,
     /// So much waits that sources must pause.
     pub high: bool,
+    /// Our standard output, which is no terminal, has taken something.
+    pub begun: bool,
     /// Nobody reads our standard output any more.
     pub closed: bool,
     /// Our standard output cannot be written; told once.
@@ -24,6 +26,7 @@ impl Pressure {
     pub(super) fn and(mut self, other: Self) -> Self {
         self.full.extend(other.full);
         self.high |= other.high;
+        self.begun |= other.begun;
         self.closed |= other.closed;
         self.failed = self.failed.or(other.failed);
         self
@@ -35,12 +38,14 @@ pub(super) struct Outlet {
     stream: Stream,
     terminal: bool,
     waiting: VecDeque<u8>,
+    begun: bool,
     closed: bool,
 }
 
 impl Outlet {
     pub(super) fn new(stream: Stream) -> Self {
-        Self { stream, terminal: stdio::is_terminal(stream), waiting: VecDeque::new(), closed: false }
+        let terminal = stdio::is_terminal(stream);
+        Self { stream, terminal, waiting: VecDeque::new(), begun: false, closed: false }
     }
 
     /// Queues what this stream may get as it is.
@@ -59,11 +64,19 @@ impl Outlet {
         !self.waiting.is_empty()
     }
 
+    /// Sees whether anybody still reads, where nothing waits to be written, which would tell.
+    pub(super) fn look(&mut self) {
+        self.closed |= !self.terminal && !self.waits() && self.stream.is_unread();
+    }
+
     pub(super) fn flush(&mut self) -> Pressure {
         let mut failed = None;
         while !self.waiting.is_empty() {
             match self.stream.write(self.waiting.as_slices().0) {
-                Write::Done(count) => drop(self.waiting.drain(..count)),
+                Write::Done(count) => {
+                    self.begun = !self.terminal;
+                    self.waiting.drain(..count);
+                }
                 Write::WouldBlock => break,
                 end @ (Write::Closed | Write::Failed(_)) => {
                     failed = if let Write::Failed(errno) = end { Some(errno) } else { None };
@@ -75,6 +88,7 @@ impl Outlet {
         Pressure {
             full: if self.waiting.is_empty() { Vec::new() } else { vec![self.stream] },
             high: self.waiting.len() > LOW_BYTES,
+            begun: self.begun && self.stream == Stream::Out,
             closed: self.closed && self.stream == Stream::Out,
             failed: failed.filter(|_| self.stream == Stream::Out),
         }

@@ -113,6 +113,11 @@ impl Page {
         !outlet.waits()
     }
 
+    /// A stream takes more, or nobody reads it any more.
+    pub fn is_ready(&mut self, stream: Stream) {
+        self.outlet(stream).look();
+    }
+
     /// Writes what goes without waiting, and then the lines below.
     pub fn flush(&mut self, now: Instant) -> Pressure {
         let err = self.err.flush();

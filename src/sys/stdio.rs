@@ -122,6 +122,16 @@ impl Stream {
         }
     }
 
+    /// Whether it is a pipe or a socket that nobody reads any more.
+    pub fn is_unread(self) -> bool {
+        self.with_fd(|fd| {
+            let mut polled = [PollFd::new(fd, PollFlags::empty())];
+            let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+            poll(&mut polled, PollTimeout::ZERO) == Ok(1)
+                && polled[0].revents().is_some_and(|found| found.intersects(gone))
+        })
+    }
+
     /// Writes as much of `bytes` as goes without waiting.
     pub fn write(self, bytes: &[u8]) -> Write {
         self.with_fd(|fd| {

@@ -210,7 +210,7 @@ impl Doctor {
             }
             // What is already watched counts as watched.
             let watched = |mux: &mut Mux, stream| {
-                let tried = mux.watch_output(stream);
+                let tried = mux.watch_output(stream, true);
                 !tried.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
             };
             if !pressure.full.into_iter().any(|stream| watched(&mut self.mux, stream)) {

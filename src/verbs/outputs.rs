@@ -7,13 +7,24 @@ use crate::mux::Mux;
 use crate::report::Pressure;
 use crate::sys::clock;
 use crate::sys::stdio::Stream;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 #[derive(Default)]
 pub(super) struct Outputs {
     /// Where output came from that has been queued but not yet written.
     unwritten: Vec<Source>,
-    watched: BTreeSet<Stream>,
+    watched: BTreeMap<Stream, Watch>,
+}
+
+/// What is waited for of a stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// That it takes more.
+    Room,
+    /// That its reader goes.
+    Reader,
+    /// Nothing: it is a file, or of its kind.
+    Nothing,
 }
 
 /// Why nothing more is to be written.
@@ -29,13 +40,13 @@ impl Outputs {
         self.unwritten.push(source);
     }
 
-    /// A stream takes more.
-    pub(super) fn is_writable(&mut self, stream: Stream) {
+    /// A stream takes more, or nobody reads it any more.
+    pub(super) fn is_ready(&mut self, stream: Stream) {
         self.watched.remove(&stream);
     }
 
     pub(super) fn are_written(&self) -> bool {
-        self.watched.is_empty()
+        !self.watched.values().any(|watch| *watch == Watch::Room)
     }
 
     /// Acts on what the last attempt to write has shown; returns why it was the last one.
@@ -45,10 +56,10 @@ impl Outputs {
         mux: &mut Mux,
         controller: &mut Controller,
     ) -> Option<Stopped> {
-        for stream in &pressure.full {
-            if !self.watched.contains(stream) && mux.watch_output(*stream).is_ok() {
-                self.watched.insert(*stream);
-            }
+        pressure.full.iter().for_each(|stream| self.watch(*stream, Watch::Room, mux));
+        // Whoever has read something and goes (`| head -1`) has had enough; who has had nothing yet may not want any.
+        if pressure.begun && !pressure.closed && !pressure.full.contains(&Stream::Out) {
+            self.watch(Stream::Out, Watch::Reader, mux);
         }
         if !pressure.high {
             for source in std::mem::take(&mut self.unwritten) {
@@ -62,5 +73,15 @@ impl Outputs {
             }),
             None => pressure.closed.then_some(Stopped { code: ExitCode::Success, why: None }),
         }
+    }
+
+    fn watch(&mut self, stream: Stream, what: Watch, mux: &mut Mux) {
+        match self.watched.get(&stream) {
+            Some(watch) if *watch == what || *watch == Watch::Nothing => return,
+            Some(_) => mux.forget_output(stream),
+            None => {}
+        }
+        let watched = mux.watch_output(stream, what == Watch::Room);
+        self.watched.insert(stream, if watched.is_ok() { what } else { Watch::Nothing });
     }
 }

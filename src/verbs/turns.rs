@@ -154,7 +154,10 @@ fn handle(work: &mut impl Work, event: Event) -> io::Result<()> {
     match event {
         Event::Link(link, event) => turns.controller.handle_link(link, event, clock::now()),
         Event::Timeout => turns.controller.handle_timeout(clock::now()),
-        Event::Writable(stream) => turns.outputs.is_writable(stream),
+        Event::Writable(stream) => {
+            turns.outputs.is_ready(stream);
+            page.is_ready(stream);
+        }
         Event::Input => work.read()?,
         Event::Own(_) => turns.desk.listen(&mut turns.controller, &mut turns.mux),
         Event::Signal(Signal::Child) | Event::Errand(_) | Event::Above(_) => {}
