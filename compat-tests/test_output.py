@@ -355,6 +355,17 @@ def test_many_hosts_have_a_line_that_goes_when_they_are_done(hop, terminal, tmp_
     gate.close()
 
 
+def test_of_what_goes_from_host_to_host_no_bytes_are_told_that_nobody_knows(hop, terminal):
+    with open(hop.scratch / 'large', 'wb') as large:
+        large.truncate(1 << 40)
+    typist = terminal('put', '--from', 'local:a', '-w', 'local:c[1-2]', hop.scratch / 'large', hop.scratch / '{host}')
+    typist.until(b'0/2 done, 2 running; slowest: local:c1 1s')
+    typist.type('\x03')
+    typist.until(b'again to stop')
+    typist.type('\x03')
+    assert typist.end() == 130 and b'/s' not in typist.shown, typist.shown
+
+
 @pytest.mark.parametrize('columns', [200, 80, 40, 20])
 def test_no_line_is_wider_than_the_terminal(hop, terminal, fifo, columns):
     gate = fifo('gate')

@@ -27,7 +27,7 @@ use crate::hosts::nodeset;
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
 use crate::sys::stdio::Stream;
-use crate::transfers::Moved;
+use crate::transfers::{Moved, Passing};
 use folded::{Finale, Part};
 use gather::Gather;
 use lines::Lines;
@@ -128,13 +128,12 @@ impl Reporter {
         Self { folder, ..self }
     }
 
-    /// Shows how it goes, where people look on: of files that are moved, or of many targets. `each`: the
-    /// bytes for each target, where that is known; `tree`: more than one file.
-    pub fn show_progress(&mut self, each: Option<u64>, tree: bool, now: Instant) {
-        let board = match self.result {
-            ResultKind::Files => Board::of_files(&self.names, each, tree),
-            _ if self.names.len() > 1 => Board::new(&self.names),
-            _ => return,
+    /// Shows how it goes, where people look on: of files, by what passes here, or of many targets.
+    pub fn show_progress(&mut self, passing: Option<Passing>, now: Instant) {
+        let board = match passing {
+            Some(passing) => Board::of_files(&self.names, passing),
+            None if self.names.len() > 1 || self.result == ResultKind::Files => Board::new(&self.names),
+            None => return,
         };
         let for_programs = self.layout == Layout::Json && self.page.is_terminal(Stream::Out);
         if self.page.is_terminal(Stream::Err) && !for_programs {

@@ -36,6 +36,15 @@ pub struct Moved {
     pub files: u64,
 }
 
+/// What is known beforehand of files that pass here.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing {
+    /// What each target will get, in bytes, where that is known.
+    pub each: Option<u64>,
+    /// Whether more than one file is moved.
+    pub tree: bool,
+}
+
 /// What is moved, and where it comes from or goes to on this machine.
 #[derive(Clone, Debug)]
 pub enum Plan {
@@ -89,21 +98,15 @@ impl Transfers {
         Self { plan, each, running, feeders, held, zeros_bytes: 0, remarked: HashSet::new(), is_full: false }
     }
 
-    /// What each target will get, where that is known.
-    pub fn bytes_for_each(&self) -> Option<u64> {
-        self.each
-    }
-
-    /// Whether more than one file is moved.
-    pub fn tree(&self) -> bool {
+    /// What passes here; of what goes from one target to another only its ends know how far it is.
+    pub fn passing(&self) -> Option<Passing> {
         match &self.plan {
-            Plan::Put(_, how) | Plan::Fetch(_, how) => how.tree,
-            Plan::PutFrom(origin) => origin.fetch.transfer.tree,
-            Plan::None => false,
+            Plan::Put(_, how) | Plan::Fetch(_, how) => Some(Passing { each: self.each, tree: how.tree }),
+            Plan::PutFrom(_) | Plan::None => None,
         }
     }
 
-    /// How far a transfer is; of what goes from one target to another nothing is known here.
+    /// How far a transfer is that passes here.
     pub fn moved(&self, operation: OperationId, controller: &Controller) -> Option<Moved> {
         Some(match self.running.get(&operation)? {
             Running::Out { feeder } => match self.feeders.get(feeder).map(|feeder| &feeder.supply) {
@@ -112,7 +115,8 @@ impl Transfers {
                     total_bytes: self.each,
                     files: outgoing.files(),
                 },
-                Some(Supply::There(_)) | None => Moved::default(),
+                Some(Supply::There(_)) => return None,
+                None => Moved::default(),
             },
             Running::In(incoming, _) => {
                 let (bytes, total_bytes) = incoming.progress();

@@ -98,7 +98,7 @@ impl Drive {
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
         if !output::is_dumb() {
-            reporter.show_progress(transfers.bytes_for_each(), transfers.tree(), clock::now());
+            reporter.show_progress(transfers.passing(), clock::now());
         }
         let mut mux = Turns::mux(guardian)?;
         // Some may have to be given again what they have missed.

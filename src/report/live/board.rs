@@ -4,7 +4,7 @@
 use super::gauge::{Gauge, Look};
 use crate::controller::fleet::Place;
 use crate::report::terminal;
-use crate::transfers::Moved;
+use crate::transfers::{Moved, Passing};
 use console::{measure_text_width, truncate_str};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -42,10 +42,7 @@ pub(crate) struct Board {
 
 #[derive(Debug)]
 struct Transfers {
-    /// What each host gets, where that is known beforehand.
-    each: Option<u64>,
-    /// Whether they are of many files.
-    tree: bool,
+    passing: Passing,
     /// Of those that are done.
     ended: Moved,
     hosts: BTreeMap<Place, Gauge>,
@@ -70,10 +67,9 @@ impl Board {
         self.total += more;
     }
 
-    /// Of files; `each`: bytes for each host, where that is known beforehand; `tree`: more than one.
-    pub(in crate::report) fn of_files(names: &[String], each: Option<u64>, tree: bool) -> Self {
-        let transfers =
-            Transfers { each, tree, ended: Moved::default(), hosts: BTreeMap::new(), all: Gauge::new(0) };
+    pub(in crate::report) fn of_files(names: &[String], passing: Passing) -> Self {
+        let ended = Moved::default();
+        let transfers = Transfers { passing, ended, hosts: BTreeMap::new(), all: Gauge::new(0) };
         Self { transfers: Some(transfers), ..Self::new(names) }
     }
 
@@ -150,7 +146,7 @@ impl Transfers {
         let name_columns = names.map(measure_text_width).max().unwrap_or(0);
         let name_columns = name_columns.min(MAX_NAME_COLUMNS).min(columns / 3).max(1);
         let many = board.names.len() > 1;
-        let files = |moved: Moved| if self.tree { format!("{} files", moved.files) } else { String::new() };
+        let files = |moved: Moved| if self.passing.tree { format!("{} files", moved.files) } else { String::new() };
         let look = |total: Option<u64>| Look { columns, name_columns, bounded: total.is_some() };
         let mut lines = Vec::new();
         for (place, gauge) in &mut self.hosts {
@@ -173,7 +169,7 @@ impl Transfers {
         let bytes = self.ended.bytes + running.clone().map(|moved| moved.bytes).sum::<u64>();
         let files = self.ended.files + running.clone().map(|moved| moved.files).sum::<u64>();
         let told = running.map(|moved| moved.total_bytes).sum::<Option<u64>>();
-        let total_bytes = match self.each {
+        let total_bytes = match self.passing.each {
             Some(each) => Some(each.saturating_mul((board.names.len() - board.failed) as u64)),
             // Nobody knows of those that have not been asked.
             None if board.done + view.moved.len() < board.names.len() => None,
@@ -224,7 +220,7 @@ mod tests {
     #[test]
     fn transfers_have_a_line_for_each_host_above_one_for_all() {
         let now = clock::now();
-        let mut board = Board::of_files(&names(30), Some(1 << 20), false);
+        let mut board = Board::of_files(&names(30), Passing { each: Some(1 << 20), tree: false });
         let moved = |bytes| Moved { bytes, total_bytes: Some(1 << 20), files: 1 };
         let view = View { moved: (0..20).map(|place| (place, moved(1 << 19))).collect(), ..View::default() };
         let lines = board.lines(&view, 24, 80, now);
@@ -242,7 +238,7 @@ mod tests {
     #[test]
     fn how_much_is_left_is_told_where_it_is_known() {
         let now = clock::now();
-        let mut board = Board::of_files(&names(2), None, true);
+        let mut board = Board::of_files(&names(2), Passing { each: None, tree: true });
         let moved = |total| Moved { bytes: 100, total_bytes: total, files: 7 };
         let mut view = View { moved: BTreeMap::from([(0, moved(Some(200)))]), ..View::default() };
         let lines = board.lines(&view, 24, 80, now);
