@@ -135,7 +135,7 @@ def test_children_work_at_the_same_time(hop, fifo, python):
 @ENDS
 def test_a_cancelled_call_cancels_what_it_waits_for_below(hop, fifo, python):
     bell = fifo('bell')
-    live = hop.start('call', '-w', 'local:', '-t', '1', '--python', python.path, '--path', hop.remote, 'leading:below', 'local:a', 'hangs',
+    live = hop.start('call', '-w', 'local:', '-t', '2', '--python', python.path, '--path', hop.remote, 'leading:below', 'local:a', 'hangs',
                      str(bell))
     pid, = bell.read_lines(1)
     result = live.finish(10)

@@ -10,6 +10,7 @@ import time
 
 from hopvine import backend, errors, functions
 from hopvine.given import patience
+from hopvine.spending import Spender
 
 wire = backend.wire
 CHANNEL, SEND = 37, 38
@@ -22,12 +23,11 @@ class ChannelClosed(errors.HopvineError):
     """The other end sends no more, or does not listen, or this one was closed."""
 
 
-class Passage(object):
+class Passage(Spender):
     """What joins an inbox to one other end. `ended`: nothing more comes; then `error` says why, where it was lost."""
 
     ended = closed = failed = False
-    error = exchange = None
-    early = 0
+    error = None
 
     def __init__(self, inbox, connection):
         self.inbox, self.connection, self.host = inbox, connection, connection.host
@@ -50,13 +50,6 @@ class Passage(object):
         if end:
             self.ended = True
             self.inbox.passages.remove(self)
-
-    def used(self, size):
-        """So many bytes have been taken; some perhaps before ask() has returned."""
-        self.early += size
-        if self.exchange is not None and self.early:
-            size, self.early = self.early, 0
-            self.exchange.used(size)
 
     def send(self, value):
         """Returns when the other end has allowed it to come."""

@@ -109,6 +109,9 @@ class RemoteException(HopvineError):
 
     def __str__(self):
         text = self.args[0]
+        if self.traceback:
+            # It ends with the whole message. What that tells of a further host would be twice as long with each.
+            text = text.split('\n')[0]
         if self.host:
             text = '%s: %s' % (self.host, text)
         if self.traceback:

@@ -6,6 +6,7 @@ import traceback
 from hopvine import backend, errors, functions, output
 from hopvine.backend import wire
 from hopvine.given import as_bytes, local, path_text
+from hopvine.spending import Spender
 
 OUTPUT, ERRORS, RESULT, FAILURE, EXIT, ITEM, LOG, EXHAUSTED, YIELDS, ERROR = 17, 18, 19, 20, 21, 23, 24, 25, 39, 66
 RUN, INPUT = 2, 3
@@ -96,22 +97,12 @@ class Closing(Operation):
         return self.done
 
 
-class Asking(Operation):
+class Asking(Spender, Operation):
     """One that is a conversation with the context."""
-
-    exchange = None
-    early = 0
 
     def ask(self, connection, *order, **named):
         self.exchange = connection.ask(*order, **named)
         self.used(0)
-
-    def used(self, size):
-        """So many bytes have been used up; some perhaps before ask() has returned."""
-        self.early += size
-        if self.exchange is not None and self.early:
-            size, self.early = self.early, 0
-            self.exchange.used(size)
 
     def heard(self, tag, body, end):
         if tag == LOG:

@@ -176,9 +176,11 @@ class Led:
             self.piece(flags, body)
 
     def piece(self, flags, body):
+        lock.acquire()
+        # Whoever uses up what has come does so in a thread of its own.
         self.allowed -= len(body)
-        self.size += len(body)
-        partial[0] += len(body)
+        lock.release()
+        self.hold(len(body))
         self.parts.append(body)
         if self.allowed < 0 or partial[0] > MAX_PARTIAL or not body:
             return self.refuse('more than it may send')
@@ -189,14 +191,21 @@ class Led:
             lock.release()
             return
         message = EMPTY.join(self.parts)
-        partial[0] -= self.size
-        self.parts, self.size = [], 0
+        self.hold(-self.size)
+        self.parts = []
         tag, = unpack('B', message[:1])
         if tag in (RESULT, FAILURE, 23, 24) and len(message) > MAX_PARTS and parts_of(message) > MAX_PARTS:
             return self.refuse('a value of more than %d parts' % MAX_PARTS)
         if flags & END:
             self.forget()
         self.told(tag, message[1:], flags & END)
+
+    def hold(self, size):
+        """So much more of a message that is not whole is here."""
+        lock.acquire()
+        self.size += size
+        partial[0] += size
+        lock.release()
 
     def refuse(self, what):
         lock.acquire()
@@ -225,8 +234,7 @@ class Led:
 
     def forget(self):
         """Returns whether it was known."""
-        partial[0] -= self.size
-        self.size = 0
+        self.hold(-self.size)
         self.child.led.pop(self.key, 0)
         return led.pop(self.key, 0)
 

@@ -375,10 +375,15 @@ impl Reporter {
 
     fn explain(&mut self, place: Place, error: &HostError) {
         // What others say must not look like a line of ours.
-        let mut text = error.to_string().replace('\n', "\n    ");
-        if let HostErrorKind::Exception(exception) = &error.kind {
-            exception.traceback.trim_end().lines().for_each(|line| text += &format!("\n    {line}"));
+        let mut text = error.to_string();
+        if let HostErrorKind::Exception(exception) = &error.kind
+            && !exception.traceback.is_empty()
+        {
+            // The whole message is at its end.
+            text.truncate(text.find('\n').unwrap_or(text.len()));
+            text += &format!("\n{}", exception.traceback.trim_end());
         }
+        let mut text = text.replace('\n', "\n    ");
         error.said.iter().for_each(|line| text += &format!("\n    | {line}"));
         if let Some(advice) = error.advice() {
             text += &format!("\n    try: {advice}");
