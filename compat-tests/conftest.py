@@ -20,6 +20,7 @@ from harness.sessions import Ps
 from harness.site import Site
 from harness.tree import RELAYS, Tree
 from harness.twins import Twins
+from harness.typist import Typist
 
 
 def pytest_configure():
@@ -266,6 +267,23 @@ def profile(site):
     yield write
     for path in written:
         path.unlink()
+
+
+@pytest.fixture
+def terminal(hop):
+    """`terminal('run', ...)`: the program in front of a user; `size` is columns and rows."""
+    typists = []
+
+    def start(*words, env=None, **more):
+        typists.append(Typist([hop.path, *words], {'TERM': 'xterm', **hop.env, **(env or {})}, hop.cwd, **more))
+        return typists[-1]
+    yield start
+    for typist in typists:
+        try:
+            os.kill(typist.pid, signal.SIGKILL)
+            typist.end()
+        except (ChildProcessError, ProcessLookupError, OSError):
+            pass
 
 
 @pytest.fixture

@@ -22,23 +22,6 @@ def counter(hop):
     return (f'n=1; while ! mkdir {hop.scratch}/numbers/$n 2>/dev/null; do n=$((n+1)); done; ')
 
 
-@pytest.fixture
-def terminal(hop):
-    """`terminal('run', ...)`: the program in front of a user; `size` is columns and rows."""
-    typists = []
-
-    def start(*words, env=None, **more):
-        typists.append(Typist([hop.path, *words], {'TERM': 'xterm', **hop.env, **(env or {})}, hop.cwd, **more))
-        return typists[-1]
-    yield start
-    for typist in typists:
-        try:
-            os.kill(typist.pid, signal.SIGKILL)
-            typist.end()
-        except (ChildProcessError, ProcessLookupError, OSError):
-            pass
-
-
 def run(hop, hosts, *words, **options):
     """The last word is the command."""
     return hop('run', '-w', hosts, *words[:-1], '--', words[-1], **options)

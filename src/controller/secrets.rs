@@ -151,7 +151,10 @@ impl Controller {
             (Meaning::Other, Some(_)) if is_login && secrets.user == User::Present => {
                 return self.ask_user(id, &text);
             }
-            (Meaning::Other, _) => HostErrorKind::OtherQuestion { text: text.into_owned() },
+            (Meaning::Other, _) => {
+                let text = text.replace(&context.token, "").trim().to_owned();
+                HostErrorKind::OtherQuestion { text }
+            }
             (Meaning::Refused, Some(_)) => HostErrorKind::WrongPassword,
             (Meaning::Password, Some(secret)) => return self.reply(id, &secret),
             (Meaning::Password | Meaning::Refused, None) => {

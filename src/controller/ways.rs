@@ -27,6 +27,7 @@ pub fn start_failure(
         Diagnosis::UnknownHost => HostErrorKind::UnknownHost,
         Diagnosis::Refused => HostErrorKind::Refused,
         Diagnosis::Unreachable => HostErrorKind::Unreachable,
+        Diagnosis::TurnedAway => HostErrorKind::TurnedAway,
         Diagnosis::AuthenticationFailed => HostErrorKind::AuthenticationFailed,
         Diagnosis::HostKeyUnknown => HostErrorKind::HostKeyUnknown,
         Diagnosis::HostKeyChanged => HostErrorKind::HostKeyChanged,

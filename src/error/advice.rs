@@ -25,6 +25,7 @@ impl HostError {
             | Kind::UnknownHost
             | Kind::Refused
             | Kind::Unreachable
+            | Kind::TurnedAway
             | Kind::ConnectTimeout { .. }
             | Kind::HostKeyUnknown
             | Kind::HostKeyChanged => on_the_way(kind),
@@ -83,8 +84,12 @@ fn on_the_way(kind: &Kind) -> Option<Told> {
             "is sshd running there, and on this port? (?port=N)",
         ),
         Kind::Unreachable => told(
-            "no way leads there, or it closes the connection before anybody can log in",
+            "no way leads there, or the connection is lost before anybody can log in",
             "is the host up, and does `ssh HOST true` reach it?",
+        ),
+        Kind::TurnedAway => told(
+            "somebody listens there and lets nobody begin; with a ProxyCommand or a ProxyJump, that may have ended",
+            "too many at once for sshd's MaxStartups, or this address has PerSourcePenalties? fewer at a time (-f N), and again a little later (--retries N)",
         ),
         Kind::ConnectTimeout { .. } => told(
             "nothing came, not even an error",

@@ -24,6 +24,8 @@ pub enum HostErrorKind {
     UnknownHost,
     Refused,
     Unreachable,
+    /// Before a word of the login.
+    TurnedAway,
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,
@@ -35,7 +37,7 @@ pub enum HostErrorKind {
     },
     /// The password or the account.
     PasswordExpired,
-    /// It asks for something else than a password.
+    /// It asks for something else than a password; sudo may do so in our own words only, which are left out.
     OtherQuestion {
         text: String,
     },
@@ -124,6 +126,7 @@ impl HostError {
             HostErrorKind::UnknownHost => "unknown_host",
             HostErrorKind::Refused => "refused",
             HostErrorKind::Unreachable => "unreachable",
+            HostErrorKind::TurnedAway => "turned_away",
             HostErrorKind::AuthenticationFailed => "auth_failed",
             HostErrorKind::HostKeyUnknown => "host_key_unknown",
             HostErrorKind::HostKeyChanged => "host_key_changed",
@@ -158,7 +161,7 @@ impl HostError {
 
     /// Whether nothing can have been begun there, so that trying again does nothing twice.
     pub fn is_before_all(&self) -> bool {
-        matches!(self.word(), "unknown_host" | "refused" | "unreachable")
+        matches!(self.word(), "unknown_host" | "refused" | "unreachable" | "turned_away")
     }
 
     /// Whether it may come from a host that is there again in a while: nobody answered, or not to the end.
@@ -176,6 +179,7 @@ impl HostError {
             | HostErrorKind::UnknownHost
             | HostErrorKind::Refused
             | HostErrorKind::Unreachable
+            | HostErrorKind::TurnedAway
             | HostErrorKind::AuthenticationFailed
             | HostErrorKind::HostKeyUnknown
             | HostErrorKind::HostKeyChanged
@@ -217,12 +221,16 @@ impl fmt::Display for HostError {
             HostErrorKind::UnknownHost => f.write_str("unknown host"),
             HostErrorKind::Refused => write!(f, "connection refused"),
             HostErrorKind::Unreachable => write!(f, "unreachable"),
+            HostErrorKind::TurnedAway => write!(f, "closes the connection before the login"),
             HostErrorKind::AuthenticationFailed => write!(f, "authentication failed"),
             HostErrorKind::HostKeyUnknown => write!(f, "host key is not known"),
             HostErrorKind::HostKeyChanged => write!(f, "HOST KEY HAS CHANGED"),
             HostErrorKind::WrongPassword => write!(f, "wrong password"),
             HostErrorKind::PasswordNeeded { program } => write!(f, "{program} asks for a password"),
             HostErrorKind::PasswordExpired => write!(f, "the password or the account has expired"),
+            HostErrorKind::OtherQuestion { text } if text.is_empty() => {
+                write!(f, "asks a second question, perhaps for a one-time code")
+            }
             HostErrorKind::OtherQuestion { text } => write!(f, "asks for something else: {text}"),
             HostErrorKind::UnknownUser => write!(f, "unknown user"),
             HostErrorKind::NotAllowed => write!(f, "not allowed"),
@@ -290,6 +298,18 @@ mod tests {
                 "other_question",
                 "sudo:root: asks for something else: Code:",
                 "by hand",
+            ),
+            (
+                HostErrorKind::OtherQuestion { text: String::new() },
+                "other_question",
+                "sudo:root: asks a second question, perhaps for a one-time code",
+                "by hand",
+            ),
+            (
+                HostErrorKind::TurnedAway,
+                "turned_away",
+                "sudo:root: closes the connection before the login",
+                "MaxStartups",
             ),
             (
                 HostErrorKind::TooManyHops { path, limit: 2 },

@@ -14,8 +14,10 @@ pub enum Diagnosis {
     RemoteCommand,
     UnknownHost,
     Refused,
-    /// No route, a time-out, a connection closed before login.
+    /// No route, a time-out, a connection that is lost before the login.
     Unreachable,
+    /// Whoever listens closes the connection before a word of the login: as sshd does that has too many at once.
+    TurnedAway,
     AuthenticationFailed,
     HostKeyUnknown,
     HostKeyChanged,

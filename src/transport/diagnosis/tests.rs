@@ -21,7 +21,17 @@ fn ssh_s_own_words_are_told_apart() {
             "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
             Diagnosis::HostKeyChanged,
         ),
-        ("kex_exchange_identification: Connection closed by remote host", Diagnosis::Unreachable),
+        (
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.1 port 22",
+            Diagnosis::TurnedAway,
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 192.0.2.1 port 22",
+            Diagnosis::TurnedAway,
+        ),
+        ("ssh_exchange_identification: Connection closed by remote host", Diagnosis::TurnedAway),
+        ("Connection closed by 192.0.2.1 port 22", Diagnosis::Unreachable),
+        ("kex_exchange_identification: read: Connection timed out", Diagnosis::Unreachable),
         ("bash: /root/.profile: Permission denied", Diagnosis::Ended),
     ];
     for (said, diagnosis) in rows {

@@ -18,6 +18,15 @@ pub(super) const SSH: Table = &[
     // profile that says "permission denied" does not look like it.
     (AuthenticationFailed, &["Permission denied (*).$", "Too many authentication failures"]),
     (Refused, &["Connection refused"]),
+    // What the server says instead ("Exceeded MaxStartups", "Not allowed at this time") ssh keeps to itself.
+    (
+        TurnedAway,
+        &[
+            "_exchange_identification: Connection closed by remote host",
+            "_exchange_identification: read: Connection reset by peer",
+            "Connection closed by remote host$",
+        ],
+    ),
     (
         Unreachable,
         &[
