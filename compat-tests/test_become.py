@@ -21,6 +21,7 @@ PLAIN = 'hvask'
 OTHER = 'hvother'
 EVERY_BYTE = bytes(range(256)) * 4096
 SAY_WHO = 'id -un >&2; exec cat'
+THREE_DEEP = 'three deep'
 
 # By account and hop.
 RIGHT = {
@@ -81,14 +82,17 @@ class Becoming(Seat):
         """Runs it at that place, to its end. Over ssh the controller is root, and the account logs in by key."""
         if place == 'over ssh':
             return self.hop(verb, '-w', f'ssh:{self.site.sshd.alias(user, User=user)}/{hop}', *words, **options)
+        if place == THREE_DEEP:
+            path = f'local:/ssh:{self.site.sshd.alias(user, User=user)}/{hop}'
+            return self.hop(verb, '--relay', 'python', '-w', path, *words, **options)
         return self(user, verb, *way(place, hop), *words, **options)
 
-    def fake(self, program, *questions):
+    def fake(self, program, *questions, by='fake_sudo.py'):
         """A program of that name first in PATH, which asks these; the way to call it, and what it writes down."""
         record = self.hop.scratch / 'answers'
         record.touch(mode=0o666)
         record.chmod(0o666)
-        script = pathlib.Path(__file__).parent / 'harness/fake_sudo.py'
+        script = pathlib.Path(__file__).parent / 'harness' / by
         shutil.copy(script, self.hop.scratch)  # where every account can read it
         line = shlex.join(['python3', str(self.hop.scratch / script.name), str(record), *questions, '--'])
         folder = self.hop.scratch / 'fakes'
@@ -147,6 +151,12 @@ NATIVE = ['sudo, wrong', 'sudo, none', 'sudo, unknown account', 'su, wrong', 'su
 WRONG_AT = [(case, place) for case in WRONG for place in PLACES if place != 'behind a native relay' or case in NATIVE]
 
 
+# Through hops of other kinds.
+WRONG_AT += [(case, THREE_DEEP) for case in (
+    'sudo, wrong', 'sudo, none', 'sudo, unknown account', 'sudo, no rule', 'sudo, password expired',
+    'su, wrong', 'su, unknown account', 'su, password expired', 'doas, wrong', 'doas, no rule')]
+
+
 @pytest.mark.parametrize('case, place', WRONG_AT)
 def test_each_failure_has_its_own_name(seat, needs_program, case, place):
     user, hop, gives, kind = WRONG[case]
@@ -199,7 +209,7 @@ def test_a_login_that_chooses_another_language_has_it(seat, site, place):
 
 
 @pytest.mark.parametrize('code', ['hvcode', 'hvcodefirst'])
-@at_each_place
+@pytest.mark.parametrize('place', [*PLACES, THREE_DEEP])
 @pytest.mark.parametrize('program', ['sudo', 'su'])
 def test_a_one_time_code_is_not_taken_for_a_password(site, seat, program, place, code):
     """sudo prints our own words for whatever PAM asks with echo off: so nothing can tell the first question from the
@@ -212,6 +222,8 @@ def test_a_one_time_code_is_not_taken_for_a_password(site, seat, program, place,
     error = has_failed(seat.at(place, user, hop, 'call', '--json', *seat.secret, 'time:time'), 'other_question')
     if program == 'su':
         assert CODE_QUESTION.strip() in error['message'] or code == 'hvcodefirst', error
+    else:
+        assert error['message'].endswith('asks a second question, perhaps for a one-time code'), error
     assert heard.read_text() in ([''] if code == 'hvcode' else ['', f'{PASSWORD}\n'])
 
 
@@ -293,6 +305,22 @@ def test_sudo_rs_is_answered_as_sudo_is(seat, place):
     for gives, kind in (('wrong', 'wrong_password'), ('none', 'password_needed')):
         wrong = seat.at(place, PLAIN, f'sudo:{OTHER}', 'call', '--json', *seat.gives[gives], 'time:time', env=env)
         has_failed(wrong, kind)
+
+
+@at_each_place
+def test_su_of_busybox_is_answered_as_others_are(seat, place):
+    def su(hop, gives, *words, **options):
+        env, record = seat.fake('su', str(seat.password_file), by='busybox_su.py')
+        result = seat.at(place, PLAIN, hop, *words[:1], *seat.gives[gives], *words[1:], env=env, **options)
+        return result, record.read_text()
+
+    for hop in f'su:{OTHER}', f'su:{OTHER}?login=yes':
+        result, heard = su(hop, 'right', 'run', '--', SAY_WHO, stdin=EVERY_BYTE)
+        has_become(result, PLAIN)
+        assert heard.endswith(f'{PASSWORD}\n')
+    for hop, gives, kind in ((f'su:{OTHER}', 'wrong', 'wrong_password'), (f'su:{OTHER}', 'none', 'password_needed'),
+                             ('su:nobody7', 'right', 'unknown_user')):
+        has_failed(su(hop, gives, 'call', '--json', 'time:time')[0], kind)
 
 
 @pytest.mark.parametrize('program', ['sudo', 'doas'])
