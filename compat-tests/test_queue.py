@@ -11,7 +11,7 @@ from subprocess import PIPE
 import pytest
 
 from harness.binary import REPO
-from harness.process import Process, exits
+from harness.process import exits
 from harness.queue import by_line, lines, objects, results
 
 SVG = '{http://www.w3.org/2000/svg}'
@@ -203,15 +203,16 @@ def test_a_reader_that_has_gone_stops_it_quietly(hop):
 
 def test_the_picture_shows_what_each_host_did_when(hop, queue):
     hop.write('out.svg', 'old')
-    result = queue({'on': 'local:a,local:b', 'run': 'echo "<&>"'}, {'on': 'local:a', 'run': 'exit 2'},
-                   options=['--timeline', 'out.svg'])
+    result = queue({'on': 'local:a,local:b', 'run': 'echo "<&>"'}, {'on': 'local:a', 'run': 'exit 2', 'id': 'failed'},
+                   {'on': 'local:a,local:c', 'run': 'echo after', 'after': 'failed'}, options=['--timeline', 'out.svg'])
     assert result.rc == 5, result
     root = ElementTree.parse(hop.cwd / 'out.svg').getroot()
     titles = [title.text for title in root.iter(f'{SVG}title')]
     assert sorted(re.sub(r', [\d.]+ s$', '', title) for title in titles) == [
-        'local:a: echo "<&>"', 'local:a: exit 2', 'local:b: echo "<&>"'], titles
+        'local:a: echo "<&>"', 'local:a: echo after, not started', 'local:a: exit 2, failed', 'local:b: echo "<&>"',
+        'local:c: echo after, not started'], titles
     bars = collections.Counter(bar.get('class') for bar in root.iter(f'{SVG}rect'))
-    assert (bars['way'], bars['well'], bars['failed']) == (2 + 1, 2 + 1, 1 + 1), 'and the legend'
+    assert (bars['way'], bars['well'], bars['failed'], bars['never']) == (2 + 1, 2 + 1, 1 + 1, 2 + 1), 'and the legend'
     assert (hop.cwd / 'out.svg').stat().st_mode & 0o777 == 0o666 & ~umask()
 
 
@@ -308,31 +309,53 @@ def test_hosts_that_have_nothing_to_do_are_let_go_when_they_are_many(hop):
     assert result.rc == 0 and objects(result)[-1]['value'] not in pids, result
 
 
-def test_the_recipe_for_reboots_does_what_it_says(hop):
+@pytest.fixture
+def recipe(hop):
+    """`recipe(systemd_run)`: what the guide's recipe for reboots does with that program on each host; and the log of what was called."""
     guide = (REPO / 'docs/GUIDE.md').read_text()
-    recipe = re.search(r"^    before='\[\]'$.*?^    done \|.*?$", guide, re.M | re.S).group()
-    programs = hop.scratch / 'bin'
-    programs.mkdir()
+    recipe = re.search(r"^    before='\[\]'.*?^    done \|.*?$", guide, re.M | re.S).group()
+    # As on machines of their own.
+    recipe = recipe.replace('/proc/sys/kernel/random/boot_id', f"'{hop.scratch}/boot_id.$HOST'").replace('~/', f'{hop.scratch}/$HOST.')
     log = hop.scratch / 'log'
-    for name, text in {
-        'hopvine': f'exec {hop.path} "$@"',
-        'sleep': 'exec /bin/sleep .5',
-        'lbctl': f'echo "$@" >> {log}',
-        # The agent is the parent of the shell that runs this.
-        'systemd-run': f'echo "$HOST: $*" >> {log}\necho $(($(date +%s%N) + 1500000000)) > {hop.scratch}/down.$HOST\n'
-                       'parent=$(cut -d " " -f 4 /proc/$PPID/stat)\n(/bin/sleep .2; kill -9 $parent) >/dev/null 2>&1 &',
-        'ssh': SSH.format(scratch=hop.scratch).split('\n', 1)[1].replace('exec sh', 'HOST=$host exec sh'),
-    }.items():
-        (programs / name).write_text(f'#!/bin/sh\n{text}\n')
-        (programs / name).chmod(0o755)
-    hop.write('hopvine.toml', '[groups]\nweb = "web[1-2]"\n')
-    script = hop.write('reboot.sh', '\n'.join(line[4:] for line in recipe.split('\n')))
-    hop.written.add(hop.cwd / 'reboot.svg')
-    env = {**hop.env, 'PATH': f'{programs}:{hop.env["PATH"]}'}
-    process = Process(['sh', script], env, hop.cwd, None)
-    hop.processes.append(process)
-    result = process.finish()
-    assert result.rc == 0 and all(one['ok'] for one in objects(result)) and len(objects(result)) == 10, result
-    assert log.read_text() == ''.join(
-        f'disable {host}\n{host}: --on-active=5 systemctl reboot\nenable {host}\n' for host in ('web1', 'web2')), result
+    for host in 'web1', 'web2':
+        (hop.scratch / f'boot_id.{host}').write_text('0-first\n')
+
+    def run(systemd_run):
+        programs = hop.scratch / 'bin'
+        programs.mkdir()
+        for name, text in {
+            'hopvine': f'exec {hop.path} "$@"',
+            'sleep': 'exec /bin/sleep .5',
+            'lbctl': f'echo "$@" >> {log}',
+            'systemd-run': f'echo "$HOST: $*" >> {log}\n{systemd_run}',
+            'ssh': SSH.format(scratch=hop.scratch).split('\n', 1)[1].replace('exec sh', 'export HOST=$host; exec sh'),
+        }.items():
+            (programs / name).write_text(f'#!/bin/sh\n{text}\n')
+            (programs / name).chmod(0o755)
+        hop.write('hopvine.toml', '[groups]\nweb = "web[1-2]"\n')
+        script = hop.write('reboot.sh', '\n'.join(line[4:] for line in recipe.split('\n')))
+        hop.written.add(hop.cwd / 'reboot.svg')
+        env = {'PATH': f'{programs}:{hop.env["PATH"]}'}
+        return hop.program('sh', script, env=env).finish(), log.read_text()
+    return run
+
+
+TOLD = '{host}: --on-active=5 systemctl reboot\n'
+
+
+def test_the_recipe_for_reboots_does_what_it_says(hop, recipe):
+    # The agent is the parent of the shell that runs this.
+    result, log = recipe(f'echo $(($(date +%s%N) + 1500000000)) > {hop.scratch}/down.$HOST\necho 1-next > {hop.scratch}/boot_id.$HOST\n'
+                         'parent=$(cut -d " " -f 4 /proc/$PPID/stat)\n(/bin/sleep .2; kill -9 $parent) >/dev/null 2>&1 &')
+    assert result.rc == 0 and all(one['ok'] for one in objects(result)) and len(objects(result)) == 12, result
+    assert log == ''.join(f'disable {host}\n{TOLD.format(host=host)}enable {host}\n' for host in ('web1', 'web2')), result
     assert b'trying again in' in result.err, result
+
+
+def test_the_recipe_for_reboots_puts_no_host_back_that_has_not_gone(recipe):
+    """What is to reboot it says that it will, and the host is there as before."""
+    result, log = recipe('exit 0')
+    ended = [(one['id'], one['ok']) for one in objects(result)]
+    assert ended[:5] == [('drained web1', True), ('told web1', True), ('down web1', True), ('there web1', True), ('up web1', False)], result
+    assert {one['error']['kind'] for one in objects(result)[5:]} == {'not_started'} and len(ended) == 12, result
+    assert log == f'disable web1\n{TOLD.format(host="web1")}' and result.rc == 5, result

@@ -94,7 +94,8 @@ pub enum Way {
 }
 
 impl Span {
-    fn at(now: Instant) -> Self {
+    /// Of what has taken no time.
+    pub fn at(now: Instant) -> Self {
         Self { since: now, way: Way::Open, until: now }
     }
 }

@@ -48,6 +48,7 @@ pub use live::View;
 pub use look::{Color, Colors, Layout, ResultKind};
 pub use outlet::Pressure;
 pub use page::Page;
+pub use result::ended;
 pub use timeline::{Bar, Timeline};
 
 /// The longest value that is printed as JSON; parts that are shared count each time.
@@ -224,7 +225,7 @@ impl Reporter {
 
     /// The end of one target's work.
     pub fn done(&mut self, place: Place, outcome: &Result<Answer, Box<HostError>>, took: Duration) {
-        let mut ended = result::ended(outcome);
+        let mut ended = ended(outcome);
         self.end_lines(place);
         if self.layout == Layout::Json {
             let collected = self.collected.remove(&place).unwrap_or_default();

@@ -54,7 +54,7 @@ impl Collected {
 }
 
 /// How it went.
-pub(super) fn ended(outcome: &Result<Answer, Box<HostError>>) -> Outcome {
+pub fn ended(outcome: &Result<Answer, Box<HostError>>) -> Outcome {
     match outcome {
         Ok(answer) => Outcome::Done(answer.status().unwrap_or(0)),
         Err(error) => error.outcome(),

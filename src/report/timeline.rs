@@ -1,6 +1,7 @@
 //! What each host did when, as a picture (SVG 1.1): a row for each host, a bar for each job, time to the right.
 
 use crate::controller::queue::{Span, Way};
+use crate::error::Outcome;
 use crate::report::terminal;
 use console::{measure_text_width, truncate_str};
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ const COLUMN: f64 = 7.0;
 const HEAD: f64 = 44.0;
 const MIN_BAR: f64 = 1.5;
 const MAX_TICKS: f64 = 10.0;
+/// Of what has no length.
+const MARK: f64 = 8.0;
 
 /// What is drawn of a job.
 #[derive(Clone, Debug)]
@@ -27,7 +30,62 @@ pub struct Bar {
     pub host: usize,
     pub label: String,
     pub span: Span,
-    pub well: bool,
+    pub outcome: Outcome,
+}
+
+/// What a bar shows: its class in the picture, and what that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Way,
+    Well,
+    Failed,
+    Late,
+    Stopped,
+    Lost,
+    /// No bar: a mark.
+    Never,
+}
+
+impl Look {
+    const ALL: [Self; 7] =
+        [Self::Way, Self::Well, Self::Failed, Self::Late, Self::Stopped, Self::Lost, Self::Never];
+
+    fn of(bar: &Bar) -> Self {
+        let nothing = bar.span.way != Way::Closed && bar.span.since == bar.span.until;
+        match bar.outcome {
+            Outcome::Done(0) => Self::Well,
+            Outcome::Done(_) | Outcome::Failed => Self::Failed,
+            Outcome::TimedOut => Self::Late,
+            Outcome::Unreachable | Outcome::Stopped if nothing => Self::Never,
+            Outcome::Unreachable if bar.span.way == Way::Closed => Self::Lost,
+            Outcome::Unreachable => Self::Failed,
+            Outcome::Stopped => Self::Stopped,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Way => "way",
+            Self::Well => "well",
+            Self::Failed => "failed",
+            Self::Late => "late",
+            Self::Stopped => "stopped",
+            Self::Lost => "lost",
+            Self::Never => "never",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Way => "connecting",
+            Self::Well => "done",
+            Self::Failed => "failed",
+            Self::Late => "timed out",
+            Self::Stopped => "interrupted",
+            Self::Lost => "not reached",
+            Self::Never => "not started",
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -68,16 +126,40 @@ impl Timeline {
         let rows: BTreeMap<_, _> = names.keys().enumerate().map(|(row, host)| (*host, row)).collect();
         let bottom = HEAD + ROW * rows.len() as f64;
         let mut svg = head(bottom + MARGIN + ROW);
-        scale.draw_ticks(&mut svg, whole, bottom);
+        let top = |host: &usize| HEAD + ROW * rows[host] as f64;
+        // Where a lane is empty, its host has nothing to do.
         for (host, name) in &names {
-            let y = HEAD + ROW * rows[host] as f64 + BAR * 0.75;
+            let (left, width, y) = (scale.left, whole * scale.per_second, top(host));
             put(
                 &mut svg,
-                format_args!("<text class=\"name\" x=\"{MARGIN}\" y=\"{y:.1}\">{}</text>\n", escaped(name)),
+                format_args!(
+                    "<path class=\"lane\" d=\"M{left:.1} {y:.1}h{width:.1}v{BAR}h-{width:.1}z\"/>\
+                     <text class=\"name\" x=\"{MARGIN}\" y=\"{:.1}\">{}</text>\n",
+                    y + BAR * 0.75,
+                    escaped(name)
+                ),
             );
         }
+        if self.bars.is_empty() {
+            put(
+                &mut svg,
+                format_args!("<text class=\"name\" x=\"{MARGIN}\" y=\"{HEAD}\">nothing was done</text>\n"),
+            );
+        } else {
+            scale.draw_ticks(&mut svg, whole, bottom);
+        }
+        // By host and place: several at a time are one.
+        let mut marks: BTreeMap<(usize, u64), Vec<&Bar>> = BTreeMap::new();
         for bar in &self.bars {
-            scale.draw(&mut svg, bar, &self.names[&bar.host], HEAD + ROW * rows[&bar.host] as f64);
+            if Look::of(bar) == Look::Never {
+                let place = scale.x(bar.span.since) / (MARK * 3.0);
+                marks.entry((bar.host, place as u64)).or_default().push(bar);
+            } else {
+                scale.draw(&mut svg, bar, &self.names[&bar.host], top(&bar.host));
+            }
+        }
+        for ((host, _), bars) in marks {
+            scale.draw_mark(&mut svg, &bars, &self.names[&host], top(&host));
         }
         legend(&mut svg, bottom + MARGIN + BAR * 0.75, self.left_out);
         svg + "</svg>\n"
@@ -125,11 +207,13 @@ impl Scale {
         };
         let took = until.duration_since(since).as_secs_f64();
         let what = escaped(&terminal::one_line(&bar.label));
-        put(svg, format_args!("<g><title>{}: {what}, {took:.3} s</title>", escaped(name)));
-        let class = if bar.well { "well" } else { "failed" };
-        for (class, from, to) in [("way", from, work), (class, work, to)] {
-            let width = (to - from).max(MIN_BAR);
-            if class != "way" || way != Way::Open {
+        let look = Look::of(bar);
+        let how = if look == Look::Well { String::new() } else { format!(", {}", look.name()) };
+        put(svg, format_args!("<g><title>{}: {what}{how}, {took:.3} s</title>", escaped(name)));
+        let work = if look == Look::Lost { from } else { work };
+        for (look, from, to) in [(Look::Way, from, work), (look, work, to)] {
+            let (class, width) = (look.class(), (to - from).max(MIN_BAR));
+            if look != Look::Way || matches!(way, Way::Opened(_)) {
                 put(
                     svg,
                     format_args!(
@@ -144,6 +228,40 @@ impl Scale {
             let (x, y) = (work + COLUMN * 0.5, y + BAR * 0.72);
             let label = escaped(&truncate_str(&label, columns, ".."));
             put(svg, format_args!("<text class=\"what\" x=\"{x:.1}\" y=\"{y:.1}\">{label}</text>"));
+        }
+        svg.push_str("</g>\n");
+    }
+
+    /// For what was not even started.
+    fn draw_mark(&self, svg: &mut String, bars: &[&Bar], name: &str, y: f64) {
+        const MOST: usize = 20;
+        let Some(first) = bars.first() else { return };
+        let (class, how) = (Look::Never.class(), Look::Never.name());
+        let all: Vec<_> = bars.iter().take(MOST).map(|bar| terminal::one_line(&bar.label)).collect();
+        let more = if bars.len() > MOST { "; ..." } else { "" };
+        let x = (self.x(first.span.since) + 2.0).min(WIDTH - MARGIN - MARK);
+        put(
+            svg,
+            format_args!(
+                "<g><title>{}: {}{more}, {how}</title>\
+                 <rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{MARK}\" height=\"{MARK}\"/>",
+                escaped(name),
+                escaped(&all.join("; ")),
+                y + (BAR - MARK) / 2.0
+            ),
+        );
+        if bars.len() > 1 {
+            let (x, y, anchor) = match x + MARK + 4.0 {
+                right if right + COLUMN * 3.0 < WIDTH => (right, y + BAR * 0.72, "start"),
+                _ => (x - 4.0, y + BAR * 0.72, "end"),
+            };
+            put(
+                svg,
+                format_args!(
+                    "<text class=\"name\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
+                    bars.len()
+                ),
+            );
         }
         svg.push_str("</g>\n");
     }
@@ -172,20 +290,21 @@ fn head(height: f64) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height:.0}\" \
          viewBox=\"0 0 {WIDTH} {height:.0}\" font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"11\">\n\
          <style>.tick{{stroke:#ddd}}.time{{fill:#777;text-anchor:middle;font-size:10px}}.name{{fill:#222}}\
-         .way,.well,.failed{{stroke:#fff;stroke-width:.6}}.way{{fill:#cbd2d9}}.well{{fill:#4a90d9}}.failed{{fill:#d64545}}.what{{fill:#fff}}</style>\n\
+         .lane{{fill:#f4f6f8}}rect{{stroke:#fff;stroke-width:.6}}.way{{fill:#c3cad2}}.well{{fill:#3f83cc}}.failed{{fill:#d64545}}\
+         .late{{fill:#c97a12}}.stopped{{fill:#8a6fb3}}.lost{{fill:#5f6b7a}}.never{{fill:#fff;stroke:#5f6b7a;stroke-width:1.5}}.what{{fill:#fff}}</style>\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n"
     )
 }
 
 fn legend(svg: &mut String, y: f64, left_out: usize) {
     let mut x = MARGIN;
-    for (class, what) in [("way", "connecting"), ("well", "done"), ("failed", "failed")] {
+    for look in Look::ALL {
+        let (class, what, top) = (look.class(), look.name(), y - 10.0);
         put(
             svg,
             format_args!(
-                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"12\" height=\"12\"/>\
+                "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{top:.1}\" width=\"12\" height=\"12\"/>\
                  <text class=\"name\" x=\"{:.1}\" y=\"{y:.1}\">{what}</text>\n",
-                y - 10.0,
                 x + 18.0
             ),
         );
@@ -217,7 +336,7 @@ mod tests {
     fn bar(start: Instant, host: usize, from: u64, to: u64) -> Bar {
         let at = |seconds| start + Duration::from_secs(seconds);
         let span = Span { since: at(from), way: Way::Open, until: at(to) };
-        Bar { host, label: "sleep 1".into(), span, well: true }
+        Bar { host, label: "sleep 1".into(), span, outcome: Outcome::Done(0) }
     }
 
     #[test]
@@ -228,7 +347,7 @@ mod tests {
         let mut late = bar(start, 1, 0, 2);
         late.span.way = Way::Opened(start + Duration::from_secs(1));
         timeline.push("web2", late);
-        timeline.push("web2", Bar { well: false, ..bar(start, 1, 2, 4) });
+        timeline.push("web2", Bar { outcome: Outcome::Done(3), ..bar(start, 1, 2, 4) });
         let svg = timeline.svg();
         let count = |text: &str| svg.matches(text).count();
         assert_eq!((count("<g>"), count("class=\"name\" x=\"16\"")), (3, 2));
@@ -238,7 +357,32 @@ mod tests {
             "and the legend: {svg}"
         );
         assert!(svg.contains("<title>web2: sleep 1, 2.000 s</title>"), "{svg}");
+        assert!(svg.contains("<title>web2: sleep 1, failed, 2.000 s</title>"), "{svg}");
         assert!(svg.contains(">4.0 s</text>"), "{svg}");
+    }
+
+    #[test]
+    fn who_did_nothing_has_a_row_and_a_mark() {
+        let start = clock::now();
+        let mut timeline = Timeline::new(start);
+        timeline.push("web1", bar(start, 0, 0, 3));
+        for (host, name, outcome) in [
+            (1, "web2", Outcome::Stopped),
+            (1, "web2", Outcome::Stopped),
+            (2, "web3", Outcome::Unreachable),
+            (3, "web4", Outcome::TimedOut),
+        ] {
+            timeline.push(name, Bar { outcome, ..bar(start, host, 1, 1) });
+        }
+        let mut lost = Bar { outcome: Outcome::Unreachable, ..bar(start, 4, 0, 2) };
+        lost.span.way = Way::Closed;
+        timeline.push("web5", lost);
+        let svg = timeline.svg();
+        let count = |text: &str| svg.matches(text).count();
+        let counts = ["lane", "never", "late", "lost"].map(|class| count(&format!("class=\"{class}\"")));
+        assert_eq!(counts, [5, 2 + 1, 1 + 1, 1 + 1], "and the legend: {svg}");
+        assert!(svg.contains("<title>web2: sleep 1; sleep 1, not started</title>"), "{svg}");
+        assert!(svg.contains("<title>web5: sleep 1, not reached, 2.000 s</title>"), "{svg}");
     }
 
     #[test]
@@ -264,6 +408,10 @@ mod tests {
 
     #[test]
     fn an_empty_one_is_a_picture_too() {
-        assert!(Timeline::new(clock::now()).svg().ends_with("</svg>\n"));
+        let svg = Timeline::new(clock::now()).svg();
+        assert!(
+            svg.ends_with("</svg>\n") && svg.contains("nothing was done") && !svg.contains(" s</text>"),
+            "{svg}"
+        );
     }
 }

@@ -9,9 +9,9 @@ use crate::controller::fleet::Begun;
 use crate::controller::operation::{Answer, OperationId, Report, Said};
 use crate::controller::queue::{HostId, Job, Progress, Queue, Rules, Span, TaskId};
 use crate::controller::{Note, STARTS_AT_ONCE, Settings, Weight};
-use crate::error::{ExitCode, HostError, HostErrorKind};
+use crate::error::{ExitCode, HostError, HostErrorKind, Outcome};
 use crate::mux::Mux;
-use crate::report::{Bar, Ledger, Line, Page, View};
+use crate::report::{self, Bar, Ledger, Line, Page, View};
 use crate::sys::{clock, random};
 use crate::transfers::{Plan, Settled, Transfers};
 use crate::verbs::ending::{self, Ending};
@@ -211,13 +211,13 @@ impl<'a> Drive<'a> {
                 self.not_started(job, HostErrorKind::Skipped { after });
             }
             Progress::Again { job, error, after, span } => {
-                self.draw(job, span, false);
+                self.draw(job, span, error.outcome());
                 let after = humantime::format_duration(Duration::from_secs(after.as_secs().max(1)));
                 let name = &self.queue.target(job.host).name;
                 self.ledger.page_mut().say(&format!("{name}: {error}; trying again in {after}"));
             }
             Progress::Done { job, outcome, span } => {
-                self.draw(job, span, outcome.as_ref().is_ok_and(Answer::is_well));
+                self.draw(job, span, report::ended(&outcome));
                 self.told(job, &outcome, span.until.duration_since(span.since));
             }
             Progress::Said { job, operation, source, said } => {
@@ -248,14 +248,15 @@ impl<'a> Drive<'a> {
 
     fn not_started(&mut self, job: Job, kind: HostErrorKind) {
         let error = Box::new(HostError { hop: None, kind, said: Vec::new() });
+        self.draw(job, Span::at(clock::now()), error.outcome());
         self.told(job, &Err(error), Duration::ZERO);
     }
 
-    fn draw(&mut self, job: Job, span: Span, well: bool) {
+    fn draw(&mut self, job: Job, span: Span, outcome: Outcome) {
         let (Some(picture), Some(described)) = (&mut self.picture, self.described.get(&job.task)) else {
             return;
         };
-        let bar = Bar { host: job.host, label: described.label.clone(), span, well };
+        let bar = Bar { host: job.host, label: described.label.clone(), span, outcome };
         picture.push(&self.queue.target(job.host).name, bar);
     }
 
