@@ -81,6 +81,8 @@ pub struct Settings {
     pub secrets: Secrets,
     /// How deep the tree may be.
     pub max_hops: usize,
+    /// How many contexts there may be at a time.
+    pub max_contexts: usize,
     /// How often code in a context may lead to the next.
     pub depth_limit: u32,
     pub library: Library,
@@ -107,6 +109,7 @@ impl Default for Settings {
             relay: Runtime::default(),
             secrets: Secrets::default(),
             max_hops: 8,
+            max_contexts: 20_000,
             depth_limit: 2,
             library: Library::default(),
             script: false,

@@ -229,6 +229,30 @@ fn a_path_that_is_too_long_is_refused_with_its_hops() {
 }
 
 #[test]
+fn beyond_the_limit_of_contexts_nothing_is_started_and_what_was_begun_on_the_way_goes() {
+    let now = crate::sys::clock::now();
+    let mut controller = Controller::new(Settings { max_contexts: 2, ..controller().settings });
+    let connect = |controller: &mut Controller, path: &str| {
+        controller.connect(&Target::parse(path).expect("a target"), &[[0; RANDOM_BYTES]; 3], now)
+    };
+    let first = connect(&mut controller, "ssh:a").expect("the first");
+    controller.handle_started(first, Ok(LinkId(7)));
+    let error = connect(&mut controller, "ssh:a/sudo:/ssh:b").expect_err("one too many");
+    assert!(matches!(error.kind, HostErrorKind::TooManyContexts { limit: 2 }), "{error}");
+    assert!(controller.is_usable(first), "it is somebody's");
+    let sudo = controller.children[&first].first().copied().expect("until its relay has told of its end");
+    assert!(!controller.is_usable(sudo), "nobody's");
+
+    while controller.poll_command().is_some() {}
+    controller.close(first);
+    assert!(matches!(controller.poll_command(), Some(Command::Close(LinkId(7)))));
+    let (cause, stderr, noise) = (Cause::Asked, Vec::new(), Vec::new());
+    let end = End { cause, started: false, exit: None, stderr, noise };
+    controller.handle_link(LinkId(7), LinkEvent::Ended(end), now);
+    assert!(connect(&mut controller, "ssh:c/sudo:").is_ok(), "there is room again");
+}
+
+#[test]
 fn who_is_left_behind_keeps_his_time_and_after_an_end_is_not_asked_again() {
     let (mut controller, now) = (controller(), crate::sys::clock::now());
     let transfer = operation::Transfer { tree: false, keep: false, packed: false };

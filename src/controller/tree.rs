@@ -29,8 +29,6 @@ pub const RANDOM_BYTES: usize = NONCE_BYTES + 8;
 /// Longer than a relay gives a child that runs before it kills it, and one that does not run yet.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PATIENCE_AT_START: Duration = Duration::from_secs(1);
-/// Contexts that may exist at a time.
-const MAX_CONTEXTS: usize = 20_000;
 
 /// A context that is about to be started.
 struct New {
@@ -74,7 +72,7 @@ impl Controller {
             return Err(error);
         }
         self.told = Some(now);
-        let mut at = ContextId::CONTROLLER;
+        let (mut at, mut first_new) = (ContextId::CONTROLLER, None);
         // What a session holds is one step.
         let carried = self.settings.carrier.as_ref().map_or(0, |carrier| carrier.longest(&target.hops));
         let steps = random.iter().enumerate().take(target.hops.len()).skip(carried.saturating_sub(1));
@@ -82,10 +80,12 @@ impl Controller {
             let hops = &target.hops[..=depth];
             let known = self.by_path.get(hops).copied().filter(|id| self.is_usable(*id));
             let runtime = if depth + 1 == target.hops.len() { last } else { self.settings.relay };
-            at = match known {
-                Some(id) => id,
-                None => self.start_context(at, hops, target, runtime, *random, now)?,
-            };
+            let next = known.map_or_else(|| self.start_context(at, hops, target, runtime, *random, now), Ok);
+            // What was begun on the way is of use to nobody else.
+            at = next.inspect_err(|_| first_new.into_iter().for_each(|id| self.let_go(id)))?;
+            if known.is_none() {
+                first_new.get_or_insert(at);
+            }
         }
         if let Some(context) = self.contexts.get_mut(&at) {
             context.users += 1;
@@ -107,8 +107,9 @@ impl Controller {
         random: [u8; RANDOM_BYTES],
         now: Instant,
     ) -> Result<ContextId, HostError> {
-        if self.contexts.len() >= MAX_CONTEXTS {
-            return Err(refused(HostErrorKind::TooManyContexts { limit: MAX_CONTEXTS }));
+        let limit = self.settings.max_contexts;
+        if self.contexts.len() >= limit {
+            return Err(refused(HostErrorKind::TooManyContexts { limit }));
         }
         let whole = hops.len() == target.hops.len();
         let name = if whole { target.name.clone() } else { Target::of(hops).name };
