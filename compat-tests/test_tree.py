@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from harness import counter
+from harness import counter, flights
 from harness.binary import BINARY
 from harness.pythons import discover, oldest_and_newest, starts_itself_again
 from harness.tree import by, chain
@@ -230,15 +230,32 @@ def test_a_hop_for_all_and_a_hop_behind_all(agents):
     assert len(first) == len(second) == 8 and first[4:] == second[4:] and not set(first[:4]) & set(second[:4]), result
 
 
-def test_children_of_a_relay_are_started_together(tree, fifo):
-    """None is let through before all of them have been started."""
-    bell, gate = fifo('bell'), fifo('gate')
+def test_children_of_a_relay_are_started_together_and_work_together(tree, fifo):
+    """None is let through before all of them have been started, and none ends before all of them work."""
+    bell, gate, last = fifo('bell'), fifo('gate'), fifo('last')
     for n in range(64):
         tree.hop.way_through(f'echo here >{bell}; read x <{gate}; exec sh -c "$1"\n', f'w{n}')
-    live = tree.start('run', 'exec:w[0-63]', '--via', 'local:', '--', 'echo hi')
-    bell.read_lines(64)
-    gate.write(b'go\n' * 64)
+    live = tree.start('run', 'exec:w[0-63]', '--via', 'local:', '--', f'echo there >{bell}; read x <{last}; echo hi')
+    for step, open_now in ('here', gate), ('there', last):
+        assert bell.read_lines(64, timeout=60) == [step] * 64
+        open_now.write(b'go\n' * 64)
     assert live.finish().text.count(': hi') == 64
+
+
+@pytest.mark.alone
+def test_a_long_way_to_a_relay_counts_once_for_all_its_children(tree):
+    """What 64 take longer than one, processor time aside, shows between a long link and a short one: the children are the same."""
+    long, near = tree.way_by(flights, tree.hop.scratch / 'flights', name='long'), tree.hop.way_in('env', 'near')
+
+    def seconds(way, count):
+        result = tree('run', f'{way}/local:c[1-{count}]', '--', 'echo hi', timeout=120)
+        assert result.rc == 0 and result.text.count('hi') == count, result
+        return result.seconds
+
+    one = seconds(long, 1) - seconds(near, 1)
+    all_of_them = min(seconds(long, 64) - seconds(near, 64) for _ in range(2))
+    one_after_another = 63 * 2 * flights.ONE_WAY_SECONDS
+    assert all_of_them < one + one_after_another / 3, (one, all_of_them)
 
 
 def test_a_fan_out_holds_behind_a_relay(tree, fifo):
