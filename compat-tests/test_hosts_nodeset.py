@@ -181,8 +181,8 @@ MANY = {
     'each with a word and a number': lambda count, pick: {'h' + ''.join('abcdefghij'[int(digit)] for digit in str(n)) + f'x{n}' for n in range(count)},
 }
 FOLDED_SECONDS = 4  # of processor time, for folding and expanding: a loaded machine takes more by the clock
-# A build that is not optimized takes five times as long, and is eight times as large as one that may be installed.
-PATIENCE = 5 if BINARY.exists() and BINARY.stat().st_size > 24 << 20 else 1
+# A build that is not optimized takes five times as long; one that is fits into 3 MiB.
+PATIENCE = 5 if BINARY.exists() and BINARY.stat().st_size > 4 << 20 else 1
 
 
 @pytest.mark.alone
