@@ -131,6 +131,8 @@ def has_failed(result, kind):
     """One object that says why, its status, and no word of the password."""
     assert result.rc == 255 and not result.only['ok'] and result.only['error']['kind'] == kind, result
     assert PASSWORD.encode() not in result.out + result.err, result
+    # Of sudo, as we close its terminal.
+    assert b'restore terminal settings' not in result.out + result.err, result
     return result.only['error']
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import time
@@ -113,6 +114,70 @@ def test_a_throwaway_is_gone_soon_after_its_controller_was_killed(docker, hop, p
         destroyed.signal(signal.SIGTERM)
         destroyed.finish()
         live.finish()
+
+
+# A client that is still at it. The engine makes a container, and only then the client has it started: whoever ends the
+# client between the two leaves what nothing else would remove.
+CLIENT = '''\
+#!/bin/sh
+[ "$1" = run ] || exec {docker} "$@"
+shift
+{step}
+exec sleep 1000
+'''
+MAKE = '{docker} create "$@" >{bell}'
+STEPS = {
+    'has had it made': MAKE,
+    # The engine goes on with what it was told.
+    'has it made': f"(setsid sh -c 'echo asked >{{bell}}; read now <{{gate}}; {MAKE}' x \"$@\" >/dev/null 2>&1 &)",
+}
+
+
+@at_each_place
+@pytest.mark.parametrize('step', STEPS)
+@pytest.mark.parametrize('end', ['the controller is killed', 'the time to connect is over', 'Ctrl-C'])
+def test_a_throwaway_that_does_not_run_yet_is_gone_soon_too(docker, hop, fifo, place, step, end):
+    bell, gate, stub = fifo('bell'), fifo('gate'), hop.scratch / 'client'
+    stub.mkdir()
+    real = shutil.which('docker')
+    (stub / 'docker').write_text(CLIENT.format(docker=real, step=STEPS[step].format(docker=real, bell=bell, gate=gate)))
+    (stub / 'docker').chmod(0o755)
+    hop.env['PATH'] = f'{stub}{os.pathsep}{hop.env["PATH"]}'
+    destroyed = docker.events('destroy')
+    quick = ['--connect-timeout', '2s'] if 'time' in end else []
+    live = hop.start('run', '-n', *way(place, f'docker:?image={IMAGE}'), *quick, '--', 'true')
+    container = bell.read_lines(1)[0]
+    if not quick:
+        live.signal(signal.SIGINT if end == 'Ctrl-C' else signal.SIGKILL)
+    result = live.finish()
+    assert result.rc == {'Ctrl-C': 130}.get(end, 255 if quick else -signal.SIGKILL), result
+    if container == 'asked':
+        gate.write(b'now\n')
+        container = bell.read_lines(1)[0]
+    try:
+        destroyed.until(container.encode(), timeout=SOON_SECONDS)
+    finally:
+        destroyed.signal(signal.SIGTERM)
+        destroyed.finish()
+
+
+def test_a_container_of_the_same_name_is_nobody_s_throwaway(docker, hop, fifo):
+    """It stays also where the client that has found the name taken is killed."""
+    bell, stub = fifo('bell'), hop.scratch / 'client'
+    stub.mkdir()
+    step = f'{shutil.which("docker")} create "$@"; echo told >{bell}'
+    (stub / 'docker').write_text(CLIENT.format(docker=shutil.which('docker'), step=step))
+    (stub / 'docker').chmod(0o755)
+    hop.env['PATH'] = f'{stub}{os.pathsep}{hop.env["PATH"]}'
+    live = hop.start('run', '-n', '-w', f'docker:app?image={IMAGE}', '--', 'true')
+    bell.read_lines(1)
+    looked = docker.events('destroy')
+    live.signal(signal.SIGKILL)
+    live.finish()
+    docker('run', '--rm', IMAGE, 'true')
+    assert looked.until(b'destroy') and docker.running(), 'the user\'s own has gone'
+    looked.signal(signal.SIGTERM)
+    looked.finish()
 
 
 @at_each_place
@@ -272,10 +337,11 @@ def test_an_engine_that_is_down(hop, stubs, target, place):
     has_failed(result, 'engine_unreachable')
 
 
-def test_an_engine_that_is_not_installed(hop):
+@pytest.mark.parametrize('target', ['podman:app', 'podman:?image=python:3.12'])
+def test_an_engine_that_is_not_installed(hop, target):
     folder = hop.folder_with(sys.executable, 'python3')
-    result = hop('call', '--json', '-w', 'podman:app', 'time:time', env={'PATH': folder})
-    has_failed(result, 'spawn_failed')
+    result = hop('call', '--json', '-w', target, 'time:time', env={'PATH': folder})
+    assert 'cannot run podman: No such file' in has_failed(result, 'spawn_failed')['message'], result
 
 
 # From Python

@@ -6,6 +6,8 @@ And `--agent native`, which has it serve a host without Python.
 import os
 import shutil
 import signal
+import socket
+import stat
 import time
 
 import pytest
@@ -104,31 +106,101 @@ def test_a_link_is_replaced_and_what_it_led_to_is_not(hop, folder):
     assert old.read_text() == OLD and is_ours(folder / 'hopvine') and not (folder / 'hopvine').is_symlink()
 
 
+@pytest.mark.parametrize('path', ['~/hopvine', '~/bin/', '~'])
+def test_the_home_there_is_found(hop, site, need, path):
+    need('ssh', 'dash')
+    home = site.accounts.home('hvdash')
+    (home / 'bin').mkdir()
+    os.chown(home / 'bin', home.stat().st_uid, -1)
+    try:
+        result = install(hop, path, target='ssh:dash')
+        there = home / path[2:] / ('' if path.endswith('hopvine') else 'hopvine')
+        assert result.lines == [str(there)] and is_ours(there), result
+    finally:
+        shutil.rmtree(home / 'bin')
+        (home / 'hopvine').unlink(missing_ok=True)
+
+
+def test_any_other_path_begins_where_the_agent_is(hop):
+    hop.cwd.joinpath('there').mkdir()
+    hop.written.add(hop.cwd / 'there/hopvine')
+    assert install(hop, 'there').lines == [f'{hop.cwd}/there/hopvine'] and is_ours(hop.cwd / 'there/hopvine')
+
+
 # Not installed: what was there stays, and nothing is beside it.
 
-def has_failed(result, *words):
-    assert result.rc not in (0, 255) and result.out == b'' and all(word in result.said for word in words), result
+def has_failed(result, path, *words, target='local', advice=True):
+    """One line that names the host, the path and the reason, and perhaps one with what to try."""
+    first, *rest = result.said.splitlines() or ['']
+    assert result.rc not in (0, 255) and result.out == b'' and all(word in first for word in words), result
+    assert first.startswith(f'hopvine: {target}: {path}') and [line.split()[0] for line in rest] == ['try:'] * advice, result
 
 
-@pytest.mark.parametrize('path, says', [('file/hopvine', 'Not a directory'), ('nowhere/hopvine', 'No such file'),
-                                        ('x' * 300, 'File name too long')])
-def test_a_path_that_cannot_be_is_told(hop, folder, path, says):
+@pytest.mark.parametrize('path, says, advice', [
+    ('file/hopvine', 'Not a directory', True), ('nowhere/hopvine', 'No such file', True), ('x' * 300, 'File name too long', False),
+    ('nowhere/', 'No such file', True), ('file/../../there/file/x', 'Not a directory', True)])
+def test_a_path_that_cannot_be_is_told(hop, folder, path, says, advice):
     (folder / 'file').write_text(OLD)
-    has_failed(install(hop, folder / path), says)
+    has_failed(install(hop, f'{folder}/{path}'), folder / path, says, advice=advice)
     assert names(folder) == ['file'] and (folder / 'file').read_text() == OLD
+
+
+def test_a_path_of_several_lines_is_wrong_usage(hop, folder):
+    result = install(hop, f'{folder}/a\nb')
+    assert result.rc == 2 and 'line break' in result.said and names(folder) == [], result
 
 
 def test_a_folder_in_its_place_is_told(hop, folder):
     (folder / 'hopvine').mkdir()
     result = install(hop, folder)
     assert not names(folder / 'hopvine'), result
-    has_failed(result, str(folder / 'hopvine'))
+    has_failed(result, folder / 'hopvine', 'is a folder', advice=False)
 
 
-def test_a_folder_that_is_not_ours_is_told(hop, folder, site, need):
+@pytest.mark.parametrize('path', ['{}', '/', '/hopvine'])
+def test_a_folder_that_is_not_ours_is_told(hop, folder, site, need, path):
     need('ssh', 'dash')
-    has_failed(install(hop, folder, target='ssh:dash'), 'Permission denied')
+    there = '/hopvine' if path.startswith('/') else folder / 'hopvine'
+    has_failed(install(hop, path.format(folder), target='ssh:dash'), there, 'Permission denied', target='dash')
     assert names(folder) == []
+
+
+def test_a_home_that_may_not_be_written_is_told(hop, site, need):
+    need('ssh', 'dash')
+    home = site.accounts.home('hvdash')
+    owner, mode = home.stat().st_uid, home.stat().st_mode
+    os.chown(home, 0, 0)
+    home.chmod(0o755)
+    try:
+        has_failed(install(hop, target='ssh:dash'), home / '.local/bin', 'Permission denied', target='dash')
+    finally:
+        os.chown(home, owner, -1)
+        home.chmod(mode)
+
+
+SPECIAL = {
+    'a pipe': lambda path: os.mkfifo(path), 'a socket': lambda path: socket.socket(socket.AF_UNIX).bind(str(path)),
+    'a link to a device': lambda path: path.symlink_to('/dev/null'), 'a link to a pipe': lambda path: led_to_a_pipe(path),
+    'a link to nothing': lambda path: path.symlink_to('nowhere'),
+    'a device': lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)),
+}
+
+
+def led_to_a_pipe(path):
+    os.mkfifo(path.parent.parent / 'pipe')
+    path.symlink_to('../pipe')
+
+
+@pytest.mark.parametrize('what', SPECIAL)
+def test_what_is_no_file_is_not_replaced(hop, folder, what):
+    path = folder / 'h'
+    try:
+        SPECIAL[what](path)
+    except PermissionError:
+        pytest.skip('a device takes root')
+    before = path.lstat()
+    has_failed(install(hop, path), path, 'leads nowhere' if 'nothing' in what else 'and no file', advice=False)
+    assert (path.lstat().st_ino, names(folder)) == (before.st_ino, ['h'])
 
 
 @pytest.fixture
@@ -146,7 +218,7 @@ def test_a_disk_that_cannot_have_it_keeps_the_old_one(hop, folder, private, opti
     mount = f'mount -t tmpfs tmpfs {folder}; cp {hop.scratch}/old {folder}/hopvine; mount -o remount,{options} {folder}'
     way = hop.way_through(f'unshare -m --propagation private sh -c \'{mount} && sh -c "$1"; ls -A {folder} >{left}; '
                           f'cmp {hop.scratch}/old {folder}/hopvine && echo same >>{left}\' way "$1"\n')
-    has_failed(install(hop, folder, target=way), says)
+    has_failed(install(hop, folder, target=way), folder / 'hopvine', says, target=way)
     assert left.read_text().split() == ['hopvine', 'same']
 
 
@@ -181,14 +253,13 @@ class HalfWay:
         return [name for name in names(self.folder) if name != 'hopvine']
 
 
-@pytest.mark.parametrize('status, says', [(0, 'does not run there'), (1, 'status 1')])
+@pytest.mark.parametrize('status, says', [(0, 'does not run there'), (1, 'is not whole')])
 def test_a_copy_that_is_cut_short_does_not_take_the_place(hop, folder, fifo, status, says):
     half = HalfWay(hop, folder, fifo, status)
     half.gate.write(b'now\n')
     result = half.live.finish()
-    assert result.rc == 1 and result.out == b'' and half.left() == [], result
-    if status == 0:
-        assert says in result.said, result
+    assert result.rc == 1 and half.left() == [], result
+    has_failed(result, folder / 'hopvine', says, target='exec:way', advice=status == 0)
 
 
 def test_a_copy_with_a_wrong_bit_does_not_take_the_place(hop, folder):
@@ -198,7 +269,44 @@ def test_a_copy_with_a_wrong_bit_does_not_take_the_place(hop, folder):
     (stubs / 'cat').chmod(0o755)
     (folder / 'hopvine').write_text(OLD)
     way = hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}')
-    has_failed(install(hop, folder, target=way), 'does not run there')
+    has_failed(install(hop, folder, target=way), folder / 'hopvine', 'does not run there', target=way)
+    assert names(folder) == ['hopvine'] and (folder / 'hopvine').read_text() == OLD
+
+
+# The first time, it copies; should there be a second, it ends the controller in the middle of it.
+ONCE = '''\
+#!/bin/sh
+if [ -e {mark} ]; then
+    head -c 100000
+    kill -KILL "$(cat {mark})"
+    exec sleep 1000
+fi
+/bin/cat
+read controller <{gate}
+echo "$controller" >{mark}
+'''
+
+
+def test_there_is_no_second_copy_to_be_interrupted(hop, folder, fifo):
+    gate, stubs = fifo('gate'), hop.scratch / 'stubs'
+    stubs.mkdir()
+    (stubs / 'cat').write_text(ONCE.format(gate=gate, mark=hop.scratch / 'mark'))
+    (stubs / 'cat').chmod(0o755)
+    live = hop.start('relay', 'install', '-w', hop.way_in(f'env PATH={stubs}:{hop.env["PATH"]} sh -c {{}}'), folder)
+    gate.write(b'%d\n' % live.pid)
+    result = live.finish()
+    assert names(folder) == ['hopvine'] and is_ours(folder / 'hopvine') and result.rc == 0, result
+
+
+def test_what_ends_while_it_takes_its_place_leaves_the_old_one(hop, folder):
+    """By a limit that holds from when it has come on."""
+    (folder / 'hopvine').write_text(OLD)
+    stubs = hop.scratch / 'stubs'
+    stubs.mkdir()
+    (stubs / 'cat').write_text('#!/bin/sh\nulimit -S -f unlimited\nexec /bin/cat\n')
+    (stubs / 'cat').chmod(0o755)
+    way = hop.way_in(f"env PATH={stubs}:{hop.env['PATH']} sh -c 'ulimit -S -f 100; exec sh -c \"$1\"' way {{}}")
+    has_failed(install(hop, folder, target=way), folder / 'hopvine', target=way)
     assert names(folder) == ['hopvine'] and (folder / 'hopvine').read_text() == OLD
 
 

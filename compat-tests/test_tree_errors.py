@@ -90,6 +90,27 @@ def test_a_first_hop_that_fails_is_named_to_every_target_behind_it(fared, how):
         check(told['error'], how, way)
 
 
+EQUAL = '[ ${INSIDE:-0} = 1 ] && exit 3\nINSIDE=$((${INSIDE:-0} + 1)) exec sh -c "$1"\n'
+
+
+@pytest.mark.parametrize('path', ['{}/local:b', '{}/local:b/{}', '{}/{}/local:b', 'local:a/{}/{}/{}'])
+def test_of_several_hops_of_one_name_it_is_told_which_has_failed(tree, path):
+    """The first is entered, and the second fails; where there is one, it is the first."""
+    several = path.count('{}') > 1
+    way = tree.hop.way_through(EQUAL if several else 'exit 3\n', 'same')
+    target = path.format(*[way] * 3)
+    message = tree('call', target, '--json', 'time:time').only['error']['message']
+    hops = target.split('/')
+    place = f' (hop {hops.index(way, hops.index(way) + 1) + 1} of {len(hops)})' if several else ''
+    assert message.startswith(f'{way}{place}: ended with status 3'), message
+
+
+def test_the_first_of_several_hops_of_one_name_is_told_as_such(tree, failing):
+    way = failing('ends')
+    message = tree('call', f'{way}/local:b/{way}', '--json', 'time:time').only['error']['message']
+    assert message.startswith(f'{way} (hop 1 of 3): '), message
+
+
 def test_people_are_told_the_target_and_the_hop_and_what_was_said(tree, failing):
     way = failing('ends')
     result = tree('call', f'local:a/{way}/local:b', 'time:time')

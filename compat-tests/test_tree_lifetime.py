@@ -80,7 +80,7 @@ def told_once(work, *hops, words=('lost',)):
     for told in result.json.values():
         error = told['error']
         assert error['kind'] == 'link_lost' and all(each in error['message'] for each in words), result
-        assert error['message'].startswith(tuple(f'{hop}: ' for hop in hops)), result
+        assert error['message'].startswith(tuple(f'{hop}: ' for hop in hops)) and 'for 0s' not in error['message'], result
     return result
 
 
@@ -162,7 +162,7 @@ def test_an_agent_that_is_stopped_is_given_up_with_all_behind_it(work, at, state
     agent = work.agents()[at]
     work.end(agent, signal.SIGSTOP)
     work.is_gone(within=PATIENCE_SECONDS)
-    told_once(work, LOCAL.split('/')[at])
+    told_once(work, LOCAL.split('/')[at], words=('silent for ',))
 
 
 @pytest.mark.parametrize('at', [0, 1])

@@ -22,6 +22,11 @@ const PROBE: &str = include_str!("../bootstrap/probe.sh");
 const PROBE_STEP: &str = "type python$n&&p=python$n";
 /// Puts its standard input in the place of `$1`, if that is the build `$2` with the SHA-1 `$3`.
 pub const INSTALL: &str = include_str!("../bootstrap/install.sh");
+/// Runs a container engine's client, and removes the container of that label should the client be killed: as `sh -c` with
+/// the label and the client's command line. Whoever is killed between a container's creation and its start leaves it
+/// behind, whatever `--rm` says. So somebody waits for the end of a pipe in a session of its own, beyond the reach of who
+/// kills us, and has got there before the client starts; it looks more than once, as the engine may still be at it.
+pub const THROWAWAY: &str = include_str!("../bootstrap/throwaway.sh");
 const NATIVE: &str = include_str!("../bootstrap/native.sh");
 const FIRST_STAGE: &str = include_str!("../bootstrap/first_stage.py");
 const SECOND_STAGE: &str = include_str!("../bootstrap/second_stage.py");

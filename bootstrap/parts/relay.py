@@ -147,6 +147,7 @@ class Hop:
         self.noise = self.data = self.said = self.shown = EMPTY
         self.queue, self.unwritten = Queue(), EMPTY
         self.started = self.pid = self.missed = self.refused = self.sent = 0
+        self.heard, self.quiet = os.times()[4], None
         self.cause = self.exit = self.error = self.link = None
         hello = pack('>BBIII', HELLO, 0, self.context, me, 0) + order['hello']
         self.unwritten = order['start']
@@ -307,7 +308,7 @@ class Hop:
             if sys.exc_info()[1].errno == errno.EAGAIN:
                 return
             got = EMPTY
-        self.missed = 0
+        self.missed, self.heard = 0, os.times()[4]
         if self.cause:
             return got
         if not got:
@@ -408,6 +409,7 @@ class Hop:
         self.missed += 1
         if self.started and not self.cause:
             if self.missed > 4:
+                self.quiet = int((os.times()[4] - self.heard) * 1000)
                 self.finish('silent', 0)
             else:
                 self.push(PING, 0, self.context, me, 0, EMPTY)
@@ -454,7 +456,7 @@ class Hop:
         for context in [context for context in list(below) if below[context] is self]:
             del below[context]
         self.report(ENDED, dump({
-            'cause': self.cause, 'started': bool(self.started), 'exit': self.exit, 'error': self.error,
+            'cause': self.cause, 'quiet': self.quiet, 'started': bool(self.started), 'exit': self.exit, 'error': self.error,
             'said': self.said + pack('B', 10) + self.shown, 'noise': self.noise[-MAX_TAIL:] * (not self.started)}), END)
 
 

@@ -51,8 +51,9 @@ def podman(words):
             fail(125, f'Error: no container with name or ID "{name}" found: no such container')
         run(command)
     elif verb == 'run':
-        stored = dict.fromkeys(('name', 'user', 'entrypoint'), 'store')
-        parsed, (image,), arguments = Parser('-i', '--rm', '--name', '--user', '--entrypoint', **stored).split(words)
+        stored = dict.fromkeys(('name', 'user', 'entrypoint', 'label'), 'store')
+        options = '-i', '--rm', '--label', '--name', '--user', '--entrypoint'
+        parsed, (image,), arguments = Parser(*options, **stored).split(words)
         if image != 'python:3.12':
             fail(125, f'Error: short-name "{image}" did not resolve to an alias and no unqualified-search registries are '
                       'defined in "/etc/containers/registries.conf"')

@@ -326,6 +326,9 @@ pub struct Relay {
     /// ... with this SHA-1
     #[arg(long, value_name = "SHA1", hide = true, requires = "is")]
     pub sum: Option<String>,
+    /// Puts a copy of this program in that place
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub place: Option<PathBuf>,
     /// Goes on in the place of an agent, which has asked on this stream
     #[arg(long, value_name = "STREAM", hide = true)]
     pub resumed: Option<u32>,
@@ -343,7 +346,7 @@ pub enum RelayVerb {
 pub struct Install {
     #[command(flatten)]
     pub fleet: Fleet,
-    /// Where: a file or a folder; otherwise /usr/local/bin for root, and ~/.local/bin
+    /// Where: a file or a folder; `~/` is the home there; otherwise /usr/local/bin for root, and ~/.local/bin
     #[arg(value_name = "PATH")]
     pub file: Option<String>,
 }

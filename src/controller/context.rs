@@ -4,7 +4,7 @@ use super::secrets::{Heard, Secrets};
 use super::tree::follower;
 use super::ways::{Runtime, start_failure};
 use super::{RANDOM_BYTES, Settings};
-use crate::error::{HostErrorKind, Loss};
+use crate::error::{HostErrorKind, Loss, nth_hop};
 use crate::hosts::target::{Hop, Method, Target, Way};
 use crate::link::{Cause, End};
 use crate::proto::ids::{ContextId, StreamId};
@@ -12,6 +12,7 @@ use crate::proto::session::Closed;
 use crate::proto::stream::StreamKey;
 use crate::route::LinkId;
 use crate::sys::child::Exit;
+use crate::transport::sudo::is_of_our_terminal;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -136,9 +137,17 @@ impl Context {
         if self.target.hops.len() == 1 && !matches!(last.way, Way::Ssh(_)) {
             return None;
         }
-        let hop = last.to_string();
+        let hop = self.named_in(&self.target.hops)?;
         let short = hop.strip_prefix("ssh:").unwrap_or(&hop).trim_end_matches(':');
         (short != self.target.name).then_some(hop)
+    }
+
+    /// The last hop as one of a path that leads through here, or ends here.
+    pub(super) fn named_in(&self, path: &[Hop]) -> Option<String> {
+        let hop = self.target.hops.last()?.to_string();
+        let several = path.iter().filter(|other| other.to_string() == hop).nth(1).is_some();
+        let place = several.then_some((self.target.hops.len(), path.len()));
+        Some(place.map_or(hop.clone(), |(nth, of)| nth_hop(&hop, nth, of)))
     }
 
     /// When an operation that is asked for at `now` has taken too long; a connection's own time does not count.
@@ -177,6 +186,15 @@ impl Context {
                 HostErrorKind::LinkLost { why: Loss::Ended { exit: end.exit.map(as_a_shell_reads_it) } }
             }
         }
+    }
+
+    /// What of its last lines is worth to be shown: nothing that holds our token, or that the end of our terminal brings about.
+    pub(super) fn said(&self, end: &End) -> Vec<String> {
+        // What login files printed explains a failed start, and nothing later.
+        let noise = end.noise.iter().filter(|_| !end.started);
+        let is_ours = |line: &str| !self.token.is_empty() && line.contains(&self.token);
+        let said = end.stderr.iter().chain(noise).filter(|line| !is_ours(line) && !is_of_our_terminal(line));
+        said.cloned().collect()
     }
 
     fn start_failure(&self, end: &End, settings: &Settings) -> HostErrorKind {

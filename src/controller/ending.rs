@@ -156,10 +156,12 @@ impl Controller {
     /// A context is gone with all that is below it, and all operations in these have failed.
     pub(super) fn lose(&mut self, id: ContextId, kind: &HostErrorKind, said: &[String]) {
         let Some(context) = self.contexts.get(&id) else { return };
-        let itself = context.failing_hop();
-        let above = context.target.hops.last().map(ToString::to_string);
-        for gone in self.subtree(id).into_iter().rev() {
-            let hop = if gone == id { itself.clone() } else { above.clone() };
+        let named = |gone: ContextId| match self.contexts.get(&gone) {
+            Some(behind) if gone != id => context.named_in(&behind.target.hops),
+            _ => context.failing_hop(),
+        };
+        let line = self.subtree(id).into_iter().rev();
+        for (gone, hop) in line.map(|gone| (gone, named(gone))).collect::<Vec<_>>() {
             let error = HostError { hop, kind: kind.clone(), said: said.to_vec() };
             self.fail_wishes(gone, &error);
             self.forget(gone, &error);

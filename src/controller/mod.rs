@@ -464,15 +464,10 @@ impl Controller {
     fn ended(&mut self, id: ContextId, end: &End) {
         let Some(context) = self.contexts.get(&id) else { return };
         let kind = context.failure(end, &self.settings);
-        let token = context.token.clone();
+        let said = context.said(end);
         if let HostErrorKind::LinkLost { why: Loss::Ended { exit: Some(exit) } } = kind {
             self.scripts_ended(id, exit);
         }
-        // What login files printed explains a failed start, and nothing later.
-        let noise = end.noise.iter().filter(|_| !end.started);
-        let ours = &token;
-        let said = end.stderr.iter().chain(noise).filter(|line| ours.is_empty() || !line.contains(ours));
-        let said: Vec<String> = said.cloned().collect();
         self.lose(id, &kind, &said);
     }
 

@@ -81,6 +81,8 @@ pub struct Run {
     pub home: bool,
     /// Where its input comes from and its output goes to, if not its own stream.
     pub lanes: Option<[StreamKey; 2]>,
+    /// A script of ours: where it fails, what it says on standard error is why, as of a file.
+    pub explains: bool,
     /// What it has in the place of three pipes; its input is what is typed there, and has no end.
     pub terminal: Option<Terminal>,
 }

@@ -196,7 +196,13 @@ fn each_way_is_run_as_it_was_typed() {
         ("su:?login=yes", format!("su - root -c exec sh -c 'exec <&3 >&3 3>&-;{OWN_LANGUAGE}SCRIPT'")),
         ("doas:app", format!("doas -u app sh -c {OWN_LANGUAGE}SCRIPT")),
         ("docker:app?user=me", "docker exec -i --user=me app sh -c SCRIPT".into()),
-        ("docker:?image=py:3", "docker run -i --rm --init --entrypoint=sh py:3 -c SCRIPT".into()),
+        (
+            "docker:?image=py:3",
+            format!(
+                "sh -c {} hopvine=TOKEN docker run -i --rm --label=hopvine=TOKEN --init --entrypoint=sh py:3 -c SCRIPT",
+                payload::THROWAWAY
+            ),
+        ),
         (
             "podman:app?image=py:3&user=me&rm=no",
             "podman run -i --name=app --user=me --entrypoint=sh py:3 -c SCRIPT".into(),

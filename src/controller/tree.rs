@@ -456,10 +456,14 @@ fn end_of(value: &Value) -> (End, Option<String>) {
         tail.push(text(name).unwrap_or_default().as_bytes());
         tail.into_lines()
     };
+    let quiet = value.get("quiet").and_then(|id| match value.node(id) {
+        Node::Int(quiet) => u64::try_from(*quiet).ok().map(Duration::from_millis),
+        _ => None,
+    });
     let cause = match text("cause").unwrap_or_default().as_str() {
         "bye" => Cause::Session(Closed::Bye),
         "noise" => Cause::TooNoisy,
-        "silent" => Cause::Session(Closed::Silent { quiet: Duration::ZERO }),
+        "silent" => Cause::Session(Closed::Silent { quiet: quiet.unwrap_or_default() }),
         "corrupt" => Cause::Session(Closed::BadFrame(crate::proto::frame::FrameError::Corrupt)),
         "forged" => Cause::Forged { source: ContextId::CONTROLLER },
         "rules" => Cause::Session(Closed::BadHello),

@@ -34,11 +34,15 @@ pub fn start_failure(
         Diagnosis::WrongPassword => HostErrorKind::WrongPassword,
         Diagnosis::Expired => HostErrorKind::PasswordExpired,
         Diagnosis::UnknownUser => HostErrorKind::UnknownUser,
-        Diagnosis::NotAllowed => HostErrorKind::NotAllowed,
+        Diagnosis::NotAllowed => HostErrorKind::NotAllowed { by: hop.way.transport() },
         Diagnosis::NoTerminal => HostErrorKind::NoTerminal,
         Diagnosis::NoContainer => HostErrorKind::NoContainer,
         Diagnosis::NoImage => HostErrorKind::NoImage,
-        Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable,
+        Diagnosis::EngineUnreachable => HostErrorKind::EngineUnreachable { by: hop.way.transport() },
+        Diagnosis::NoEngine => HostErrorKind::SpawnFailed {
+            program: hop.way.transport().to_owned(),
+            error: "No such file or directory".to_owned(),
+        },
         Diagnosis::NoShell => HostErrorKind::NoShell,
         Diagnosis::NoPython if runtime == Runtime::Native => HostErrorKind::NoNative,
         Diagnosis::NoPython => {
@@ -164,7 +168,7 @@ pub fn plan_with(
             ssh::plan(&destination, asking, command)
         }
         Way::Become(other) => becoming(other, asking, script),
-        Way::Inside(room) => within(room, &script),
+        Way::Inside(room) => within(room, asking, &script),
     })
 }
 
@@ -184,23 +188,24 @@ fn becoming(other: &Become, asking: &Asking<'_>, script: String) -> Plan {
     }
 }
 
-fn within(room: &Inside, script: &str) -> Plan {
+fn within(room: &Inside, asking: &Asking<'_>, script: &str) -> Plan {
     let name = ("name", Some(room.name.as_str()).filter(|name| !name.is_empty()));
     let alone = |line| inside::plan(line, &[name], script);
-    let container = |container: &Container, exec, run| {
+    let container = |container: &Container, exec, run, kept| {
         let user = ("user", container.user.as_deref());
         let Some(Image { name: image, afterwards }) = &container.image else {
             return inside::plan(exec, &[name, user], script);
         };
-        let rm = match afterwards {
-            Afterwards::Removed => Some("--rm"),
-            Afterwards::Kept => None,
+        let line = match afterwards {
+            Afterwards::Removed => run,
+            Afterwards::Kept => kept,
         };
-        inside::plan(run, &[name, user, ("rm", rm), ("image", Some(image))], script)
+        let (guard, token) = (("guard", Some(payload::THROWAWAY)), ("token", Some(asking.token)));
+        inside::plan(line, &[name, user, guard, token, ("image", Some(image))], script)
     };
     match &room.engine {
-        Engine::Docker(one) => container(one, inside::DOCKER, inside::DOCKER_RUN),
-        Engine::Podman(one) => container(one, inside::PODMAN, inside::PODMAN_RUN),
+        Engine::Docker(one) => container(one, inside::DOCKER, inside::DOCKER_RUN, inside::DOCKER_KEPT),
+        Engine::Podman(one) => container(one, inside::PODMAN, inside::PODMAN_RUN, inside::PODMAN_KEPT),
         Engine::Kubectl(pod) => {
             let context = ("context", pod.context.as_deref());
             let namespace = ("namespace", pod.namespace.as_deref());

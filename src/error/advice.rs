@@ -35,9 +35,9 @@ impl HostError {
             | Kind::PasswordExpired
             | Kind::OtherQuestion { .. }
             | Kind::UnknownUser
-            | Kind::NotAllowed
+            | Kind::NotAllowed { .. }
             | Kind::NoTerminal => at_the_door(kind),
-            Kind::NoContainer | Kind::NoImage | Kind::EngineUnreachable | Kind::NoShell => {
+            Kind::NoContainer | Kind::NoImage | Kind::EngineUnreachable { .. } | Kind::NoShell => {
                 of_containers(kind)
             }
             Kind::TooManyHops { .. }
@@ -76,7 +76,7 @@ fn on_the_way(kind: &Kind) -> Option<Told> {
             "give the host a second name there without it (Host NAME, HostName ...), or another configuration: ssh:HOST?config=FILE",
         ),
         Kind::UnknownHost => told(
-            "no resolver of this machine knows the name",
+            "no resolver of the machine that goes there knows the name",
             "check the name and the DNS; for an alias, see `ssh -G HOST`",
         ),
         Kind::Refused => told(
@@ -133,9 +133,16 @@ fn at_the_door(kind: &Kind) -> Option<Told> {
             "the machine, or the container, has no account of that name",
             "check the name: `getent passwd USER` there",
         ),
-        Kind::NotAllowed => told(
+        Kind::NotAllowed { by } => told(
             "we got as far as the question, and the rules there do not let this account go on",
-            "`sudo -l` there tells what it may; else see doas.conf, the wheel group, the engine's own rules",
+            match *by {
+                "sudo" => "`sudo -l` there tells what it may",
+                "su" => "see the wheel group there, and what /etc/pam.d/su asks for",
+                "doas" => "see /etc/doas.conf there: a rule has to permit this account",
+                "kubectl" => "`kubectl auth can-i create pods/exec` there tells whether it may",
+                "lxd" | "incus" => "see the groups of this account there, or go through sudo: HOST/sudo:/...",
+                _ => "go through sudo: HOST/sudo:/...",
+            },
         ),
         Kind::NoTerminal => told(
             "it asks only on a terminal, and had none where it was started",
@@ -155,9 +162,26 @@ fn of_containers(kind: &Kind) -> Option<Told> {
             "it is not on that machine, and no registry gives it",
             "check the name and the tag, or fetch it there before",
         ),
-        Kind::EngineUnreachable => told(
+        Kind::EngineUnreachable { by } => told(
             "the program is there, and what it talks to does not run, or does not talk to this account",
-            "is the daemon up, and may this account use its socket? go through sudo: HOST/sudo:/docker:NAME",
+            match *by {
+                "kubectl" => {
+                    "does `kubectl get pods` answer there? see its kubeconfig, and the context (?context=NAME)"
+                }
+                "machinectl" => {
+                    "does systemd run there, and in the machine? go through sudo: HOST/sudo:/machinectl:NAME"
+                }
+                "podman" => "does `podman ps` answer there? as another user: HOST/sudo:USER/podman:NAME",
+                "lxd" => {
+                    "is the daemon up, and may this account use its socket? go through sudo: HOST/sudo:/lxd:NAME"
+                }
+                "incus" => {
+                    "is the daemon up, and may this account use its socket? go through sudo: HOST/sudo:/incus:NAME"
+                }
+                _ => {
+                    "is the daemon up, and may this account use its socket? go through sudo: HOST/sudo:/docker:NAME"
+                }
+            },
         ),
         Kind::NoShell => told(
             "it is there, and holds no shell that could start anything",
@@ -192,9 +216,10 @@ fn at_the_start(kind: &Kind) -> Option<Told> {
             "what runs there is no shell, or a start file that never ends printing",
             "this does not look like a shell that runs our command",
         ),
-        Kind::SpawnFailed { .. } => {
-            Told { meaning: Some("the program is not on this machine, or not in PATH"), advice: None }
-        }
+        Kind::SpawnFailed { .. } => Told {
+            meaning: Some("the program is not on the machine that the hop starts from, or not in PATH there"),
+            advice: None,
+        },
         _ => return None,
     })
 }
@@ -231,6 +256,12 @@ fn of_files(what: &str) -> Option<&'static str> {
         "Read-only file system" => {
             "name a place on another file system, or have that one mounted for writing"
         }
+        "No such file or directory" | "Not a directory" => {
+            "check the path: what it leads through must be there, and folders"
+        }
+        "the copy does not run there" => {
+            "is that another architecture, or a file system that runs no programs (noexec)? name another place, or take a build for that machine"
+        }
         "Permission denied" | "Operation not permitted" => {
             "name a place that this account may use, or become one that may: --become sudo:"
         }
@@ -241,6 +272,30 @@ fn of_files(what: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_try_is_of_the_program_that_failed() {
+        let advice = |kind: Kind| {
+            let error = HostError { hop: None, kind, said: Vec::new() };
+            (error.meaning().unwrap_or_default(), error.advice().map(str::to_owned).unwrap_or_default())
+        };
+        for by in ["docker", "podman", "kubectl", "lxd", "incus", "machinectl"] {
+            let (_, engine) = advice(Kind::EngineUnreachable { by });
+            assert!(engine.contains(by), "{by}: {engine}");
+            assert_eq!(engine.contains("docker"), by == "docker", "{engine}");
+        }
+        for by in ["sudo", "su", "doas", "kubectl", "lxc", "nsenter", "jail"] {
+            let (_, rules) = advice(Kind::NotAllowed { by });
+            assert_eq!(rules.contains("sudo -l"), by == "sudo", "{by}: {rules}");
+            assert_eq!(rules.contains("doas.conf"), by == "doas", "{by}: {rules}");
+        }
+        // The machine may be any on the way.
+        let error = String::new();
+        for kind in [Kind::UnknownHost, Kind::SpawnFailed { program: "ssh".to_owned(), error }] {
+            let (meaning, _) = advice(kind);
+            assert!(!meaning.contains("this machine") && meaning.contains("the machine that"), "{meaning}");
+        }
+    }
 
     #[test]
     fn a_disk_that_takes_no_more_is_told_with_what_to_do() {

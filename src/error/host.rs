@@ -43,11 +43,17 @@ pub enum HostErrorKind {
     },
     UnknownUser,
     /// Whoever we come as may not do this.
-    NotAllowed,
+    NotAllowed {
+        /// The transport of the hop that failed.
+        by: &'static str,
+    },
     NoTerminal,
     NoContainer,
     NoImage,
-    EngineUnreachable,
+    EngineUnreachable {
+        /// As of `NotAllowed`.
+        by: &'static str,
+    },
     NoShell,
     /// Each hop of the path, with the one that is too much.
     TooManyHops {
@@ -117,6 +123,11 @@ pub struct RemoteException {
 
 impl std::error::Error for HostError {}
 
+/// A hop whose name is not the only one of its kind in its path.
+pub fn nth_hop(hop: &str, nth: usize, of: usize) -> String {
+    format!("{hop} (hop {nth} of {of})")
+}
+
 impl HostError {
     /// A word for programs.
     pub fn word(&self) -> &str {
@@ -135,11 +146,11 @@ impl HostError {
             HostErrorKind::PasswordExpired => "password_expired",
             HostErrorKind::OtherQuestion { .. } => "other_question",
             HostErrorKind::UnknownUser => "unknown_user",
-            HostErrorKind::NotAllowed => "not_allowed",
+            HostErrorKind::NotAllowed { .. } => "not_allowed",
             HostErrorKind::NoTerminal => "no_tty",
             HostErrorKind::NoContainer => "no_container",
             HostErrorKind::NoImage => "no_image",
-            HostErrorKind::EngineUnreachable => "engine_unreachable",
+            HostErrorKind::EngineUnreachable { .. } => "engine_unreachable",
             HostErrorKind::NoShell => "no_shell",
             HostErrorKind::TooManyHops { .. } => "too_many_hops",
             HostErrorKind::TooManyContexts { .. } => "too_many_contexts",
@@ -188,11 +199,11 @@ impl HostError {
             | HostErrorKind::PasswordExpired
             | HostErrorKind::OtherQuestion { .. }
             | HostErrorKind::UnknownUser
-            | HostErrorKind::NotAllowed
+            | HostErrorKind::NotAllowed { .. }
             | HostErrorKind::NoTerminal
             | HostErrorKind::NoContainer
             | HostErrorKind::NoImage
-            | HostErrorKind::EngineUnreachable
+            | HostErrorKind::EngineUnreachable { .. }
             | HostErrorKind::NoShell
             | HostErrorKind::TooManyHops { .. }
             | HostErrorKind::TooManyContexts { .. }
@@ -233,11 +244,11 @@ impl fmt::Display for HostError {
             }
             HostErrorKind::OtherQuestion { text } => write!(f, "asks for something else: {text}"),
             HostErrorKind::UnknownUser => write!(f, "unknown user"),
-            HostErrorKind::NotAllowed => write!(f, "not allowed"),
+            HostErrorKind::NotAllowed { .. } => write!(f, "not allowed"),
             HostErrorKind::NoTerminal => write!(f, "needs a terminal"),
             HostErrorKind::NoContainer => write!(f, "nothing of that name runs"),
             HostErrorKind::NoImage => write!(f, "no such image"),
-            HostErrorKind::EngineUnreachable => write!(f, "the engine cannot be reached"),
+            HostErrorKind::EngineUnreachable { .. } => write!(f, "the engine cannot be reached"),
             HostErrorKind::NoShell => write!(f, "no sh found"),
             HostErrorKind::TooManyHops { path, limit } => {
                 write!(f, "{} hops, and the limit is {limit}: {}", path.len(), path.join(" -> "))

@@ -14,7 +14,7 @@ mod session;
 mod ssh;
 mod usage;
 
-pub use host::{HostError, HostErrorKind, RemoteException};
+pub use host::{HostError, HostErrorKind, RemoteException, nth_hop};
 pub use library::Failure;
 pub use loss::Loss;
 pub use operation::OperationError;

@@ -159,6 +159,8 @@ pub enum UsageError {
     Origin,
     /// A remote name that no system has.
     RemoteName,
+    /// The same of what this program is to be called.
+    InstallName,
     /// A password for hosts that are not known yet.
     SecretUnsaid,
     /// A password cannot be had.
@@ -295,6 +297,7 @@ impl fmt::Display for UsageError {
             }
             Self::Origin => f.write_str("--from takes one target; what is put comes from one place"),
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
+            Self::InstallName => f.write_str("a program's path cannot hold a line break, nor a NUL character"),
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }
     }

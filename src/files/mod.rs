@@ -12,8 +12,11 @@ pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
 pub use outgoing::{Outgoing, Source};
 pub use place::{fresh, fresh_name, named, resolved};
 
+use scratch::Scratch;
 use sha1::{Digest, Sha1};
+use std::fs::{File, Permissions};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Why a file of this machine cannot be read or written.
@@ -53,6 +56,23 @@ pub fn words(error: &io::Error) -> String {
         io::ErrorKind::QuotaExceeded => "Disk quota exceeded".to_owned(),
         _ => error.to_string().split(" (os error").next().unwrap_or("").to_owned(),
     }
+}
+
+/// Puts a program in its place, whole or not at all, for everybody to run.
+///
+/// # Errors
+///
+/// When the place cannot have it; then what was there stays.
+pub fn place_program(mut program: &File, path: &Path) -> Result<(), LocalError> {
+    let mut scratch = Scratch::new(None);
+    let mut place = || {
+        let temp = scratch.file_beside(path)?;
+        io::copy(&mut program, &mut temp.file())?;
+        temp.file().set_permissions(Permissions::from_mode(0o755))?;
+        temp.file().sync_all()?;
+        scratch.persist(temp, path)
+    };
+    place().map_err(|error| Side::There.error(path, &error))
 }
 
 /// Adds so many zeros to a sum.

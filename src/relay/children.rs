@@ -169,10 +169,17 @@ fn report(end: &End, error: Option<String>) -> Value {
         Cause::Session(Closed::BadFrame(_)) => "corrupt",
         Cause::Session(Closed::OutOfOrder(_) | Closed::BadHello | Closed::Version { .. }) => "rules",
     };
+    let quiet = match end.cause {
+        Cause::Session(Closed::Silent { quiet }) => {
+            Node::Int(quiet.as_millis().try_into().unwrap_or(i64::MAX))
+        }
+        _ => Node::None,
+    };
     let text = |text: String| Node::Text(text.into_bytes());
     let lines = |lines: &[String]| Node::Bytes(lines.join("\n").into_bytes());
     Builder::default().dict([
         ("cause", text(cause.to_owned())),
+        ("quiet", quiet),
         ("started", Node::Bool(end.started)),
         ("exit", end.exit.map_or(Node::None, |exit| Node::Int(process::status_of(exit).into()))),
         ("error", error.map_or(Node::None, text)),

@@ -344,9 +344,11 @@ impl Watch {
     fn dismiss(&self) {
         let lives = |pid: &&i32| lineage::process(**pid).is_some();
         let hops: Vec<i32> = self.hops.iter().filter(lives).copied().collect();
-        lineage::send_each(&hops, Signal::SIGTERM);
+        // Each leads a group: what only stands before its program hears it too.
+        let groups: Vec<i32> = hops.iter().map(|pid| -pid).collect();
+        lineage::send_each(&groups, Signal::SIGTERM);
         // What is stopped hears nothing else.
-        lineage::send_each(&hops, Signal::SIGCONT);
+        lineage::send_each(&groups, Signal::SIGCONT);
         let deadline = clock::now() + HOPS_PATIENCE;
         while hops.iter().any(|pid| lives(&pid)) && clock::now() < deadline {
             pause(BETWEEN_LOOKS);

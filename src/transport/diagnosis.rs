@@ -33,6 +33,8 @@ pub enum Diagnosis {
     NoContainer,
     NoImage,
     EngineUnreachable,
+    /// The engine's own program is missing.
+    NoEngine,
     /// The container has no `sh`.
     NoShell,
     NoPython,

@@ -11,10 +11,16 @@ pub const PODMAN: &str = "podman exec -i --user={user} {name} sh -c {script}";
 /// The agent is the only thing that runs in a throwaway, and ends with its standard input: so the
 /// container goes even where the client is killed. docker's own init reaps what the agent's children
 /// leave; podman takes its init from a package that need not be there, so the watchdog reaps.
-pub const DOCKER_RUN: &str =
-    "docker run -i {rm} --init --name={name} --user={user} --entrypoint=sh {image} -c {script}";
-pub const PODMAN_RUN: &str =
-    "podman run -i {rm} --name={name} --user={user} --entrypoint=sh {image} -c {script}";
+///
+/// Before it runs, only its label tells whose it is: a name may be another's. `{guard}` removes what has that.
+pub const DOCKER_RUN: &str = "sh -c {guard} hopvine={token} docker run -i --rm --label=hopvine={token} --init \
+                              --name={name} --user={user} --entrypoint=sh {image} -c {script}";
+pub const PODMAN_RUN: &str = "sh -c {guard} hopvine={token} podman run -i --rm --label=hopvine={token} \
+                              --name={name} --user={user} --entrypoint=sh {image} -c {script}";
+/// Those that are to stay.
+pub const DOCKER_KEPT: &str =
+    "docker run -i --init --name={name} --user={user} --entrypoint=sh {image} -c {script}";
+pub const PODMAN_KEPT: &str = "podman run -i --name={name} --user={user} --entrypoint=sh {image} -c {script}";
 pub const KUBECTL: &str = "kubectl exec -i --context={context} --namespace={namespace} \
                            --container={container} {name} -- sh -c {script}";
 pub const LXC: &str = "lxc-attach -n {name} -- sh -c {script}";
@@ -55,22 +61,26 @@ mod tests {
     #[test]
     fn every_command_line_is_what_a_user_would_type() {
         let pod = [NAME, ("namespace", Some("prod")), ("container", Some("web")), ("context", Some("eu"))];
-        let throwaway = [NAME, ("user", Some("1000")), ("image", Some("python:3.12")), ("rm", Some("--rm"))];
-        let image = [("name", None), ("image", Some("python:3.12")), ("rm", None)];
-        let rows: [(&str, Values<'_>, &str); 15] = [
+        let (guard, token) = (("guard", Some("GUARD")), ("token", Some("12ab")));
+        let throwaway = [NAME, ("user", Some("1000")), ("image", Some("python:3.12")), guard, token];
+        let image = [("name", None), ("image", Some("python:3.12"))];
+        let rows: [(&str, Values<'_>, &str); 16] = [
             (DOCKER, &[NAME], "docker exec -i app sh -c SCRIPT"),
             (DOCKER, &[NAME, ("user", Some("me"))], "docker exec -i --user=me app sh -c SCRIPT"),
             (PODMAN, &[NAME, ("user", Some("me"))], "podman exec -i --user=me app sh -c SCRIPT"),
             (
                 DOCKER_RUN,
                 &throwaway,
-                "docker run -i --rm --init --name=app --user=1000 --entrypoint=sh python:3.12 -c SCRIPT",
+                "sh -c GUARD hopvine=12ab docker run -i --rm --label=hopvine=12ab --init --name=app --user=1000 \
+                 --entrypoint=sh python:3.12 -c SCRIPT",
             ),
-            (DOCKER_RUN, &image, "docker run -i --init --entrypoint=sh python:3.12 -c SCRIPT"),
+            (DOCKER_KEPT, &image, "docker run -i --init --entrypoint=sh python:3.12 -c SCRIPT"),
+            (PODMAN_KEPT, &image, "podman run -i --entrypoint=sh python:3.12 -c SCRIPT"),
             (
                 PODMAN_RUN,
                 &throwaway,
-                "podman run -i --rm --name=app --user=1000 --entrypoint=sh python:3.12 -c SCRIPT",
+                "sh -c GUARD hopvine=12ab podman run -i --rm --label=hopvine=12ab --name=app --user=1000 \
+                 --entrypoint=sh python:3.12 -c SCRIPT",
             ),
             (KUBECTL, &[NAME], "kubectl exec -i app -- sh -c SCRIPT"),
             (

@@ -38,6 +38,11 @@ pub fn plan(sudo: &Sudo<'_>, token: &str, script: String) -> Plan {
     Plan { argv, terminal: Terminal::Beside { prompt: Prompt::Token(token.to_owned()) } }
 }
 
+/// What sudo says where its terminal has gone, which we close when it has ended or is to end.
+pub fn is_of_our_terminal(line: &str) -> bool {
+    line.trim().starts_with("sudo: unable to restore terminal settings")
+}
+
 /// For `-i`, sudo joins the words into one line for the login shell and puts a backslash before every
 /// byte but letters, digits, `_`, `-` and `$`. So the login shell would fill in the script's
 /// variables before `sh` sees them, and fish does not take halves of UTF-8 characters. What cannot
@@ -59,6 +64,12 @@ fn without_dollars(script: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_of_our_terminal_is_known() {
+        assert!(is_of_our_terminal("sudo: unable to restore terminal settings: Input/output error\r"));
+        assert!(!is_of_our_terminal("sudo: unable to resolve host vm: Name or service not known"));
+    }
 
     fn line(user: &str, environment: Environment) -> String {
         plan(&Sudo { user, environment }, "TOKEN", "exec $p".into()).argv.join(" ")

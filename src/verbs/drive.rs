@@ -10,14 +10,16 @@ use super::turns::{self, Turns, Work};
 use super::{output, rehearsal};
 use crate::cli;
 use crate::controller::fleet::{Begun, Fleet, News, Place, Rules, Share};
-use crate::controller::operation::{OperationId, Report, Said};
+use crate::controller::operation::{Answer, OperationId, Report, Request, Said};
 use crate::controller::{Note, STARTS_AT_ONCE, Weight};
-use crate::error::{ExitCode, UsageError};
+use crate::error::{ExitCode, HostError, HostErrorKind, UsageError};
+use crate::proto::dialog::Tail;
 use crate::report::{Folder, Page, Reporter, View};
 use crate::sys::guardian::Guardian;
+use crate::sys::stdio::Stream;
 use crate::sys::{clock, random};
 use crate::transfers::{Settled, Transfers};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -64,10 +66,21 @@ struct Drive {
     concluded: bool,
     input: Option<Input>,
     transfers: Transfers,
+    /// What those have said that explain themselves where they fail.
+    excuses: Option<HashMap<Place, Tail>>,
     /// Whether several may be sent the same at once.
     shares: bool,
     /// Whether files have only made way for everybody else.
     more_to_send: bool,
+}
+
+/// What has failed, by its own words: the last line tells why.
+fn explained(outcome: Result<Answer, Box<HostError>>, said: Option<Tail>) -> Result<Answer, Box<HostError>> {
+    let failed = matches!(outcome, Ok(Answer::Exit(1..)));
+    let Some(said) = said.filter(|_| failed) else { return outcome };
+    let mut said = said.into_lines();
+    let what = said.pop().unwrap_or_default();
+    Err(Box::new(HostError { hop: None, kind: HostErrorKind::File { what }, said }))
 }
 
 /// Who is remembered beside those that have failed now.
@@ -89,6 +102,7 @@ impl Drive {
         let reporter = output::reporter(&typed.reach, Some(&typed.shown), prepared.result, &prepared.targets)
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
+        let explains = matches!(&prepared.request, Request::Run(run) if run.explains);
         let several = prepared.targets.len() > 1;
         let remembering = match typed.rerun {
             Some(cli::Rerun::Failed) => Some(Remembering::Rest),
@@ -114,6 +128,7 @@ impl Drive {
             concluded: false,
             input,
             transfers,
+            excuses: explains.then(HashMap::new),
             shares,
             more_to_send: false,
         })
@@ -167,12 +182,18 @@ impl Drive {
             }
             // Nobody reads any more, so nobody is told that the rest was stopped.
             News::Done { .. } if self.turns.ending.is_unread() => {}
-            News::Done { place, outcome, took } => self.reporter.done(place, &outcome, took),
+            News::Done { place, outcome, took } => {
+                let said = self.excuses.as_mut().and_then(|excuses| excuses.remove(&place));
+                self.reporter.done(place, &explained(outcome, said), took);
+            }
         }
     }
 
     fn said(&mut self, place: Place, operation: OperationId, said: Said) {
         match said {
+            Said::Output(Stream::Err, bytes) if self.excuses.is_some() => {
+                self.excuses.iter_mut().for_each(|excuses| excuses.entry(place).or_default().push(&bytes));
+            }
             Said::Output(stream, bytes) => self.reporter.output(place, stream, &bytes),
             Said::Item(value) => self.reporter.item(place, &value),
             Said::Record(record) => self.reporter.record(place, record),

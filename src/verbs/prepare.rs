@@ -111,11 +111,15 @@ pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
 /// This program, which is our standard input, to a file on each host.
 pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, UsageError> {
     let path = typed.file.clone().unwrap_or_default();
+    if path.contains(['\n', '\0']) {
+        return Err(UsageError::InstallName);
+    }
     let words = ["sh", "-c", payload::INSTALL, "install", &path, &payload::build(), sum];
     let request = Request::Run(Run {
         words: words.map(|word| word.as_bytes().to_vec()).to_vec(),
         interpreter: Words::Exact,
         stdin: Feed::Piped,
+        explains: true,
         ..Run::default()
     });
     prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)

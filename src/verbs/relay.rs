@@ -3,10 +3,11 @@
 use super::{drive, prepare};
 use crate::cli;
 use crate::error::ExitCode;
+use crate::files::{self, LocalError, Side};
 use crate::sys::guardian::Guardian;
 use crate::sys::identity::PROGRAM;
 use crate::sys::stdio;
-use crate::{payload, relay};
+use crate::{payload, relay, report};
 use sha1::{Digest, Sha1};
 use std::fs::File;
 use std::io;
@@ -19,8 +20,20 @@ pub(super) fn run(typed: cli::Relay) -> io::Result<ExitCode> {
                 build == payload::build() && sum.is_none_or(|sum| own_sum().is_ok_and(|own| own == sum));
             Ok(if same { ExitCode::Success } else { ExitCode::Failed })
         }
+        cli::Relay { place: Some(path), .. } => {
+            let placed = File::open(PROGRAM)
+                .map_err(|error| Side::There.error(&path, &error))
+                .and_then(|program| files::place_program(&program, &path));
+            Ok(placed.map_or_else(
+                |LocalError(wrong)| {
+                    report::complain(&wrong);
+                    ExitCode::Failed
+                },
+                |()| ExitCode::Success,
+            ))
+        }
         cli::Relay { resumed: Some(stream), .. } => relay::resume(stream).map(|()| ExitCode::Success),
-        cli::Relay { is: None, resumed: None, .. } => relay::run().map(|()| ExitCode::Success),
+        cli::Relay { is: None, place: None, resumed: None, .. } => relay::run().map(|()| ExitCode::Success),
     }
 }
 

@@ -44,6 +44,17 @@ const LEADING: [&str; 9] = [
 ];
 
 impl Way {
+    /// The word before the colon.
+    pub fn transport(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "local",
+            Self::Ssh(_) => "ssh",
+            Self::Exec { .. } => "exec",
+            Self::Become(other) => other.method.transport(),
+            Self::Inside(room) => room.engine.transport(),
+        }
+    }
+
     /// Whether both lead to the same account, if not in the same manner: what is open for one serves the other.
     pub fn leads_as(&self, other: &Self) -> bool {
         match (self, other) {

@@ -127,6 +127,8 @@ pub(super) const DOAS: Table = &[
 
 /// "Unable to find image 'x' locally" is no failure: docker says it before it fetches one.
 pub(super) const DOCKER: Table = &[
+    // Of the script that guards a throwaway.
+    (NoEngine, &["hopvine: * is not in PATH$"]),
     (
         EngineUnreachable,
         &[

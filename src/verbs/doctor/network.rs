@@ -40,6 +40,7 @@ impl Doctor {
         let slow = matches!(kind, HostErrorKind::ConnectTimeout { .. });
         let mut finding = failure("name", &HostError { hop: None, kind, said: Vec::new() });
         finding.text = format!("{}: {}", found.host, finding.text);
+        finding.means = Some("no resolver of this machine knows the name".to_owned());
         if slow {
             finding = finding.explained(
                 "the name servers of this machine do not answer",
