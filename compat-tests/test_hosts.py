@@ -98,6 +98,14 @@ def test_options_of_a_target_reach_ssh(hop, ssh, target):
     assert (result.rc, result.out) == (0, b'hi\n'), result
 
 
+@pytest.mark.parametrize('typed, said', [
+    ('ssh:a?opt=ProxyCommand=x y&opt=Foo=1', 'a blank is %20, & is %26'), ('sudo:?x', 'options of a target are ?NAME=VALUE'),
+    ('nobody*', 'names that are known')])
+def test_who_names_no_host_by_a_slip_is_told_how_it_is_written(hop, typed, said):
+    result = hop('run', '-w', typed, '--', 'true')
+    assert result.rc == 2 and said in result.said, result
+
+
 def test_a_target_may_name_its_python(hop):
     real = hop.run('local:', 'command -v python3').text.strip()
     link = hop.scratch / 'my python'

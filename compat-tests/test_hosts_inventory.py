@@ -137,7 +137,7 @@ def test_groups_are_listed(fleet):
 
 
 @pytest.mark.parametrize('spec, said', [
-    ('@wob', 'no group "@wob"; there are @broken, @failing'), ('@broken', 'hopvine.toml:12: "web[1-", column 4'),
+    ('@wob', 'no group "@wob"; there are @broken, @failing'), ('@broken', 'hopvine.toml:12:10: "web[1-", column 4'),
     ('@failing', 'command of @failing: exit status: 3'), ('@round', '@round -> @trip -> @round'),
     ('@nowhere:web', '"@nowhere:web"'), ('web*', 'column 4')])
 def test_what_is_wrong_with_a_group_is_told_with_its_place(fleet, spec, said):
@@ -151,11 +151,82 @@ def test_what_is_wrong_with_a_group_is_told_with_its_place(fleet, spec, said):
     ('[hosts]\na = 3\n', 'line 2, column 5: this is not a target'),
     ('[hosts]\na = "telnet:b"\n', 'line 2, column 5: target "telnet:b": no transport'),
     ('[defaults]\nuser = "-oProxyCommand=id"\n', 'line 2, column 8'),
+    ('[groups]\nx = "y"\n"a b" = "x"\n', "line 3, column 1: the name of a group cannot hold ' '"),
     ('[hosts\n', 'line 1'), ('[groups]\na = { command = "x", b = 1 }\n', 'line 2, column 22: "b"')])
 def test_what_is_wrong_with_an_inventory_is_told_with_line_and_column(hop, text, said):
     hop.write('hopvine.toml', text)
     told = refused(hop, 'a')
     assert 'hopvine.toml: ' in told and said in told, told
+
+
+@pytest.mark.parametrize('text, said', [
+    ('a = "x"\nz = "z[1-"\n', 'hopvine.toml:3:5: "z[1-", column 2'),
+    ('z = [\n    "a",\n    "b", "c",\n    "z[1-",\n]\n', 'hopvine.toml:5:5: "z[1-", column 2'),
+    ('z = """\na\nb,c\n  z[1-\n"""\n', 'hopvine.toml:5:1: "  z[1-", column 4'),
+    ('z = ["a", """b\nz[1-"""]\n', 'hopvine.toml:3:1: "z[1-", column 2')])
+def test_what_is_wrong_with_an_item_of_a_group_is_told_where_it_stands(hop, text, said):
+    hop.write('hopvine.toml', '[groups]\n' + text)
+    told = refused(hop, '@z')
+    assert said in told, told
+
+
+@pytest.mark.parametrize('named', [False, True])
+def test_an_inventory_that_is_no_text_is_told_with_its_place(hop, named):
+    path = hop.write('hopvine.toml', b'[hosts]\na = "b"\nc = "\xe4"\n')
+    told = refused(hop, *(['-i', path] if named else []), 'a')
+    assert 'hopvine.toml: line 3, column 6: this is no text in UTF-8' in told, told
+
+
+def test_a_command_that_prints_without_end_is_ended(hop):
+    hop.write('hopvine.toml', '[groups]\na = { command = "yes" }\n')
+    told = refused(hop, '@a')
+    assert 'hopvine.toml:2: command of @a: it prints more than 64 MiB, and was ended' in told, told
+
+
+def dry(hop, *words):
+    result = hop('run', '--dry-run', *words, '--', 'true')
+    assert result.rc == 0, result
+    return result.text.partition(' (')[2].partition(')')[0]
+
+
+DEFAULTS = """\
+[hosts]
+db2 = { target = "ssh:10.0.0.2", via = "" }
+[defaults]
+via = "jump"
+become = "sudo:"
+user = "deploy"
+"""
+
+
+@pytest.mark.parametrize('typed, way', [
+    ('db1', 'ssh:deploy@jump/ssh:deploy@db1/sudo:root'), ('me@db1', 'ssh:deploy@jump/ssh:me@db1/sudo:root'),
+    ('db1?port=9', 'ssh:deploy@jump/ssh:deploy@db1 port 9/sudo:root'),
+    ('me@db1?port=9', 'ssh:deploy@jump/ssh:me@db1 port 9/sudo:root'),
+    ('db2?port=9', 'ssh:deploy@10.0.0.2 port 9/sudo:root'), ('me@db2', 'ssh:me@10.0.0.2/sudo:root')])
+def test_a_user_or_an_option_does_not_change_the_way(hop, typed, way):
+    hop.write('hopvine.toml', DEFAULTS)
+    assert dry(hop, '-w', typed) == way
+
+
+def test_an_option_for_ssh_is_refused_where_the_name_is_no_ssh(hop):
+    hop.write('hopvine.toml', '[hosts]\napp = "local:app"\n')
+    result = hop('run', '-w', 'me@app', '--', 'true')
+    assert result.rc == 2 and '"app" is "local:app" in the inventory' in result.said, result
+
+
+def test_an_empty_way_on_the_command_line_is_none(hop):
+    hop.write('hopvine.toml', DEFAULTS)
+    assert dry(hop, '-w', 'db1', '--via', '') == 'ssh:deploy@db1/sudo:root'
+    assert dry(hop, '-w', 'db1', '--become', '') == 'ssh:deploy@jump/ssh:deploy@db1'
+    assert dry(hop, '-w', 'db1', '--via', '', '--become', '') == 'ssh:deploy@db1'
+
+
+def test_who_leads_the_way_to_himself_is_told(hop):
+    hop.write('hopvine.toml', '[hosts]\na = { via = "a" }\n"w[1-2]" = { via = "w1" }\n')
+    result = hop('run', '-w', 'a', '--', 'true')
+    assert result.rc == 2 and 'a -> a' in result.said, result
+    assert dry(hop, '-w', 'w2') == 'ssh:w1/ssh:w2'
 
 
 def test_names_that_lead_back_to_each_other_are_told(hop):
@@ -260,6 +331,47 @@ def test_what_is_wrong_with_a_file_of_clustershell_is_told_when_a_group_is_asked
     assert said in refused(hop, '@a')
 
 
+@pytest.fixture
+def with_a_bad_file(hop):
+    config(hop, 'groups', 'adm: example[1-2]\n')
+    config(hop, 'groups.d/a.yaml', 'racks:\n  r1: n1\n  multi: >\n    n2\n')
+    config(hop, 'groups.d/b.yaml', 'roles:\n  web: n3\n')
+    return hop
+
+
+def test_a_bad_file_of_clustershell_takes_no_other_source_away(with_a_bad_file):
+    hop = with_a_bad_file
+    assert names(hop, '@adm') == names(hop, 'example*') == 'example[1-2]'
+    assert names(hop, '@roles:web') == 'n3'
+    assert 'a.yaml: line 3: more of YAML' in refused(hop, '@racks:r1')
+    result = hop('hosts', '-l')
+    assert result.lines == ['@adm', '@roles:web'] and result.rc == 1, result
+    assert result.said.count('a.yaml: line 3: more of YAML') == 1, result
+
+
+def test_a_bad_file_of_clustershell_is_told_where_the_default_source_is_in_it(with_a_bad_file):
+    hop = with_a_bad_file
+    config(hop, 'groups', 'adm\n')
+    for spec in ['@adm', 'example*', '@*']:
+        assert 'groups: line 1: not `group: nodes`' in refused(hop, spec)
+    assert names(hop, '@roles:web') == 'n3'
+
+
+def test_a_bad_file_beside_the_configuration_takes_no_other_source_away(clustershell):
+    config(clustershell, 'groups.conf.d/bad.conf', '[bad]\nmap: true\nodd\n')
+    config(clustershell, 'groups.d/odd.yaml', '- odd\n')
+    assert names(clustershell, '@b,@more:a,@racks:r1,n*') == 'm[1,4],n[1-4,9]'
+    assert 'bad.conf: line 3: neither' in refused(clustershell, '@bad:x')
+    assert 'odd.yaml: line 1: more of YAML' in refused(clustershell, '@lost:x')
+    said = clustershell('hosts', '-l').said
+    assert 'bad.conf: line 3' in said and 'odd.yaml: line 1' in said, said
+
+
+def test_a_name_in_yaml_may_hold_the_mark_of_a_comment(hop):
+    config(hop, 'groups.d/a.yaml', 'local:\n  g: a#1 # b\n')
+    assert names(hop, '@g') == 'a#1'
+
+
 def test_aliases_of_ssh_are_known_names(hop):
     at_home(hop, '.ssh/config', 'Include config.d/*.conf\nHost web1 web2 web-* !db\n HostName 10.0.0.1\n')
     at_home(hop, '.ssh/config.d/one.conf', 'Host web3 "web4"\n')
@@ -274,6 +386,15 @@ def test_twenty_thousand_hosts_are_read_in_no_time(hop):
     hop.write('hopvine.toml', f'[hosts]\n{lines}')
     result = hop('hosts', '-c', 'n*')
     assert result.text == '20000\n' and result.seconds < 5, result
+
+
+def test_ranges_that_overlap_are_read_in_no_time(hop):
+    """To expand them all would be millions of names."""
+    ranges = ''.join(f'"n[1-{last}]" = {{ port = 22 }}\n' for last in range(1_000, 4_000))
+    hosts = ''.join(f'n{n} = {{ user = "u{n}" }}\n' for n in range(3_000))
+    hop.write('hopvine.toml', f'[hosts]\n{ranges}{hosts}')
+    result = hop('run', '--dry-run', '-w', 'n7', '--', 'true')
+    assert 'ssh:u7@n7 port 22' in result.text and result.seconds < 10, result
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root gives files away')

@@ -204,6 +204,14 @@ def test_a_hundred_thousand_names_fold_and_expand_in_seconds(hop, kind):
     assert many < FOLDED_SECONDS * PATIENCE and many < 7 * few, (few, many)
 
 
+@pytest.mark.parametrize('more, left', [
+    (lambda n: f'^n{3 * n}', 80_002), (lambda n: f'!n{n},x{n}', 100_001), (lambda n: f'^n{n}!n{n}', 80_001)])
+def test_long_chains_of_operators_take_what_their_operands_take(hop, more, left):
+    hop.write('chain', 'n[1-100000]' + ''.join(more(n) for n in range(20_000)))
+    result = hop('hosts', '-c', '^chain')
+    assert (result.text, result.seconds < 10) == (f'{left}\n', True), result
+
+
 @pytest.mark.parametrize('words, names', [
     (['-w', 'local:c[1-4]!local:c2'], '1 3 4'), (['-w', 'local:c[1-4]', '-x', 'local:c[2-3]'], '1 4'),
     (['-w', '^list'], '1 2'), (['-w', '-'], '5 6'), (['-w', 'local:c[1-3]&local:c[3-9]', '-w', '^list'], '3 1 2'),
@@ -257,3 +265,8 @@ def test_a_byte_order_mark_is_no_part_of_a_name(hop):
     hop.write('list', '\ufeffweb1\nweb2\n')
     assert hop('hosts', '^list').lines == ['web1', 'web2']
     assert hop('hosts', '-', stdin='\ufeffweb1\n'.encode()).lines == ['web1']
+
+
+def test_names_that_cannot_be_written_are_told_as_other_output_is(hop):
+    result = hop.program('sh', '-c', '"$@" >/dev/full', 'sh', hop.path, 'hosts', 'web[1-3]').finish()
+    assert result.rc == 1 and result.said.startswith('hopvine: standard output cannot be written: '), result

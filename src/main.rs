@@ -1,7 +1,7 @@
 //! The program: what was typed, what it means, how it ended.
 
 use hopvine::cli::{self, Parsed};
-use hopvine::error::ExitCode;
+use hopvine::error::{self, ExitCode};
 use hopvine::sys::askpass;
 use hopvine::{report, verbs};
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ fn main() -> std::process::ExitCode {
     }
     let ended = verbs::called(&arguments).unwrap_or_else(|| typed(arguments));
     let code = ended.unwrap_or_else(|error| {
-        report::complain(&format!("this machine fails: {error}"));
+        report::complain(&error::machine_fails(&error));
         ExitCode::Failed
     });
     std::process::ExitCode::from(u8::try_from(code.status()).unwrap_or(u8::MAX))

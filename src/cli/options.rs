@@ -139,10 +139,10 @@ pub struct Targets {
 /// What stands around each target.
 #[derive(Debug, Args)]
 pub struct Around {
-    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root
+    /// Hops before every target: ssh:bastion, ssh:bastion/sudo:root; '' for none, whatever the inventory says
     #[arg(long, value_name = "PATH")]
     pub via: Option<String>,
-    /// A hop behind every target: sudo:root, su:app, doas:root
+    /// A hop behind every target: sudo:root, su:app, doas:root; '' for none, whatever the inventory says
     #[arg(long = "become", value_name = "HOP")]
     pub become_other: Option<String>,
 }

@@ -11,6 +11,7 @@ impl fmt::Display for InventoryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}: ", self.line, self.column)?;
         match &self.fault {
+            Fault::Utf8 => f.write_str("this is no text in UTF-8"),
             Fault::Toml(message) => f.write_str(message.trim_end()),
             Fault::Key { key, known } => write!(f, "{key:?} has no meaning here; there are {known}"),
             Fault::Dotted { key, known } => write!(
@@ -22,7 +23,8 @@ impl fmt::Display for InventoryError {
             }
             Fault::Type { wanted } => write!(f, "this is not {wanted}"),
             Fault::Name(error) => write!(f, "key {error}"),
-            Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}"),
+            Fault::Group(odd) => write!(f, "the name of a group cannot hold {odd:?}: no @NAME leads there"),
+            Fault::NoGroup => f.write_str("a group without a name"),
             Fault::Target(error) => error.fmt(f),
             Fault::Become(path) => write!(f, "become = {path:?}: {NO_TRANSPORT}"),
         }
@@ -39,6 +41,9 @@ impl fmt::Display for ResolveError {
             Self::Deep(last) => {
                 let last = last.join(" -> ");
                 write!(f, "the inventory leads through more than {MAX_NAMES} names: ... {last} -> ...")
+            }
+            Self::NoSsh { name, target } => {
+                write!(f, "{name:?} is {target:?} in the inventory: no ssh that takes a user or options")
             }
             Self::Long { name } => {
                 write!(f, "the inventory leads to {name:?} through more than {MAX_HOPS} hops")

@@ -303,9 +303,14 @@ impl fmt::Display for UsageError {
     }
 }
 
-/// Where wildcards look, if there are any.
+/// Where wildcards look, if there are any, or how options are written.
 fn compared(expression: &str) -> &'static str {
-    if nodeset::asks(expression).wildcards {
+    let asks = nodeset::asks(expression);
+    if asks.options {
+        "; within the options of a target, a blank is %20, & is %26 and , is %2C"
+    } else if asks.wildcards && expression.contains(":?") {
+        "; options of a target are ?NAME=VALUE, as in sudo:?login=yes"
+    } else if asks.wildcards {
         "; * and ? stand for names that are known: of hopvine.toml, of groups, of ~/.ssh/config"
     } else {
         ""

@@ -3,10 +3,11 @@
 mod conf;
 mod yaml;
 
+use super::nodeset::without_comment;
 use std::collections::BTreeMap;
 
 pub use conf::{Conf, Upcalls};
-pub use yaml::yaml;
+pub use yaml::{sources as yaml_sources, yaml};
 
 /// The groups of a source, as expressions.
 pub type Groups = BTreeMap<String, String>;
@@ -35,7 +36,7 @@ pub enum ClustershellError {
 pub fn list(text: &str) -> Result<Groups, ClustershellError> {
     let mut groups = Groups::new();
     for (line, text) in (1..).zip(text.lines()) {
-        let text = text.split('#').next().unwrap_or(text).trim();
+        let text = without_comment(text).trim();
         if text.is_empty() {
             continue;
         }

@@ -1,31 +1,41 @@
 //! The inventory, `hopvine.toml`: what the user has given names to.
 
+mod place;
 mod raw;
 mod resolve;
 
-use super::nodeset::{Lookup, LookupError, Nodeset, NodesetError, Text};
+use super::nodeset::{NodesetError, Pattern, Patterns};
 use super::target::{Target, TargetError, names_transport, quoted};
-use indexmap::IndexMap;
-use raw::Options;
+use place::place;
+use raw::{Options, Placed};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 pub use resolve::{MAX_HOPS, MAX_NAMES, ResolveError, Said};
 
 /// Stands in a target for the name that it is the target of.
 const HOST: &str = "{host}";
-/// What a name that is looked up does not hold: these make it a path, or say all about it.
+/// What a name that is looked up does not hold: these make it a path, or say more about it.
 const UNKNOWN: [char; 3] = [':', '/', '?'];
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Command lines for `exec:NAME`, in the words of a POSIX shell.
     exec: BTreeMap<String, String>,
-    /// Each name, and the entries that are about it, the last one first.
-    hosts: IndexMap<String, Vec<usize>>,
-    entries: Vec<Options>,
+    entries: Vec<Entry>,
+    /// Which entries are about a name, by their places.
+    patterns: Patterns,
     groups: BTreeMap<String, Group>,
     defaults: Options,
+}
+
+/// What is said about names under `[hosts]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    /// The names as an expression.
+    key: String,
+    /// Whether it is about one name.
+    is_single: bool,
+    options: Options,
 }
 
 /// A group, and the line that it stands on.
@@ -37,7 +47,8 @@ pub struct Group {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Nodes {
-    Expression(String),
+    /// With line and column of each line of the text in the file.
+    Expression { text: String, lines: Vec<(usize, usize)> },
     /// A shell's command line that prints expressions.
     Command(String),
 }
@@ -60,6 +71,8 @@ pub struct InventoryError {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// No text.
+    Utf8,
     /// No TOML, in the words of its parser.
     Toml(String),
     /// A key that means nothing; these do.
@@ -79,14 +92,30 @@ pub enum Fault {
         wanted: &'static str,
     },
     Name(Box<NodesetError>),
-    /// A character that no name of a group has.
+    /// A character that no name of a group has where it can be asked for.
     Group(char),
+    /// A group without a name.
+    NoGroup,
     Target(TargetError),
     /// What comes behind a target, without its transport.
     Become(String),
 }
 
 impl Inventory {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inventory::parse`]; bytes that are no text.
+    pub fn read(file: &[u8]) -> Result<Self, InventoryError> {
+        let wrong = |error: std::str::Utf8Error| {
+            let valid = String::from_utf8_lossy(&file[..error.valid_up_to()]);
+            let (line, column) = place(&valid, valid.len());
+            InventoryError { line, column, fault: Fault::Utf8 }
+        };
+        Self::parse(std::str::from_utf8(file).map_err(wrong)?)
+    }
+
     /// Reads the text of an inventory.
     ///
     /// # Errors
@@ -95,28 +124,26 @@ impl Inventory {
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let raw = raw::read(text)?;
         let mut inventory = Self { defaults: raw.defaults, ..Self::default() };
+        let wrong = |at, fault| {
+            let (line, column) = place(text, at);
+            InventoryError { line, column, fault }
+        };
         for (key, options) in raw.hosts {
-            let names = Nodeset::parse(&key.text, &mut Elsewhere).map_err(|error| {
-                let (line, column) = place(text, key.at);
-                InventoryError { line, column, fault: Fault::Name(error) }
-            })?;
-            if let Some(path) = names.iter().find(|name| name.contains(UNKNOWN)) {
-                let (line, column) = place(text, key.at);
-                return Err(InventoryError { line, column, fault: Fault::Path(path.to_owned()) });
+            let pattern = Pattern::parse(&key.text).map_err(|error| wrong(key.at, Fault::Name(error)))?;
+            if let Some(path) = pattern.with_any(&UNKNOWN) {
+                return Err(wrong(key.at, Fault::Path(path)));
             }
-            check(text, &options, names.iter().next())?;
-            for name in names.iter() {
-                inventory.hosts.entry(name.to_owned()).or_default().insert(0, inventory.entries.len());
-            }
-            inventory.entries.push(options);
+            check(text, &options, pattern.first().as_deref())?;
+            let is_single = pattern.single().is_some();
+            inventory.patterns.add(pattern, inventory.entries.len());
+            inventory.entries.push(Entry { key: key.text, is_single, options });
         }
         check(text, &inventory.defaults, None)?;
-        for (name, nodes) in raw.groups {
-            if let Some(odd) = name.text.chars().find(|c| c.is_control()) {
-                let (line, column) = place(text, name.at);
-                return Err(InventoryError { line, column, fault: Fault::Group(odd) });
+        for (Placed { at, text: name }, group) in raw.groups {
+            if let Some(fault) = unreachable_group(&name) {
+                return Err(wrong(at, fault));
             }
-            inventory.groups.insert(name.text, Group { line: place(text, name.at).0, nodes });
+            inventory.groups.insert(name, group);
         }
         for (name, line) in raw.exec {
             inventory.exec.insert(name.text, line.text);
@@ -150,9 +177,9 @@ impl Inventory {
         Ok(())
     }
 
-    /// The names under `[hosts]`, in their order.
+    /// The names under `[hosts]` as expressions, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.hosts.keys().map(String::as_str)
+        self.entries.iter().map(|entry| entry.key.as_str())
     }
 
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Group)> {
@@ -164,11 +191,16 @@ impl Inventory {
     }
 }
 
-/// Line and column of a byte.
-fn place(text: &str, byte: usize) -> (usize, usize) {
-    let before = &text[..byte];
-    let line_begins = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_begins..].chars().count() + 1)
+/// Why no expression leads to a group of this name.
+fn unreachable_group(name: &str) -> Option<Fault> {
+    // `:` stands behind a source, `@@` asks for names of groups, `@*` for all names.
+    let odd = |c: char| c.is_control() || c.is_whitespace() || ",!&^[]:".contains(c);
+    let first = name.chars().next().filter(|first| *first == '@' || name == "*");
+    if name.is_empty() {
+        Some(Fault::NoGroup)
+    } else {
+        first.or_else(|| name.chars().find(|c| odd(*c))).map(Fault::Group)
+    }
 }
 
 /// Whether the targets in these options can be read, those of `name` say.
@@ -191,35 +223,6 @@ fn check(text: &str, options: &Options, name: Option<&str>) -> Result<(), Invent
         })?;
     }
     Ok(())
-}
-
-/// Keys are names and ranges only: nothing else is there yet.
-struct Elsewhere;
-
-impl Lookup for Elsewhere {
-    fn group(&mut self, _source: Option<&str>, _name: &str) -> Result<Text, LookupError> {
-        Err(LookupError::NotHere)
-    }
-
-    fn all(&mut self, _source: Option<&str>) -> Result<Vec<Text>, LookupError> {
-        Err(LookupError::NotHere)
-    }
-
-    fn groups(&mut self, _source: Option<&str>) -> Result<Vec<String>, LookupError> {
-        Err(LookupError::NotHere)
-    }
-
-    fn known(&mut self) -> Result<Vec<Text>, LookupError> {
-        Err(LookupError::NotHere)
-    }
-
-    fn file(&mut self, _path: &str, _folder: Option<&Path>) -> Result<Text, LookupError> {
-        Err(LookupError::NotHere)
-    }
-
-    fn input(&mut self) -> Result<Text, LookupError> {
-        Err(LookupError::NotHere)
-    }
 }
 
 #[cfg(test)]

@@ -6,15 +6,20 @@
 mod boxes;
 mod evaluate;
 mod fold;
+mod pattern;
 mod ranges;
 mod scan;
+mod term;
+mod working;
 
 use indexmap::IndexSet;
 use scan::Kind;
 use std::path::{Path, PathBuf};
 
 pub use fold::fold;
+pub use pattern::{Pattern, Patterns};
 pub use ranges::RangeFault;
+pub(in crate::hosts) use scan::without_comment;
 
 /// More names than this are a slip of the keyboard.
 pub const MAX_NAMES: usize = 1_000_000;
@@ -74,13 +79,15 @@ pub trait Lookup {
 }
 
 /// Expressions, one on each line; `#` begins a comment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// Where it is from, for errors: a path, a group with its file.
     pub place: String,
     pub text: String,
     /// What the paths in it begin at, if not at the current folder.
     pub folder: Option<PathBuf>,
+    /// Line and column of each of its lines, where it is only a part of what stands at its place.
+    pub lines: Vec<(usize, usize)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,18 +143,32 @@ pub enum Wrong {
     Deep(Vec<String>),
 }
 
-/// What an expression asks for outside of itself.
+impl NodesetError {
+    /// With what is wrong at a byte of the expression.
+    fn new(place: Option<String>, expression: &str, at: usize, wrong: Wrong) -> Self {
+        let column = expression[..at].chars().count() + 1;
+        Self { place, expression: expression.to_owned(), column, wrong }
+    }
+}
+
+/// What an expression asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asks {
     pub input: bool,
     pub wildcards: bool,
+    /// Options of targets, `?name=`.
+    pub options: bool,
 }
 
 /// Tells what `expression` asks for; one that is wrong asks for nothing.
 pub fn asks(expression: &str) -> Asks {
     let operands = scan::operands(expression).unwrap_or_default();
     let any = |kind| operands.iter().any(|operand| operand.kind == kind);
-    Asks { input: any(Kind::Input), wildcards: any(Kind::Wildcard) }
+    Asks {
+        input: any(Kind::Input),
+        wildcards: any(Kind::Wildcard),
+        options: operands.iter().any(|operand| scan::has_options(operand.text)),
+    }
 }
 
 impl Nodeset {
@@ -192,17 +213,6 @@ impl Nodeset {
         if !other.is_empty() {
             self.names.retain(|name| !other.contains(name));
         }
-    }
-
-    pub fn intersection(&mut self, other: &Self) {
-        self.names.retain(|name| other.contains(name));
-    }
-
-    pub fn symmetric_difference(&mut self, mut other: Self) {
-        let both: IndexSet<String> = self.names.intersection(&other.names).cloned().collect();
-        self.names.retain(|name| !both.contains(name));
-        other.names.retain(|name| !both.contains(name));
-        self.names.extend(other.names);
     }
 }
 

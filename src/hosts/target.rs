@@ -148,13 +148,7 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let wrong = |wrong| TargetError { target: self.name.clone(), wrong };
         match self.hops.last_mut().map(|hop| &mut hop.way) {
-            Some(Way::Ssh(ssh)) => {
-                ssh.user = user.map(str::to_owned).or(ssh.user.take());
-                ssh.port = port.or(ssh.port);
-                ssh.config = config.map(str::to_owned).or(ssh.config.take());
-                // ssh takes the first value that it sees.
-                ssh.options.splice(0..0, options.iter().cloned());
-            }
+            Some(Way::Ssh(ssh)) => ssh.enter(user, port, config, options),
             Some(Way::Become(other)) if user.is_none_or(|user| user == other.user) => {}
             Some(Way::Inside(Inside { engine: Engine::Docker(room) | Engine::Podman(room), .. })) => {
                 room.user = user.map(str::to_owned).or(room.user.take());
@@ -198,6 +192,12 @@ impl Target {
 /// Whether the first hop of a path says how it is reached; one that does not is a host for ssh.
 pub fn names_transport(path: &str) -> bool {
     path.split(['/', '?']).next().is_some_and(|hop| hop.contains(':'))
+}
+
+/// The first hop of a path, and what stands behind it.
+pub(super) fn first_hop(path: &str) -> (&str, Option<&str>) {
+    let first = split_hops(path)[0];
+    (first, path.get(first.len() + 1..))
 }
 
 /// Writes text as a part of a name, with all that has a meaning elsewhere as `%XX`.

@@ -1,7 +1,7 @@
 //! What is printed by itself: nothing else is under way, and to wait for the reader is fine.
 
 use super::terminal;
-use crate::error::UsageError;
+use crate::error::{Unwritten, UsageError};
 use crate::sys::stdio::{self, Stream};
 use std::io::{self, Write};
 
@@ -13,7 +13,7 @@ use std::io::{self, Write};
 pub fn bytes(bytes: &[u8]) -> io::Result<()> {
     match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result,
+        result => result.map_err(|error| io::Error::new(error.kind(), Unwritten(error))),
     }
 }
 

@@ -6,7 +6,7 @@ mod nearest;
 mod paths;
 
 use super::shell;
-use crate::error::UsageError;
+use crate::error::{CommandError, UsageError};
 use crate::hosts::inventory::{Group, Inventory, Nodes, Said};
 use crate::hosts::nodeset::{self, Lookup, LookupError, Nodeset, Text};
 use crate::hosts::target::{Hop, Target};
@@ -18,6 +18,9 @@ use std::process::Stdio;
 
 const INVENTORY_FILE: &str = "hopvine.toml";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a command prints for a group is no longer: a million names of 64 bytes.
+const MAX_COMMAND_BYTES: usize = 64 << 20;
 
 /// What names can be had from beside the command line. All but the inventory is read when it is first asked for.
 pub(super) struct Names {
@@ -40,11 +43,11 @@ impl Names {
         let inventory = match &path {
             Some(path) => {
                 let wrong = |message: String| UsageError::Inventory { path: path.clone(), message };
-                let text = match named {
-                    Some(path) => std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?,
+                let file = match named {
+                    Some(path) => std::fs::read(path).map_err(|error| wrong(error.to_string()))?,
                     None => nearest::read(path)?,
                 };
-                Inventory::parse(&text).map_err(|error| wrong(error.to_string()))?
+                Inventory::read(&file).map_err(|error| wrong(error.to_string()))?
             }
             None => Inventory::default(),
         };
@@ -106,10 +109,12 @@ impl Names {
     /// All groups, as they are typed: those that need no source first. Also what cannot be listed.
     pub(super) fn all_groups(&mut self) -> (Vec<String>, Vec<UsageError>) {
         let mut groups: Vec<String> = self.inventory.groups().map(|(name, _)| name.to_owned()).collect();
-        let mut failures = Vec::new();
+        let mut failures: Vec<LookupError> = Vec::new();
         let mut add = |listed: Result<Vec<String>, LookupError>| match listed {
             Ok(names) => groups.extend(names),
-            Err(error) => failures.push(UsageError::Groups { error }),
+            // A file that is wrong may be that of several sources.
+            Err(error) if failures.contains(&error) => {}
+            Err(error) => failures.push(error),
         };
         match self.sources() {
             Ok(sources) => {
@@ -118,10 +123,11 @@ impl Names {
                     let names = sources.groups(Some(&source));
                     add(names.map(|names| names.iter().map(|name| format!("{source}:{name}")).collect()));
                 }
+                sources.nameless_failures().for_each(|error| add(Err(error)));
             }
             Err(error) => add(Err(error)),
         }
-        (groups, failures)
+        (groups, failures.into_iter().map(|error| UsageError::Groups { error }).collect())
     }
 
     fn sources(&mut self) -> Result<&Sources, LookupError> {
@@ -149,28 +155,26 @@ impl Names {
 
     fn group_text(&self, name: &str, group: &Group) -> Result<Text, LookupError> {
         let path = self.path.as_deref().unwrap_or(Path::new(INVENTORY_FILE));
-        let place = format!("{}:{}", path.display(), group.line);
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        match &group.nodes {
-            Nodes::Expression(text) => {
-                Ok(Text { place, text: text.clone(), folder: folder.map(Path::to_owned) })
-            }
+        let (place, text, lines) = match &group.nodes {
+            Nodes::Expression { text, lines } => (path.display().to_string(), text.clone(), lines.clone()),
             Nodes::Command(line) => {
-                let place = format!("{place}: command of @{name}");
-                let failed = |why| LookupError::Failed { what: place.clone(), why };
-                let output = shell::output(line, Stdio::null(), folder).map_err(failed)?;
-                let text = String::from_utf8_lossy(&output).into_owned();
-                Ok(Text { place, text, folder: folder.map(Path::to_owned) })
+                let place = format!("{}:{}: command of @{name}", path.display(), group.line);
+                let failed =
+                    |error: CommandError| LookupError::Failed { what: place.clone(), why: error.to_string() };
+                let output = shell::output(line, Stdio::null(), folder, MAX_COMMAND_BYTES).map_err(failed)?;
+                (place, String::from_utf8_lossy(&output).into_owned(), Vec::new())
             }
-        }
+        };
+        Ok(Text { place, text, folder: folder.map(Path::to_owned), lines })
     }
 
     /// What the inventory knows; also by its commands, if they are `wanted`.
     fn known_here(&self, wanted: bool) -> Result<Vec<Text>, LookupError> {
         let hosts = self.inventory.names().collect::<Vec<_>>().join("\n");
-        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts, folder: None }];
+        let mut texts = vec![Text { place: INVENTORY_FILE.to_owned(), text: hosts, ..Text::default() }];
         for (name, group) in self.inventory.groups() {
-            if wanted || matches!(group.nodes, Nodes::Expression(_)) {
+            if wanted || matches!(group.nodes, Nodes::Expression { .. }) {
                 texts.push(self.group_text(name, group)?);
             }
         }
@@ -216,10 +220,9 @@ impl Lookup for Names {
 
     fn known(&mut self) -> Result<Vec<Text>, LookupError> {
         let mut texts = self.known_here(false)?;
-        // A source that cannot tell its nodes, as one that was installed and never set up, has none.
-        texts.extend(self.sources()?.all(None).unwrap_or_default());
+        texts.extend(self.sources()?.known()?);
         let (place, text) = ("ssh's configuration".to_owned(), aliases::all().join("\n"));
-        texts.push(Text { place, text, folder: None });
+        texts.push(Text { place, text, ..Text::default() });
         Ok(texts)
     }
 
@@ -228,7 +231,7 @@ impl Lookup for Names {
         let place = path.display().to_string();
         let bytes = std::fs::read(&path)
             .map_err(|error| LookupError::Failed { what: place.clone(), why: error.to_string() })?;
-        Ok(Text { place, text: without_mark(&bytes), folder: folder.map(Path::to_owned) })
+        Ok(Text { place, text: without_mark(&bytes), folder: folder.map(Path::to_owned), ..Text::default() })
     }
 
     fn input(&mut self) -> Result<Text, LookupError> {
@@ -244,7 +247,7 @@ impl Lookup for Names {
             None => without_mark(&stdio::read_all_input().map_err(failed)?),
         };
         self.input = Some(text.clone());
-        Ok(Text { place: INPUT.to_owned(), text, folder: None })
+        Ok(Text { place: INPUT.to_owned(), text, ..Text::default() })
     }
 }
 

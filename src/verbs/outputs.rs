@@ -2,7 +2,7 @@
 
 use crate::controller::Controller;
 use crate::controller::operation::Source;
-use crate::error::ExitCode;
+use crate::error::{ExitCode, Unwritten};
 use crate::mux::Mux;
 use crate::report::Pressure;
 use crate::sys::clock;
@@ -67,10 +67,9 @@ impl Outputs {
             }
         }
         match pressure.failed {
-            Some(errno) => Some(Stopped {
-                code: ExitCode::Failed,
-                why: Some(format!("standard output cannot be written: {errno}")),
-            }),
+            Some(errno) => {
+                Some(Stopped { code: ExitCode::Failed, why: Some(Unwritten(errno.into()).to_string()) })
+            }
             None => pressure.closed.then_some(Stopped { code: ExitCode::Success, why: None }),
         }
     }

@@ -45,7 +45,10 @@ fn read_elsewhere(typed: &cli::Secret) -> Result<Option<Secret>, UsageError> {
     } else if let Some(line) = &typed.secret_command {
         // It may ask something itself; what is on standard input is for others.
         let terminal = File::open("/dev/tty").map_or_else(|_| Stdio::null(), Stdio::from);
-        (format!("--secret-command {line:?}"), shell::output(line, terminal, None))
+        (
+            format!("--secret-command {line:?}"),
+            shell::output(line, terminal, None, MAX_BYTES).map_err(|error| error.to_string()),
+        )
     } else if let Some(name) = &typed.secret_env {
         let value = environment::take(name).ok_or_else(|| "not set".to_owned());
         (format!("--secret-env {name}"), value.map(OsStringExt::into_vec))

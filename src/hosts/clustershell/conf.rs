@@ -66,6 +66,11 @@ impl Conf {
         self.sections.get(MAIN)?.get(option).map(String::as_str)
     }
 
+    /// The names of the sources, whatever is said about them.
+    pub fn names(&self) -> Vec<String> {
+        self.sections.keys().flat_map(|section| names(section)).map(str::to_owned).collect()
+    }
+
     /// The sources: a section may be of several, joined by commas.
     ///
     /// # Errors
@@ -84,9 +89,13 @@ impl Conf {
             if upcalls.map.is_none() && upcalls.mapall.is_none() {
                 return Err(ClustershellError::NoMap { section: section.clone() });
             }
-            let names = section.split(',').map(str::trim).filter(|name| *name != MAIN);
-            sources.extend(names.map(|name| (name.to_owned(), upcalls.clone())));
+            sources.extend(names(section).map(|name| (name.to_owned(), upcalls.clone())));
         }
         Ok(sources)
     }
+}
+
+/// The sources that a section is of.
+fn names(section: &str) -> impl Iterator<Item = &str> {
+    section.split(',').map(str::trim).filter(|name| *name != MAIN)
 }

@@ -86,9 +86,28 @@ fn more_of_yaml_is_an_error_with_its_line() {
         ("a:\n  b: @c\n", 2),
         ("a:\n  b: \"n\\x31\"\n", 2),
         ("<<: *x\n", 1),
+        ("a:\n  b: - c\n", 2),
+        ("a:\n  b: -\n", 2),
+        ("a:\n  b:\n    - - c\n", 3),
     ] {
         assert_eq!(yaml(text), Err(ClustershellError::Yaml { line }), "{text}");
     }
+}
+
+#[test]
+fn a_comment_begins_behind_a_blank() {
+    let sources = yaml("s:\n  g: a#1  # b\n  h: [a#2, b]\n  i: #\n").expect("is all that is needed");
+    assert_eq!((&*sources["s"]["g"], &*sources["s"]["h"], &*sources["s"]["i"]), ("a#1", "a#2\nb", ""));
+    assert_eq!(list("g: a#1 # b\n").expect("is a list")["g"], "a#1\n");
+}
+
+#[test]
+fn what_is_not_read_still_has_the_names_of_its_sources() {
+    let text = "# mine\none:\n  g: >\n    a\n---\n'two': {}\n- odd\nthree: >\n";
+    assert_eq!(yaml_sources(text), ["one", "two", "three"]);
+    let mut conf = Conf::default();
+    assert!(conf.read("[a, b]\nmap: x\n[Main]\n[c]\nodd\n").is_err());
+    assert_eq!(conf.names(), ["a", "b", "c"]);
 }
 
 #[test]

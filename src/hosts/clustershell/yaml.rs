@@ -1,7 +1,7 @@
 //! The two levels of YAML that files of groups have: sources, and their groups. What else YAML knows
 //! is an error and never read in some other way.
 
-use super::{ClustershellError, Groups, refuse_control};
+use super::{ClustershellError, Groups, refuse_control, without_comment};
 use std::collections::BTreeMap;
 
 /// Reads a file of sources and their groups.
@@ -53,6 +53,12 @@ pub fn yaml(text: &str) -> Result<BTreeMap<String, Groups>, ClustershellError> {
     Ok(sources)
 }
 
+/// The sources that a file names which holds more than is read.
+pub fn sources(text: &str) -> Vec<String> {
+    let first = text.lines().filter(|line| !line.starts_with([' ', '\t', '#', '-', '.']));
+    first.filter_map(|line| pair(line.trim_end())).map(|(name, _)| name).collect()
+}
+
 /// `key: value`, with the quotes of the key taken off.
 fn pair(content: &str) -> Option<(String, &str)> {
     let (key, rest) = match content.chars().next()? {
@@ -89,7 +95,7 @@ fn nodes(value: &str) -> Option<String> {
             None => return None,
         }
     }
-    without_comment(&rest[1..]).is_empty().then(|| items.join("\n"))
+    without_comment(&rest[1..]).trim().is_empty().then(|| items.join("\n"))
 }
 
 /// A text with or without quotes, of one line; what is `null` is empty.
@@ -98,22 +104,16 @@ fn scalar(value: &str) -> Option<String> {
         Some(quote @ ('"' | '\'')) => {
             let (text, after) = value[1..].split_once(quote)?;
             // Escapes are for what no name of a node holds.
-            let plain = !(quote == '"' && text.contains('\\')) && without_comment(after).is_empty();
+            let plain = !(quote == '"' && text.contains('\\')) && without_comment(after).trim().is_empty();
             plain.then(|| text.to_owned())
         }
         Some('|' | '>' | '&' | '*' | '!' | '{' | '[' | '%' | '@' | '`') => None,
-        _ => match without_comment(value) {
+        _ => match without_comment(value).trim() {
             "~" | "null" => Some(String::new()),
+            // A list, which would begin on a line of its own.
+            text if text == "-" || text.starts_with("- ") || text.starts_with("-\t") => None,
             text if text.contains(": ") || text.ends_with(':') => None,
             text => Some(text.to_owned()),
         },
     }
-}
-
-/// A comment begins where a blank stands before it.
-fn without_comment(text: &str) -> &str {
-    if text.trim_start().starts_with('#') {
-        return "";
-    }
-    text.split_once(" #").map_or(text, |(text, _)| text).trim()
 }

@@ -1,6 +1,7 @@
 //! The text of an inventory as TOML has it.
 
-use super::{Fault, InventoryError, Nodes, place};
+use super::place::{Cursor, line_begins, place};
+use super::{Fault, Group, InventoryError, Nodes};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -12,7 +13,7 @@ type Value<'a> = Spanned<DeValue<'a>>;
 pub(super) struct Raw {
     pub(super) exec: Vec<(Placed, Placed)>,
     pub(super) hosts: Vec<(Placed, Options)>,
-    pub(super) groups: Vec<(Placed, Nodes)>,
+    pub(super) groups: Vec<(Placed, Group)>,
     pub(super) defaults: Options,
 }
 
@@ -59,8 +60,10 @@ pub(super) fn read(text: &str) -> Result<Raw, InventoryError> {
                 }
             }
             "groups" => {
+                let mut cursor = Cursor::new(text);
                 for (key, value) in reader.entries(value)? {
-                    raw.groups.push((key, reader.nodes(value)?));
+                    let (line, _) = cursor.to(key.at);
+                    raw.groups.push((key, Group { line, nodes: reader.nodes(value, &mut cursor)? }));
                 }
             }
             "defaults" => raw.defaults = reader.options(value, TABLE)?,
@@ -138,13 +141,11 @@ impl Reader<'_> {
         number.filter(|port| *port > 0).ok_or_else(|| self.expected(value, "a port, 1 to 65535"))
     }
 
-    fn nodes(&self, value: &Value<'_>) -> Result<Nodes, InventoryError> {
+    /// What a group holds; the cursor stands before it.
+    fn nodes(&self, value: &Value<'_>, cursor: &mut Cursor<'_>) -> Result<Nodes, InventoryError> {
         match value.get_ref() {
-            DeValue::String(text) => Ok(Nodes::Expression(text.to_string())),
-            DeValue::Array(list) => {
-                let texts = list.iter().map(|value| self.text(value).map(|placed| placed.text));
-                texts.collect::<Result<Vec<_>, _>>().map(|texts| Nodes::Expression(texts.join("\n")))
-            }
+            DeValue::String(_) => self.expressions(std::slice::from_ref(value), cursor),
+            DeValue::Array(list) => self.expressions(list, cursor),
             DeValue::Table(table) => {
                 let mut command = None;
                 for (key, value) in table {
@@ -157,5 +158,20 @@ impl Reader<'_> {
             }
             _ => Err(self.expected(value, NODES)),
         }
+    }
+
+    /// Texts of one line or of several, as one.
+    fn expressions(&self, values: &[Value<'_>], cursor: &mut Cursor<'_>) -> Result<Nodes, InventoryError> {
+        let (mut texts, mut lines) = (Vec::new(), Vec::new());
+        for value in values {
+            let Placed { at, text } = self.text(value)?;
+            let begins = line_begins(&self.text[value.span()]);
+            // A line that is written as one escape more has the place of the one before.
+            let last = begins.last().copied().unwrap_or_default();
+            let begins = begins.into_iter().chain(std::iter::repeat(last));
+            lines.extend(text.split('\n').zip(begins).map(|(_, begins)| cursor.to(at + begins)));
+            texts.push(text);
+        }
+        Ok(Nodes::Expression { text: texts.join("\n"), lines })
     }
 }

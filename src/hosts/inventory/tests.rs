@@ -1,4 +1,5 @@
 use super::*;
+use crate::hosts::target::Way;
 
 fn inventory(text: &str) -> Inventory {
     Inventory::parse(text).expect("is an inventory")
@@ -65,8 +66,63 @@ fn the_name_stays_and_a_path_is_taken_as_it_is() {
     assert_eq!(fleet.target("web1", Said::default()).map(|target| target.name), Ok("web1".into()));
     assert_eq!(fleet.target("app/sudo:", Said::default()).map(|target| target.name), Ok("app/sudo".into()));
     assert_eq!(hops(&fleet, "ssh:web1"), "ssh:web1");
-    assert_eq!(hops(&fleet, "web1?port=5"), "ssh:web1 port 5");
+    assert_eq!(hops(&fleet, "ssh:web1?port=5"), "ssh:web1 port 5");
     assert_eq!(hops(&fleet, "ssh:a/web1"), "ssh:a/ssh:web1");
+}
+
+#[test]
+fn what_is_typed_around_a_name_comes_before_what_is_said_about_it() {
+    let fleet = inventory(FLEET);
+    let bastion = "ssh:ops@10.0.0.1 port 99";
+    assert_eq!(hops(&fleet, "web1?port=5"), format!("{bastion}/ssh:me@web1 port 5"));
+    assert_eq!(hops(&fleet, "you@web1"), format!("{bastion}/ssh:you@web1 port 2222"));
+    assert_eq!(hops(&fleet, "you@web1?port=5/sudo:"), format!("{bastion}/ssh:you@web1 port 5/sudo:root"));
+    assert_eq!(hops(&fleet, "a%40b@web1"), format!("{bastion}/ssh:a@b@web1 port 2222"));
+    assert_eq!(hops(&fleet, "web3?user=you"), "ssh:you@web3 port 2222");
+    assert_eq!(hops(&fleet, "you@db"), "ssh:you@10.0.0.9/sudo:postgres");
+    assert_eq!(hops(&fleet, "you@bastion?port=1"), "ssh:you@10.0.0.1 port 1");
+    assert_eq!(hops(&fleet, "app?port=3"), format!("{bastion}/ssh:me@web1 port 3/docker:app"));
+    let target = |typed: &str| fleet.target(typed, Said::default());
+    let name = |typed: &str| target(typed).map(|target| target.name);
+    assert_eq!((name("web1?port=5"), name("you@web1")), (Ok("web1".into()), Ok("you@web1".into())));
+    for typed in ["you@c1", "c1?port=5", "c1?opt=A=b"] {
+        assert!(matches!(target(typed), Err(ResolveError::NoSsh { .. })), "{typed}");
+    }
+    let pythons = |typed: &str| {
+        let hops = target(typed).expect("is a target").hops;
+        hops.into_iter().map(|hop| hop.python.unwrap_or_default()).collect::<Vec<_>>()
+    };
+    assert_eq!(pythons("c1?python=/a/b"), ["/a/b"]);
+    assert_eq!(pythons("db?python=/a/b"), ["/a/b", "/a/b"]);
+    let Ok(Way::Ssh(ssh)) =
+        target("web2?opt=ProxyCommand=/bin/x").map(|mut target| target.hops.remove(0).way)
+    else {
+        panic!("no ssh");
+    };
+    assert_eq!(
+        (ssh.user.as_deref(), &ssh.options[..]),
+        (Some("admin"), &["ProxyCommand=/bin/x".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_name_may_have_its_user() {
+    let fleet = inventory(
+        "[hosts]\n\"me@a\" = \"ssh:b\"\nc = \"me@c?port=3\"\nd = { user = \"x\", target = \"c\" }\n",
+    );
+    assert_eq!(hops(&fleet, "me@a?port=2"), "ssh:me@b port 2");
+    assert_eq!(hops(&fleet, "you@a"), "ssh:you@a");
+    assert_eq!(hops(&fleet, "you@c"), "ssh:you@c port 3");
+    assert_eq!(hops(&fleet, "d?port=4"), "ssh:me@c port 4");
+}
+
+#[test]
+fn the_defaults_do_not_depend_on_options() {
+    let text = "[defaults]\nvia = \"jump\"\nbecome = \"sudo:\"\nuser = \"deploy\"\n";
+    let fleet = inventory(text);
+    assert_eq!(hops(&fleet, "me@db1"), "ssh:deploy@jump/ssh:me@db1/sudo:root");
+    assert_eq!(hops(&fleet, "db1?port=9"), "ssh:deploy@jump/ssh:deploy@db1 port 9/sudo:root");
+    assert_eq!(hops(&fleet, "ssh:db1?port=9"), "ssh:db1 port 9");
 }
 
 #[test]
@@ -94,16 +150,42 @@ fn circles_show_their_way() {
     let circle = ["round", "trip", "round"].map(str::to_owned).to_vec();
     let fleet = inventory(FLEET);
     assert_eq!(fleet.target("round", Said::default()), Err(ResolveError::Circle(circle)));
+    let fleet =
+        inventory("[hosts]\na = { via = \"a\" }\nb = { via = \"me@b\" }\n\"w[1-3]\" = { via = \"w1\" }\n");
+    for name in ["a", "b"] {
+        let circle = vec![name.to_owned(), name.to_owned()];
+        assert_eq!(fleet.target(name, Said::default()), Err(ResolveError::Circle(circle)));
+    }
+    // Of many that one of them leads to, that one is gone to directly.
+    assert_eq!(hops(&fleet, "w1"), "ssh:w1");
+    assert_eq!(hops(&fleet, "w2"), "ssh:w1/ssh:w2");
 }
 
 #[test]
 fn groups_are_expressions_lists_or_commands() {
     let fleet = inventory(FLEET);
     let nodes = |name: &str| fleet.group(name).map(|group| group.nodes.clone());
-    assert_eq!(nodes("web"), Some(Nodes::Expression("web[1-3]".into())));
-    assert_eq!(nodes("all"), Some(Nodes::Expression("@web\ndb".into())));
+    let expression = |text: &str, lines: &[(usize, usize)]| {
+        Some(Nodes::Expression { text: text.to_owned(), lines: lines.to_vec() })
+    };
+    assert_eq!(nodes("web"), expression("web[1-3]", &[(14, 7)]));
+    assert_eq!(nodes("all"), expression("@web\ndb", &[(15, 8), (15, 16)]));
     assert_eq!(nodes("live"), Some(Nodes::Command("list-hosts".into())));
     assert_eq!(fleet.group("all").map(|group| group.line), Some(15));
+}
+
+#[test]
+fn each_line_of_a_group_has_its_place() {
+    let text =
+        "[groups]\nz = [\n  \"a\", \"b\",\n  '''c''',\n]\nm = \"\"\"\nq\n r \\\n  s\n\"\"\"\nn = \"é\\nx\"\n";
+    let fleet = inventory(text);
+    let lines = |name: &str| match fleet.group(name).map(|group| (&group.nodes, group.line)) {
+        Some((Nodes::Expression { lines, .. }, line)) => (line, lines.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(lines("z"), (2, vec![(3, 3), (3, 8), (4, 6)]));
+    assert_eq!(lines("m"), (6, vec![(7, 1), (8, 1), (10, 1)]));
+    assert_eq!(lines("n"), (11, vec![(11, 5), (11, 9)]));
 }
 
 #[test]
@@ -122,6 +204,17 @@ fn errors_show_line_and_column() {
     assert_eq!(place("[hosts]\na = { user = \"-oProxyCommand=id\" }\n"), (2, 14));
     assert_eq!(place("[defaults]\nbecome = \"telnet:b\"\n"), (2, 10));
     assert_eq!(wrong("[groups]\n\"a\\u001b[2J\" = \"b\"\n").fault, Fault::Group('\x1b'));
+    for (name, odd) in [("a b", ' '), ("a,b", ','), ("@a", '@'), ("s:a", ':'), ("*", '*'), ("a[1]", '[')] {
+        assert_eq!(
+            wrong(&format!("[groups]\nx = \"y\"\n{name:?} = \"b\"\n")).fault,
+            Fault::Group(odd),
+            "{name}"
+        );
+    }
+    assert_eq!(wrong("[groups]\n\"\" = \"b\"\n").fault, Fault::NoGroup);
+    assert!(Inventory::parse("[groups]\n\"a@b\" = \"b\"\n\"a.b-c%20\" = \"b\"\n").is_ok());
+    let no_text = Inventory::read(b"[hosts]\na = \"\xc3\xa9\xff\"\n").expect_err("no UTF-8");
+    assert_eq!((no_text.line, no_text.column, no_text.fault), (2, 7, Fault::Utf8));
     assert_eq!(wrong("[hosts]\na = { become = \"root\" }\n").fault, Fault::Become("root".into()));
     assert_eq!(place("[defaults]\nbecome = \"sudo\"\n"), (2, 10));
     assert_eq!(place("[hosts]\nweb1 = \"db[1-2]\"\n"), (2, 8));

@@ -1,14 +1,18 @@
 //! Operands into names.
 
-use super::ranges;
 use super::scan::{self, Kind, Operand, Operator};
-use super::{Lookup, LookupError, MAX_BYTES, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
+use super::term::Term;
+use super::working::Working;
+use super::{Lookup, LookupError, MAX_NAMES, Nodeset, NodesetError, Text, Wrong};
 use crate::hosts::wildcard;
 use std::collections::HashMap;
 use std::path::Path;
 
 /// How far groups may stand within groups.
 const MAX_DEPTH: usize = 64;
+
+/// To make a name takes as long as to compare one with so many texts and ranges.
+const MAKING: usize = 8;
 
 pub(super) fn typed(expression: &str, lookup: &mut dyn Lookup) -> Result<Nodeset, Box<NodesetError>> {
     let mut names = Nodeset::default();
@@ -23,7 +27,16 @@ struct Scope<'a> {
     source: Option<&'a str>,
     place: Option<&'a str>,
     folder: Option<&'a Path>,
-    line: Option<usize>,
+    line: Option<Line>,
+}
+
+/// Where a line stands.
+#[derive(Clone, Copy)]
+enum Line {
+    /// In the text that it is of.
+    Number(usize),
+    /// Line and column in the file that the text is a part of.
+    Place(usize, usize),
 }
 
 struct Evaluator<'a> {
@@ -39,20 +52,35 @@ impl<'a> Evaluator<'a> {
         Self { lookup, within: Vec::new(), groups: HashMap::new(), known: None }
     }
 
-    /// Adds what each line stands for.
-    fn lines(
+    /// Adds what the nodes of a group stand for.
+    fn nodes(
         &mut self,
         into: &mut Nodeset,
         text: &Text,
         source: Option<&str>,
     ) -> Result<(), Box<NodesetError>> {
+        self.lines(into, text, source, scan::without_comment)
+    }
+
+    /// Adds what a file stands for; all that is behind a `#` is a comment, as in files of other tools.
+    fn list(&mut self, into: &mut Nodeset, text: &Text) -> Result<(), Box<NodesetError>> {
+        self.lines(into, text, None, |line| line.split('#').next().unwrap_or(line))
+    }
+
+    fn lines(
+        &mut self,
+        into: &mut Nodeset,
+        text: &Text,
+        source: Option<&str>,
+        without_comment: fn(&str) -> &str,
+    ) -> Result<(), Box<NodesetError>> {
         let many = text.text.trim_end().contains('\n');
-        for (number, line) in text.text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or(line);
-            let line_number = many.then_some(number + 1);
+        let mut places = text.lines.iter().map(|(line, column)| Line::Place(*line, *column));
+        for (number, line) in (1..).zip(text.text.lines()) {
+            let line_place = places.next().or(many.then_some(Line::Number(number)));
             let scope =
-                Scope { source, place: Some(&text.place), folder: text.folder.as_deref(), line: line_number };
-            self.expression(into, line, scope)?;
+                Scope { source, place: Some(&text.place), folder: text.folder.as_deref(), line: line_place };
+            self.expression(into, without_comment(line), scope)?;
         }
         Ok(())
     }
@@ -66,41 +94,51 @@ impl<'a> Evaluator<'a> {
     ) -> Result<(), Box<NodesetError>> {
         let wrong = |(at, wrong): scan::Fault| {
             let place = scope.place.map(|place| match scope.line {
-                Some(line) => format!("{place}:{line}"),
+                Some(Line::Number(line)) => format!("{place}:{line}"),
+                Some(Line::Place(line, column)) => format!("{place}:{line}:{column}"),
                 None => place.to_owned(),
             });
-            let column = text[..at].chars().count() + 1;
-            Box::new(NodesetError { place, expression: text.to_owned(), column, wrong })
+            Box::new(NodesetError::new(place, text, at, wrong))
         };
         let operands = scan::operands(text).map_err(wrong)?;
         if operands.iter().all(|operand| operand.operator == Operator::Union) {
             return operands.iter().try_for_each(|operand| self.operand(into, operand, scope, &wrong));
         }
-        let mut names = Nodeset::default();
-        // Neighbours of one kind are one operand, so that a long list of exceptions is gone through once.
-        let alike = |one: &Operand<'_>, other: &Operand<'_>| {
-            one.operator == other.operator && one.operator != Operator::Intersection
-        };
-        for operands in operands.chunk_by(alike) {
-            let mut other = Nodeset::default();
-            let operator = operands[0].operator;
-            for operand in operands {
-                let mut one = Nodeset::default();
-                self.operand(&mut one, operand, scope, &wrong)?;
-                if operator == Operator::SymmetricDifference {
-                    other.symmetric_difference(one);
-                } else {
-                    other.union(one);
-                }
-            }
-            match operator {
-                Operator::Union => names.union(other),
-                Operator::Difference => names.difference(&other),
-                Operator::Intersection => names.intersection(&other),
-                Operator::SymmetricDifference => names.symmetric_difference(other),
+        let mut names = Working::default();
+        for operand in &operands {
+            self.apply(&mut names, operand, scope, &wrong)?;
+            if names.len() > MAX_NAMES {
+                return Err(wrong((operand.begins, Wrong::TooMany)));
             }
         }
-        into.union(names);
+        into.union(names.finish());
+        Ok(())
+    }
+
+    /// Does what an operand's operator says.
+    fn apply(
+        &mut self,
+        names: &mut Working,
+        operand: &Operand<'_>,
+        scope: Scope<'_>,
+        wrong: &dyn Fn(scan::Fault) -> Box<NodesetError>,
+    ) -> Result<(), Box<NodesetError>> {
+        let leaves = matches!(operand.operator, Operator::Difference | Operator::Intersection);
+        if leaves && operand.kind == Kind::Name {
+            let term = Term::parse(operand).map_err(wrong)?;
+            if names.len().saturating_mul(term.compared()) < term.count().saturating_mul(MAKING) {
+                names.keep(|name| term.holds(name) == (operand.operator == Operator::Intersection));
+                return Ok(());
+            }
+        }
+        let mut other = Nodeset::default();
+        self.operand(&mut other, operand, scope, wrong)?;
+        match operand.operator {
+            Operator::Union => names.union(other),
+            Operator::Difference => names.difference(&other),
+            Operator::Intersection => names.keep(|name| other.contains(name)),
+            Operator::SymmetricDifference => names.symmetric_difference(other),
+        }
         Ok(())
     }
 
@@ -116,17 +154,17 @@ impl<'a> Evaluator<'a> {
             wrong((operand.begins, Wrong::Lookup { operand: format!("{mark}{text}"), error }))
         };
         match operand.kind {
-            Kind::Name => expand(operand, |name| into.insert(name)).map_err(wrong)?,
+            Kind::Name => Term::parse(operand).map_err(wrong)?.expand(|name| into.insert(name)),
             Kind::Wildcard => {
                 let mut masks = Vec::new();
-                expand(operand, |mask| masks.push(mask)).map_err(wrong)?;
+                Term::parse(operand).map_err(wrong)?.expand(|mask| masks.push(mask));
                 let known = self.known(&|error| unknown("", operand.text, error))?;
                 let is_meant = |name: &&str| masks.iter().any(|mask| wildcard::matches(mask, name));
                 known.iter().filter(is_meant).for_each(|name| into.insert(name.to_owned()));
             }
             Kind::Group => {
                 let mut names = Vec::new();
-                expand(operand, |name| names.push(name)).map_err(wrong)?;
+                Term::parse(operand).map_err(wrong)?.expand(|name| names.push(name));
                 for name in names {
                     let unknown = |error| unknown("@", &name, error);
                     self.group(into, &name, scope.source, &unknown, &|fault| wrong((operand.begins, fault)))?;
@@ -137,13 +175,13 @@ impl<'a> Evaluator<'a> {
                 let text = text.map_err(|error| unknown("^", operand.text, error))?;
                 let label = format!("^{}", text.place);
                 self.enter(label).map_err(|fault| wrong((operand.begins, fault)))?;
-                self.lines(into, &text, None)?;
+                self.list(into, &text)?;
                 self.within.pop();
             }
             Kind::Input => {
                 let text = self.lookup.input().map_err(|error| unknown("", "-", error))?;
                 self.enter("-".to_owned()).map_err(|fault| wrong((operand.begins, fault)))?;
-                self.lines(into, &text, None)?;
+                self.list(into, &text)?;
                 self.within.pop();
             }
         }
@@ -178,7 +216,7 @@ impl<'a> Evaluator<'a> {
         };
         let mut nodes = Nodeset::default();
         for text in texts.map_err(unknown)? {
-            self.lines(&mut nodes, &text, source)?;
+            self.nodes(&mut nodes, &text, source)?;
         }
         self.within.pop();
         nodes.iter().for_each(|name| into.insert(name.to_owned()));
@@ -196,7 +234,7 @@ impl<'a> Evaluator<'a> {
             let (within, groups) = (std::mem::take(&mut self.within), std::mem::take(&mut self.groups));
             let mut known = Nodeset::default();
             for text in self.lookup.known().map_err(unknown)? {
-                self.lines(&mut known, &text, None)?;
+                self.nodes(&mut known, &text, None)?;
             }
             (self.within, self.groups, self.known) = (within, groups, Some(known));
         }
@@ -214,36 +252,4 @@ impl<'a> Evaluator<'a> {
         self.within.push(label);
         Ok(())
     }
-}
-
-/// Gives each name of a term, the last number changing first.
-fn expand(operand: &Operand<'_>, mut give: impl FnMut(String)) -> Result<(), scan::Fault> {
-    let mut names = vec![String::new()];
-    let mut rest = operand.text;
-    while let Some((before, (inside, after))) =
-        rest.split_once('[').and_then(|(before, after)| Some((before, after.split_once(']')?)))
-    {
-        let at = operand.at + operand.text.len() - rest.len() + before.len() + 1;
-        let ranges = ranges::parse(inside)
-            .map_err(|fault| (at + fault.at, Wrong::Range { text: fault.text, fault: fault.fault }))?;
-        let many = ranges::count(&ranges).map(|count| count * names.len()).filter(|many| *many <= MAX_NAMES);
-        let Some(many) = many else { return Err((at - 1, Wrong::TooMany)) };
-        // With all that stands behind the numbers: nothing is made that would not fit.
-        let bytes = names.iter().map(String::len).max().unwrap_or_default() + before.len() + after.len();
-        if many.saturating_mul(bytes) > MAX_BYTES {
-            return Err((at - 1, Wrong::TooLong));
-        }
-        let numbers = ranges::numbers(&ranges);
-        let joined = |name: &String| {
-            let name = format!("{name}{before}");
-            numbers.iter().map(move |number| [name.as_str(), number].concat()).collect::<Vec<_>>()
-        };
-        names = names.iter().flat_map(joined).collect();
-        rest = after;
-    }
-    for mut name in names {
-        name.push_str(rest);
-        give(name);
-    }
-    Ok(())
 }

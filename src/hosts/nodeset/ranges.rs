@@ -32,6 +32,14 @@ pub(super) struct Range {
     width: usize,
 }
 
+impl Range {
+    fn written(&self, number: u64) -> String {
+        let (mut text, width) = (String::with_capacity(self.width.max(4)), self.width);
+        write!(text, "{number:0width$}").unwrap_or_else(|_| unreachable!("a text takes everything"));
+        text
+    }
+}
+
 /// What is wrong with a part of the text, which begins at this byte.
 pub(super) struct Fault {
     pub(super) at: usize,
@@ -92,16 +100,35 @@ pub(super) fn count(ranges: &[Range]) -> Option<usize> {
     })
 }
 
+/// The digits of the longest number, or more.
+pub(super) fn widest(ranges: &[Range]) -> usize {
+    ranges.iter().map(|range| range.written(range.last).len()).max().unwrap_or_default()
+}
+
+/// The first number, as it stands in names.
+pub(super) fn first(ranges: &[Range]) -> String {
+    ranges.first().map_or_else(String::new, |range| range.written(range.first))
+}
+
+/// Whether one of the numbers is written so.
+pub(super) fn hold(ranges: &[Range], digits: &str) -> bool {
+    let padded = digits.len() > 1 && digits.starts_with('0');
+    let Ok(number) = digits.parse() else { return false };
+    ranges.iter().any(|range| {
+        let is_written_so = digits.len() == range.width || (digits.len() > range.width && !padded);
+        is_written_so
+            && (range.first..=range.last).contains(&number)
+            && (number - range.first) % range.step == 0
+    })
+}
+
 /// The numbers, as they stand in names.
 pub(super) fn numbers(ranges: &[Range]) -> Vec<String> {
     let mut numbers = Vec::new();
     for range in ranges {
         let mut number = range.first;
         while number <= range.last {
-            let mut text = String::with_capacity(range.width.max(4));
-            let width = range.width;
-            write!(text, "{number:0width$}").unwrap_or_else(|_| unreachable!("a text takes everything"));
-            numbers.push(text);
+            numbers.push(range.written(number));
             number += range.step;
         }
     }

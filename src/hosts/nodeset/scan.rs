@@ -144,6 +144,17 @@ fn term(rest: &str, at: usize) -> Result<(usize, bool), Fault> {
     }
 }
 
+/// Without what `#` begins at the beginning or behind a blank; elsewhere it is a part of a name.
+pub(in crate::hosts) fn without_comment(line: &str) -> &str {
+    let mut marks = line.match_indices('#').map(|(at, _)| &line[..at]);
+    marks.find(|before| before.is_empty() || before.ends_with(char::is_whitespace)).unwrap_or(line)
+}
+
+/// Whether `?name=` stands in a term.
+pub(super) fn has_options(term: &str) -> bool {
+    term.match_indices('?').any(|(at, _)| is_option(&term[at + 1..]))
+}
+
 /// `name=`
 fn is_option(rest: &str) -> bool {
     let name = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());

@@ -12,7 +12,7 @@ struct Given {
 
 impl Given {
     fn text(place: &str, text: &str) -> Text {
-        Text { place: place.to_owned(), text: text.to_owned(), folder: None }
+        Text { place: place.to_owned(), text: text.to_owned(), ..Text::default() }
     }
 }
 
@@ -161,6 +161,55 @@ fn targets_are_names() {
 }
 
 #[test]
+fn patterns_tell_names_as_they_are_written() {
+    let holds = |pattern: &str, name: &str| Pattern::parse(pattern).expect(pattern).holds(name);
+    for (pattern, name) in [
+        ("n[1-12][1-2]", "n111"),
+        ("n[08-11]", "n08"),
+        ("n[08-11]", "n11"),
+        ("n[098-101]", "n101"),
+        ("n[0-8/2]", "n6"),
+        ("r[1-2]n[1-2].lan", "r2n1.lan"),
+        ("n1[0-1]5", "n105"),
+        ("a,b", "b"),
+        ("n[0-1]", "n0"),
+    ] {
+        assert!(holds(pattern, name), "{pattern} {name}");
+    }
+    for (pattern, name) in [
+        ("n[1-12][1-2]", "n1"),
+        ("n[08-11]", "n8"),
+        ("n[8-11]", "n08"),
+        ("n[0-8/2]", "n5"),
+        ("n[1-9]", "n"),
+        ("n[1-9]", "n1x"),
+        ("n[1-9]!n5", "n5"),
+        ("a!a", "a"),
+        ("", ""),
+    ] {
+        assert!(!holds(pattern, name), "{pattern} {name}");
+    }
+    let wrong = |pattern: &str| Pattern::parse(pattern).expect_err(pattern).wrong;
+    for (pattern, operand) in [("a,@web", "@web"), ("we*", "we*"), ("^list", "^list"), ("-", "-")] {
+        let error = LookupError::NotHere;
+        assert_eq!(wrong(pattern), Wrong::Lookup { operand: operand.into(), error });
+    }
+    assert_eq!(wrong("n[1-99999999]"), Wrong::TooMany);
+}
+
+#[test]
+fn a_comment_in_a_group_begins_behind_a_blank() {
+    let groups = [("g", "# all\na#1 b # c\n\t#d\ne")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let mut given = Given { groups: groups.into(), input: "a#1\nb".to_owned(), ..Given::default() };
+    let mut names = |expression: &str| {
+        let names = Nodeset::parse(expression, &mut given).expect(expression);
+        names.iter().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("@g"), "a#1 b e");
+    assert_eq!(names("-"), "a b");
+}
+
+#[test]
 fn errors_name_the_place() {
     let range = |text: &str, fault| Wrong::Range { text: text.into(), fault };
     assert_eq!(wrong("web[1-"), (4, Wrong::Open));
@@ -259,14 +308,37 @@ proptest! {
 
     #[test]
     fn sets_obey_their_laws(one in expression(), other in expression()) {
-        let (one, other) = (parse(&one).expect("is right"), parse(&other).expect("is right"));
-        let (mut both, mut only, mut either, mut all) = (one.clone(), one.clone(), one.clone(), one.clone());
-        both.intersection(&other);
-        only.difference(&other);
-        either.symmetric_difference(other.clone());
-        all.union(other.clone());
-        prop_assert_eq!(both.len() + only.len(), one.len());
-        prop_assert_eq!(all.len(), one.len() + other.len() - both.len());
-        prop_assert_eq!(either.len(), all.len() - both.len());
+        let groups: BTreeMap<String, String> = [("one".to_owned(), one), ("other".to_owned(), other)].into();
+        let count = |expression: &str| {
+            let mut given = Given { groups: groups.clone(), ..Given::default() };
+            Nodeset::parse(expression, &mut given).expect("is right").len()
+        };
+        prop_assert_eq!(count("@one&@other") + count("@one!@other"), count("@one"));
+        prop_assert_eq!(count("@one,@other"), count("@one") + count("@other") - count("@one&@other"));
+        prop_assert_eq!(count("@one^@other"), count("@one,@other") - count("@one&@other"));
+    }
+
+    #[test]
+    fn a_pattern_holds_what_its_expression_stands_for(expression in expression(), more in term()) {
+        let names = parse(&expression).expect("is right");
+        let pattern = Pattern::parse(&expression).expect("is right");
+        let mut patterns = Patterns::default();
+        patterns.add(pattern.clone(), 0);
+        for name in parse(&format!("{},{more}", expression.replace(['!', '&', '^'], ","))).expect("is right").iter() {
+            prop_assert_eq!(pattern.holds(name), names.contains(name), "{}", name);
+            prop_assert_eq!(patterns.holding(name).len(), usize::from(names.contains(name)), "{}", name);
+        }
+    }
+
+    #[test]
+    fn operators_mean_the_same_for_names_and_for_groups(one in expression(), other in term()) {
+        let groups: BTreeMap<String, String> = [("one".to_owned(), one), ("other".to_owned(), other.clone())].into();
+        for operator in ["!", "&", "^", ","] {
+            let of = |other: &str| {
+                let mut given = Given { groups: groups.clone(), ..Given::default() };
+                Nodeset::parse(&format!("@one{operator}{other}"), &mut given).expect("is right")
+            };
+            prop_assert_eq!(of("@other"), of(&other));
+        }
     }
 }

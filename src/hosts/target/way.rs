@@ -65,6 +65,21 @@ impl Way {
 }
 
 impl Ssh {
+    /// As somebody else, by another port and so on: what is given here wins.
+    pub(in crate::hosts) fn enter(
+        &mut self,
+        user: Option<&str>,
+        port: Option<u16>,
+        config: Option<&str>,
+        options: &[String],
+    ) {
+        self.user = user.map(str::to_owned).or(self.user.take());
+        self.port = port.or(self.port);
+        self.config = config.map(str::to_owned).or(self.config.take());
+        // ssh takes the first value that it sees.
+        self.options.splice(0..0, options.iter().cloned());
+    }
+
     fn leading(&self) -> (&str, Option<&str>, Option<u16>, Option<&str>, Vec<&str>) {
         let leads = |option: &&str| {
             let keyword = option.split(['=', ' ', '\t', '"']).next().unwrap_or(option);

@@ -1,7 +1,8 @@
 //! ClusterShell's sources of groups, from where it looks for them itself.
 
 use super::paths::entries;
-use super::{configuration, home, shell};
+use super::{MAX_COMMAND_BYTES, configuration, home, shell};
+use crate::error::CommandError;
 use crate::hosts::clustershell::{self, Conf, Groups, Upcalls};
 use crate::hosts::nodeset::{LookupError, Text};
 use std::collections::BTreeMap;
@@ -14,8 +15,11 @@ const LOCAL: &str = "local";
 
 #[derive(Default)]
 pub(super) struct Sources {
-    sources: BTreeMap<String, Source>,
+    /// Each, or what is wrong with its file, which is told whoever asks for it.
+    sources: BTreeMap<String, Result<Source, LookupError>>,
     default: Option<String>,
+    /// Files of which not even the sources are known.
+    nameless: Vec<LookupError>,
 }
 
 enum Source {
@@ -38,10 +42,11 @@ impl Sources {
         }
         match &last {
             Some(folder) => sources.add_configured(&conf, folder)?,
-            None => folders().iter().try_for_each(|folder| sources.add_plain(folder))?,
+            None => folders().iter().for_each(|folder| sources.add_plain(folder)),
         }
         let wanted = conf.main("default").filter(|name| !name.is_empty());
-        if let Some(name) = wanted.filter(|name| !sources.sources.contains_key(*name)) {
+        let is_there = |name: &&str| sources.sources.contains_key(*name) || !sources.nameless.is_empty();
+        if let Some(name) = wanted.filter(|name| !is_there(name)) {
             let known = sources.sources.keys().cloned().collect::<Vec<_>>().join(", ");
             let why = format!("`default: {name}` is no source; there are {known}");
             return Err(failed(&last.unwrap_or_default().join("groups.conf"), &why));
@@ -61,45 +66,70 @@ impl Sources {
         };
         for folder in listed(conf.main("groupsdir").or_else(|| conf.main("confdir"))) {
             for path in entries(&folder, "*.conf") {
-                let mut more = Conf::default();
-                let text = read(&path)?.unwrap_or_default();
-                more.read(&text).map_err(|error| failed(&path, &error))?;
-                self.add_asked(&more, &folder, &path)?;
+                self.add_more(&folder, &path);
             }
         }
         for folder in listed(conf.main("autodir")) {
-            self.add_yaml(&folder)?;
+            self.add_yaml(&folder);
         }
         self.add_asked(conf, folder, &folder.join("groups.conf"))
     }
 
+    /// What a file beside `groups.conf` has; one that is wrong takes no other's sources away.
+    fn add_more(&mut self, folder: &Path, path: &Path) {
+        let mut more = Conf::default();
+        let added = read(path).and_then(|text| {
+            more.read(&text.unwrap_or_default()).map_err(|error| failed(path, &error))?;
+            self.add_asked(&more, folder, path)
+        });
+        if let Err(error) = added {
+            self.add_failed(more.names(), &error);
+        }
+    }
+
+    fn add_failed(&mut self, names: Vec<String>, error: &LookupError) {
+        if names.is_empty() {
+            self.nameless.push(error.clone());
+        }
+        self.sources.extend(names.into_iter().map(|name| (name, Err(error.clone()))));
+    }
+
     fn add_asked(&mut self, conf: &Conf, folder: &Path, path: &Path) -> Result<(), LookupError> {
         for (name, upcalls) in conf.sources().map_err(|error| failed(path, &error))? {
-            self.sources.insert(name, Source::Asked { upcalls, folder: folder.to_owned() });
+            self.sources.insert(name, Ok(Source::Asked { upcalls, folder: folder.to_owned() }));
         }
         Ok(())
     }
 
     /// What there is without any `groups.conf`.
-    fn add_plain(&mut self, folder: &Path) -> Result<(), LookupError> {
-        self.add_yaml(&folder.join("groups.d"))?;
+    fn add_plain(&mut self, folder: &Path) {
+        self.add_yaml(&folder.join("groups.d"));
         for path in [folder.join("groups.d/local.cfg"), folder.join("groups")] {
-            if let Some(text) = read(&path)? {
-                let groups = clustershell::list(&text).map_err(|error| failed(&path, &error))?;
-                self.sources.insert(LOCAL.to_owned(), Source::Read { groups, path });
-            }
+            let source = match read(&path) {
+                Ok(None) => continue,
+                Ok(Some(text)) => clustershell::list(&text).map_err(|error| failed(&path, &error)),
+                Err(error) => Err(error),
+            };
+            self.sources.insert(LOCAL.to_owned(), source.map(|groups| Source::Read { groups, path }));
         }
-        Ok(())
     }
 
-    fn add_yaml(&mut self, folder: &Path) -> Result<(), LookupError> {
+    fn add_yaml(&mut self, folder: &Path) {
         for path in entries(folder, "*.yaml") {
-            let text = read(&path)?.unwrap_or_default();
-            for (name, groups) in clustershell::yaml(&text).map_err(|error| failed(&path, &error))? {
-                self.sources.insert(name, Source::Read { groups, path: path.clone() });
+            let text = match read(&path) {
+                Ok(text) => text.unwrap_or_default(),
+                Err(error) => {
+                    self.add_failed(Vec::new(), &error);
+                    continue;
+                }
+            };
+            match clustershell::yaml(&text) {
+                Ok(sources) => sources.into_iter().for_each(|(name, groups)| {
+                    self.sources.insert(name, Ok(Source::Read { groups, path: path.clone() }));
+                }),
+                Err(error) => self.add_failed(clustershell::yaml_sources(&text), &failed(&path, &error)),
             }
         }
-        Ok(())
     }
 
     /// The sources that groups are not looked for in unless they are named.
@@ -109,9 +139,31 @@ impl Sources {
 
     /// A source, by its name or the one of the user's choice. There may be none to choose.
     fn source(&self, name: Option<&str>) -> Result<Option<(&str, &Source)>, LookupError> {
-        let Some(name) = name.or(self.default.as_deref()) else { return Ok(None) };
-        let known = || LookupError::Source { known: self.sources.keys().cloned().collect() };
-        self.sources.get_key_value(name).map(|(name, source)| Some((name.as_str(), source))).ok_or_else(known)
+        // A file that cannot be read may have what is not found elsewhere.
+        let lost = self.nameless.first();
+        let Some(name) = name.or(self.default.as_deref()) else {
+            return lost.map_or(Ok(None), |error| Err(error.clone()));
+        };
+        match self.sources.get_key_value(name) {
+            Some((_, Err(error))) => Err(error.clone()),
+            Some((name, Ok(source))) => Ok(Some((name, source))),
+            None => {
+                let known = || LookupError::Source { known: self.sources.keys().cloned().collect() };
+                Err(lost.cloned().unwrap_or_else(known))
+            }
+        }
+    }
+
+    /// What is wrong with files whose sources are not even known.
+    pub(super) fn nameless_failures(&self) -> impl Iterator<Item = LookupError> {
+        self.nameless.iter().cloned()
+    }
+
+    /// What wildcards are compared with.
+    pub(super) fn known(&self) -> Result<Vec<Text>, LookupError> {
+        let Some((source, from)) = self.source(None)? else { return Ok(Vec::new()) };
+        // A source that cannot tell its nodes, as one that was installed and never set up, has none.
+        Ok(from.all(source).unwrap_or_default())
     }
 
     pub(super) fn group(&self, source: Option<&str>, name: &str) -> Result<Text, LookupError> {
@@ -136,7 +188,7 @@ impl Source {
         let one = |groups: &Groups, path: &Path| {
             let known = || LookupError::Group { known: groups.keys().cloned().collect() };
             let text = groups.get(name).cloned().ok_or_else(known)?;
-            Ok(Text { place: place(path), text, folder: None })
+            Ok(Text { place: place(path), text, ..Text::default() })
         };
         match self {
             Self::Read { groups, path } => one(groups, path),
@@ -152,7 +204,7 @@ impl Source {
                         return Err(LookupError::Group { known });
                     }
                 }
-                Ok(Text { place: place(folder), text, folder: None })
+                Ok(Text { place: place(folder), text, ..Text::default() })
             }
         }
     }
@@ -169,7 +221,7 @@ impl Source {
                 text.map(|text| Text {
                     place: format!("{}: @{source}:*", folder.display()),
                     text,
-                    folder: None,
+                    ..Text::default()
                 })
             }
         };
@@ -221,7 +273,8 @@ fn ask(line: &str, source: &str, group: Option<&str>, folder: &Path) -> Result<S
     // Without a group, its variable stays.
     let known = if group.is_some() { &known[..] } else { &known[..2] };
     let line = clustershell::substitute(line, known);
-    let output = shell::output(&line, Stdio::null(), Some(folder)).map_err(why)?;
+    let told = shell::output(&line, Stdio::null(), Some(folder), MAX_COMMAND_BYTES);
+    let output = told.map_err(|error: CommandError| why(error.to_string()))?;
     Ok(String::from_utf8_lossy(&output).into_owned())
 }
 

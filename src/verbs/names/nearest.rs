@@ -21,7 +21,7 @@ pub(super) fn path() -> Option<PathBuf> {
 }
 
 /// Reads it, if nobody else could have written it.
-pub(super) fn read(path: &Path) -> Result<String, UsageError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, UsageError> {
     let failed =
         |error: io::Error| UsageError::Inventory { path: path.to_owned(), message: error.to_string() };
     let mut file = File::open(path).map_err(failed)?;
@@ -29,9 +29,9 @@ pub(super) fn read(path: &Path) -> Result<String, UsageError> {
     if let Some(stranger) = stranger(&file.metadata().map_err(failed)?) {
         return Err(UsageError::Stranger { path: path.to_owned(), stranger });
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// Who else than we and root may have written a file. Our own group is often ours alone.

@@ -41,12 +41,12 @@ impl<'a> Ways<'a> {
 
     /// The hops of `--via`.
     pub(super) fn before(self, names: &Names) -> Result<Vec<Hop>, UsageError> {
-        self.around.via.as_deref().map_or_else(|| Ok(Vec::new()), |path| names.way(path))
+        given(self.around.via.as_deref()).map_or_else(|| Ok(Vec::new()), |path| names.way(path))
     }
 
     /// The hops of `--become`.
     pub(super) fn behind(self) -> Result<Vec<Hop>, UsageError> {
-        self.around.become_other.as_deref().map_or_else(|| Ok(Vec::new()), behind)
+        given(self.around.become_other.as_deref()).map_or_else(|| Ok(Vec::new()), behind)
     }
 
     /// With the hops of `--via` before each target and that of `--become` behind it.
@@ -121,6 +121,11 @@ fn tell_apart(targets: &mut [Target], typed: &[String]) {
         // What was typed for one may be how another is shown, which then is shown as typed too.
         alike.into_iter().for_each(|place| targets[place].name.clone_from(&typed[place]));
     }
+}
+
+/// An empty path is none, as in the inventory, and takes the place of what that says.
+fn given(path: Option<&str>) -> Option<&str> {
+    path.filter(|path| !path.is_empty())
 }
 
 /// The hops that `--become` takes.
