@@ -12,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from harness import midway
-from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until, written_bytes
+from harness.files import begun, children, contents, each_agent, half_done, mode, noise, opened, until, written_bytes
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
@@ -413,6 +413,53 @@ def test_a_file_that_vanishes_from_a_tree_on_the_way_is_told(hop, place, large, 
     result = live.finish(20)
     assert result.rc == 1 and f'hopvine: local: {hop.scratch}/tree/b' in result.said, result
     assert 'No such file or directory' in result.said and not (place / 'tree/b').exists(), result
+
+
+@BOTH
+def test_the_rest_of_a_tree_comes_without_what_cannot_be_read(hop, place, large, verb):
+    """One that becomes shorter, and more that vanish than are named."""
+    tree = hop.scratch / 'tree'
+    (tree / 'z').mkdir(parents=True)
+    large(LONG, 'tree/a')
+    for n in range(25):
+        (tree / f'b{n}').write_text('going')
+    (tree / 'z/last').write_text('here')
+    live = hop.start(verb, '-w', 'local:', '-r', '--json', tree, place / 'tree')
+    until(live, lambda: begun(place))
+    for n in range(25):
+        (tree / f'b{n}').unlink()
+    os.truncate(tree / 'a', 100)
+    result = live.finish(30)
+    error = result.only['error']
+    assert (result.rc, error['kind']) == (1, 'file') and 'all has come but 26 that could not be read' in error['message'], result
+    assert 'has become shorter while it was read' in result.said and result.said.count('No such file') == 19, result
+    assert 'hopvine: local: and 6 more could not be read' in result.said, result
+    assert contents(place / 'tree') == {b'z': 0o755, b'z/last': (0o644, b'here')}, result
+
+
+@BOTH
+@pytest.mark.parametrize('there', [False, True], ids=['new', 'there'])
+@pytest.mark.parametrize('words', [[], ['-p']], ids=' '.join)
+def test_an_interrupted_tree_leaves_folders_as_they_are_to_be(hop, place, sparse, verb, there, words):
+    """No repeat would put them right. Meanwhile their owner may write to them, and not everybody."""
+    modes = {'tree': 0o755, 'tree/a': 0o777, 'tree/a/b': 0o555, 'tree/a/b/c': 0o1770}
+    for name in modes:
+        (hop.scratch / name).mkdir()
+        if there:
+            (place / name).mkdir()
+            (place / name).chmod(0o500)
+    sparse(ENDLESS, 'tree/a/b/c/file')
+    for name, bits in modes.items():
+        (hop.scratch / name).chmod(bits)
+    live = hop.start(verb, '-w', 'local:', '-r', *words, hop.scratch / 'tree', place / 'tree', stdin=PIPE)
+    until(live, lambda: begun(place / 'tree'))
+    meanwhile = [mode(place / name) for name in modes]
+    live.signal(signal.SIGINT)
+    assert live.finish(10).rc == 130
+    until(live, lambda: not begun(place / 'tree'))
+    expected = list(modes.values()) if words else [0o500] * 4 if there else [0o755, 0o755, 0o555, 0o750]
+    assert [oct(mode(place / name)) for name in modes] == [oct(bits) for bits in expected]
+    assert all(bits & 0o702 == 0o700 for bits in meanwhile), [oct(bits) for bits in meanwhile]
 
 
 def test_a_reader_that_has_enough_ends_a_fetch(hop, sparse):
