@@ -437,29 +437,56 @@ def test_the_rest_of_a_tree_comes_without_what_cannot_be_read(hop, place, large,
     assert contents(place / 'tree') == {b'z': 0o755, b'z/last': (0o644, b'here')}, result
 
 
+MODES = {'tree': 0o755, 'tree/a': 0o777, 'tree/a/b': 0o555, 'tree/a/b/c': 0o1770}
+HOW_FOLDERS_COME = pytest.mark.parametrize('words, there, expected', [
+    ([], False, [0o755, 0o755, 0o555, 0o750]), (['-p'], False, list(MODES.values())),
+    ([], True, [0o500] * 4), (['-p'], True, list(MODES.values()))], ids=['new', 'new -p', 'there', 'there -p'])
+
+
+@pytest.fixture
+def folders(hop, place):
+    """`folders(there)`: a tree of folders and, where these are there already, what nobody may write to."""
+    def folders(there):
+        for name in MODES:
+            (hop.scratch / name).mkdir()
+            if there:
+                (place / name).mkdir()
+        for name, bits in reversed(MODES.items()):
+            (hop.scratch / name).chmod(bits)
+            if there:
+                (place / name).chmod(0o500)
+        return hop.scratch / 'tree'
+    return folders
+
+
 @BOTH
-@pytest.mark.parametrize('there', [False, True], ids=['new', 'there'])
-@pytest.mark.parametrize('words', [[], ['-p']], ids=' '.join)
-def test_an_interrupted_tree_leaves_folders_as_they_are_to_be(hop, place, sparse, verb, there, words):
-    """No repeat would put them right. Meanwhile their owner may write to them, and not everybody."""
-    modes = {'tree': 0o755, 'tree/a': 0o777, 'tree/a/b': 0o555, 'tree/a/b/c': 0o1770}
-    for name in modes:
-        (hop.scratch / name).mkdir()
-        if there:
-            (place / name).mkdir()
-            (place / name).chmod(0o500)
+@HOW_FOLDERS_COME
+def test_a_tree_that_fails_leaves_folders_as_they_are_to_be(hop, place, folders, verb, words, there, expected):
+    """No repeat would put them right."""
+    source = folders(there)
+    (source / 'z').mkdir()
+    (place / 'tree').mkdir(exist_ok=True)
+    (place / 'tree/z').write_text('no folder')
+    result = hop(verb, '-w', 'local:', '-r', *words, source, place / 'tree')
+    assert result.rc == 1 and 'tree/z is there, and is no folder' in result.said, result
+    assert [oct(mode(place / name)) for name in MODES] == [oct(bits) for bits in expected], result
+
+
+@BOTH
+@HOW_FOLDERS_COME
+def test_folders_can_be_written_to_while_they_are_filled(hop, place, sparse, folders, verb, words, there, expected):
+    """By their owner; by everybody when all is in them. All else they have at once, should nobody come to put them right."""
+    source = folders(there)
     sparse(ENDLESS, 'tree/a/b/c/file')
-    for name, bits in modes.items():
-        (hop.scratch / name).chmod(bits)
-    live = hop.start(verb, '-w', 'local:', '-r', *words, hop.scratch / 'tree', place / 'tree', stdin=PIPE)
+    live = hop.start(verb, '-w', 'local:', '-r', *words, source, place / 'tree', stdin=PIPE)
     until(live, lambda: begun(place / 'tree'))
-    meanwhile = [mode(place / name) for name in modes]
+    meanwhile = [mode(place / name) for name in MODES]
+    assert [oct(bits & 0o777) for bits in meanwhile] == [
+        oct((0o500 if there else bits) & 0o775 | 0o700) for bits in expected]
     live.signal(signal.SIGINT)
     assert live.finish(10).rc == 130
-    until(live, lambda: not begun(place / 'tree'))
-    expected = list(modes.values()) if words else [0o500] * 4 if there else [0o755, 0o755, 0o555, 0o750]
-    assert [oct(mode(place / name)) for name in modes] == [oct(bits) for bits in expected]
-    assert all(bits & 0o702 == 0o700 for bits in meanwhile), [oct(bits) for bits in meanwhile]
+    left = [mode(place / name) for name in MODES]
+    assert all(now in both for now, *both in zip(left, meanwhile, expected)), [oct(bits) for bits in left]
 
 
 def test_a_reader_that_has_enough_ends_a_fetch(hop, sparse):
