@@ -87,10 +87,10 @@ def stamp(path, mtime):
     if hasattr(os, 'supports_fd'):
         os.utime(path, **{'ns': (mtime, mtime)})
     else:
-        seconds, rest = divmod(mtime, 1000000000)
-        # Before 1970 a fraction would be counted from the wrong side.
-        if seconds >= 0:
-            seconds += rest * 1e-9
+        seconds = mtime * 1e-9
+        if mtime < 0:
+            # Before 1970 these Pythons leave fractions out: the nearest, and not the one behind.
+            seconds = (mtime + 500000000) // 1000000000
         os.utime(path, (seconds, seconds))
 
 
