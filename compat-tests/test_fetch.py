@@ -7,7 +7,7 @@ import pytest
 
 from harness import smuggler
 from harness.files import SIZES, WAYS, contents, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
-from harness.pythons import discover
+from harness.pythons import discover, oldest_and_newest
 from harness.tree import Tree
 
 pytest_generate_tests = each_agent
@@ -96,6 +96,15 @@ def test_times_stay_with_p(hop, here, there):
     os.utime(there('contents'), ns=(10 ** 18, 1_234_567_890_123_456_789))
     hop('fetch', '-w', 'local:', '-p', hop.scratch / 'there', here / 'file')
     assert (here / 'file').stat().st_mtime_ns == 1_234_567_890_123_456_789
+
+
+@pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+def test_a_time_that_no_64_bits_of_nanoseconds_hold_stops_nothing(hop, here, there, python):
+    """They end in the year 2262."""
+    path = there('contents')
+    os.utime(path, (9_300_000_000,) * 2)
+    result = hop('fetch', '-w', 'local:', '--python', python.path, '-p', path, here / 'file')
+    assert result.rc == 0 and (here / 'file').read_text() == 'contents', result
 
 
 def test_holes_stay_holes(hop, here, there):

@@ -12,7 +12,7 @@ from subprocess import PIPE
 import pytest
 
 from harness import midway
-from harness.files import begun, children, contents, each_agent, half_done, noise, opened, until, written_bytes
+from harness.files import begun, children, contents, each_agent, half_done, mode, noise, opened, until, written_bytes
 from harness.leaks import read
 from harness.places import install
 from harness.process import exits, peak_bytes
@@ -413,6 +413,80 @@ def test_a_file_that_vanishes_from_a_tree_on_the_way_is_told(hop, place, large, 
     result = live.finish(20)
     assert result.rc == 1 and f'hopvine: local: {hop.scratch}/tree/b' in result.said, result
     assert 'No such file or directory' in result.said and not (place / 'tree/b').exists(), result
+
+
+@BOTH
+def test_the_rest_of_a_tree_comes_without_what_cannot_be_read(hop, place, large, verb):
+    """One that becomes shorter, and more that vanish than are named."""
+    tree = hop.scratch / 'tree'
+    (tree / 'z').mkdir(parents=True)
+    large(LONG, 'tree/a')
+    for n in range(25):
+        (tree / f'b{n}').write_text('going')
+    (tree / 'z/last').write_text('here')
+    live = hop.start(verb, '-w', 'local:', '-r', '--json', tree, place / 'tree')
+    until(live, lambda: begun(place))
+    for n in range(25):
+        (tree / f'b{n}').unlink()
+    os.truncate(tree / 'a', 100)
+    result = live.finish(30)
+    error = result.only['error']
+    assert (result.rc, error['kind']) == (1, 'file') and 'all has come but 26 that could not be read' in error['message'], result
+    assert 'has become shorter while it was read' in result.said and result.said.count('No such file') == 19, result
+    assert 'hopvine: local: and 6 more could not be read' in result.said, result
+    assert contents(place / 'tree') == {b'z': 0o755, b'z/last': (0o644, b'here')}, result
+
+
+MODES = {'tree': 0o755, 'tree/a': 0o777, 'tree/a/b': 0o555, 'tree/a/b/c': 0o1770}
+HOW_FOLDERS_COME = pytest.mark.parametrize('words, there, expected', [
+    ([], False, [0o755, 0o755, 0o555, 0o750]), (['-p'], False, list(MODES.values())),
+    ([], True, [0o500] * 4), (['-p'], True, list(MODES.values()))], ids=['new', 'new -p', 'there', 'there -p'])
+
+
+@pytest.fixture
+def folders(hop, place):
+    """`folders(there)`: a tree of folders and, where these are there already, what nobody may write to."""
+    def folders(there):
+        for name in MODES:
+            (hop.scratch / name).mkdir()
+            if there:
+                (place / name).mkdir()
+        for name, bits in reversed(MODES.items()):
+            (hop.scratch / name).chmod(bits)
+            if there:
+                (place / name).chmod(0o500)
+        return hop.scratch / 'tree'
+    return folders
+
+
+@BOTH
+@HOW_FOLDERS_COME
+def test_a_tree_that_fails_leaves_folders_as_they_are_to_be(hop, place, folders, verb, words, there, expected):
+    """No repeat would put them right."""
+    source = folders(there)
+    (source / 'z').mkdir()
+    (place / 'tree').mkdir(exist_ok=True)
+    (place / 'tree/z').write_text('no folder')
+    result = hop(verb, '-w', 'local:', '-r', *words, source, place / 'tree')
+    assert result.rc == 1 and 'tree/z is there, and is no folder' in result.said, result
+    assert [oct(mode(place / name)) for name in MODES] == [oct(bits) for bits in expected], result
+
+
+@BOTH
+@HOW_FOLDERS_COME
+def test_folders_can_be_written_to_while_they_are_filled(hop, place, sparse, folders, verb, words, there, expected):
+    """By their owner; by everybody when all is in them. All else they have at once, should nobody come to put them right."""
+    source = folders(there)
+    sparse(ENDLESS, 'tree/a/b/c/file')
+    live = hop.start(verb, '-w', 'local:', '-r', *words, source, place / 'tree', stdin=PIPE)
+    until(live, lambda: begun(place / 'tree'))
+    meanwhile = [mode(place / name) for name in MODES]
+    assert [oct(bits & 0o777) for bits in meanwhile] == [
+        oct((0o500 if there else bits) & 0o775 | 0o700) for bits in expected]
+    live.signal(signal.SIGINT)
+    assert live.finish(10).rc == 130
+    left = [mode(place / name) for name in MODES]
+    assert all(now in both for now, *both in zip(left, meanwhile, expected)), [oct(bits) for bits in left]
 
 
 def test_a_reader_that_has_enough_ends_a_fetch(hop, sparse):

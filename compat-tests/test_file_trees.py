@@ -160,6 +160,33 @@ def test_what_a_tree_elsewhere_cannot_hold_is_left_out_and_named(hop, source, co
 
 
 @BOTH
+def test_of_many_that_are_left_out_the_first_are_named_and_the_others_counted(source, copy, verb):
+    for n in range(30):
+        os.mkfifo(source / f'deep/fifo{n}')
+    result, _ = copy(verb)
+    assert result.rc == 0 and result.said.count('is no file, and is left out') == 20, result
+    assert 'hopvine: local: and 10 more are no files, and are left out' in result.said, result
+
+
+@BOTH
+def test_folders_belong_to_the_group_that_the_place_gives_them(source, copy, verb):
+    """The set-group-id bit of a folder goes to those that are made in it."""
+    source.parent.chmod(0o2775)
+    result, to = copy(verb)
+    assert [oct(mode(path)) for path in (to, to / 'deep', to / 'deep/er', to / 'open to all')] == ['0o2755'] * 4, result
+
+
+@BOTH
+def test_modes_of_folders_that_are_there_stay_without_p(source, copy, verb):
+    to = source.parent / 'copy'
+    (to / 'closed').mkdir(parents=True)
+    to.chmod(0o711)
+    (to / 'closed').chmod(0o555)
+    result, _ = copy(verb)
+    assert result.rc == 0 and (oct(mode(to)), oct(mode(to / 'closed'))) == ('0o711', '0o555'), result
+
+
+@BOTH
 def test_a_link_below_that_is_in_the_place_of_a_folder_is_not_followed(source, copy, verb):
     to, outside = source.parent / 'copy', source.parent / 'outside'
     outside.mkdir()

@@ -192,6 +192,14 @@ def test_times_stay_with_p(hop, there, python):
     assert abs(kept - 1_234_567_890_123_456_789) < (1000 if python.number[0] == 2 else 1), result
 
 
+@pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
+def test_times_before_1970_stay_with_p(hop, there, python):
+    """To the nearest second, where a time is a float and its fraction is lost."""
+    os.utime(hop.write('local', 'contents'), (-86_400.75,) * 2)
+    result = hop('put', '-w', 'local:', '--python', python.path, '-p', 'local', there / 'file')
+    assert abs((there / 'file').stat().st_mtime + 86_400.75) <= (0.5 if python.number < (3, 3) else 0), result
+
+
 def test_what_is_there_is_replaced_and_not_written_into(put, there):
     (there / 'file').write_text('old')
     os.link(there / 'file', there / 'other')
@@ -332,7 +340,7 @@ def test_a_local_folder_needs_r(hop):
 
 
 @pytest.mark.parametrize('words', [['/dev/null', 'x'], ['local', ''], ['local', 'x', '--mode', '8'],
-                                   ['local', 'x', '--mode', '17777'], ['local', 'x', '--mode', 'rw']], ids=' '.join)
+                                   ['local', 'x', '--mode', '17777'], ['local', 'x', '--mode', 'rw'], ['-r', '-', 'x']], ids=' '.join)
 def test_a_mistake_is_2(hop, words):
     hop.write('local', 'contents')
     assert mistaken(hop('put', '-w', 'local:', *words), '')

@@ -1,5 +1,6 @@
 """The agent is written for every Python from 2.4 on: checked by its syntax, and by each compiler that is here."""
 
+import ast
 import pathlib
 import re
 import subprocess
@@ -29,6 +30,9 @@ NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'], 'yielding.py'
          'link.py': ['bytearray', 'next', 'struct.Struct'], 'local.py': ['next', 'os.register_at_fork'],
          'turns.py': ['threading.Thread.daemon'],
          'records.py': ['logging.setLogRecordFactory', 'logging.StreamHandler']}
+# Before there is a loop; and C modules, which every Python has.
+IMPORTED_BY_PARTS = {'guard.py': {'time', '_signal', 'signal'}, 'relay.py': {'_socket'}, 'screen.py': {'termios'},
+                     'terminal.py': {'termios'}}
 VERMIN = pathlib.Path(sys.executable).with_name('vermin')
 
 
@@ -58,3 +62,21 @@ def test_every_interpreter_compiles_the_agent(filled, python):
     words = [python.path, '-S', '-E', '-W', 'error::SyntaxWarning', '-c', COMPILE, *map(filled, SOURCES)]
     shown = subprocess.run(words, capture_output=True, text=True)
     assert shown.returncode == 0, shown.stderr
+
+
+def imported(body):
+    """What is imported as soon as this is run."""
+    for step in body:
+        if isinstance(step, ast.Import):
+            yield from (name.name for name in step.names)
+        elif isinstance(step, ast.ImportFrom):
+            yield step.module
+        elif not isinstance(step, ast.FunctionDef):
+            for below in 'body', 'orelse', 'handlers', 'finalbody':
+                yield from imported(getattr(step, below, ()))
+
+
+@pytest.mark.parametrize('path', sorted((REPO / 'bootstrap/parts').glob('*.py')), ids=lambda path: path.name)
+def test_a_part_imports_nothing_that_a_python_may_lack(path):
+    """It is the loop that reads a part: for what Python 2.4 misses, it would ask, and wait for an answer that it has to read itself."""
+    assert set(imported(ast.parse(path.read_text()).body)) == IMPORTED_BY_PARTS.get(path.name, set())

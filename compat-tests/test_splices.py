@@ -97,6 +97,14 @@ def test_a_tree_and_standard_input_go_to_many(tree, members):
     assert result.rc == 0 and all((folder / 'input').read_bytes() == noise(SIZE) for folder in folders), result
 
 
+def test_standard_input_of_any_size_goes_to_many(tree, members, place):
+    """What another machine sends without a size has a limit of 64 MiB; what comes from here has none."""
+    data = noise(1 << 20) * 65
+    where = ','.join(f'local:r/{way}' for way in members('a', 'b'))
+    result = tree('put', where, '-', 'input', stdin=data)
+    assert result.rc == 0 and all((place / name / 'input').read_bytes() == data for name in 'ab'), result
+
+
 def test_one_that_fails_harms_no_other(tree, members, place, source):
     where = ','.join(f'local:r/{way}' for way in [*members('a', 'b', 'c'), 'exec:gone', 'local:x?python=%2Fnone'])
     tree.hop.way_in('false {}', 'gone')

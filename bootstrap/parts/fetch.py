@@ -4,15 +4,21 @@ ENTRY_UP, CONTENT_UP, HOLE_UP, SUM_UP = range(31, 35)
 ENTRY_DOWN = 20
 MAX_REMARKS = 20
 MAX_HOLE = 16 * WINDOW
+# Up to 2262.
+MAX_TIME = 0x7fffffffffffffff
 # Entries that are no longer leave together.
 SHORT = 4096
 
 
 class Fetch(Transfer):
+    # Whether a file has been begun that is not at its end.
+    half = 0
+
     def work(self):
         order = self.order
         self.packer = order['packed'] and zlib.compressobj(6, zlib.DEFLATED, -15)
-        self.changed, self.skipped = [], []
+        # Of each kind how many there are, and the first of them.
+        self.notes = {'changed': [0], 'skipped': [0], 'unread': [0]}
         # To its very end: nothing of a stream may overtake the rest of it.
         for key in list(bulk):
             if key not in streams:
@@ -31,7 +37,13 @@ class Fetch(Transfer):
         self.path = self.root
 
     def remarks(self):
-        return {'changed': self.changed[:MAX_REMARKS], 'skipped': self.skipped[:MAX_REMARKS]}
+        return self.notes
+
+    def note(self, kind, what):
+        notes = self.notes[kind]
+        notes[0] += 1
+        if notes[0] <= MAX_REMARKS:
+            notes.append(what)
 
     def walk(self, info):
         todo = [EMPTY]
@@ -39,23 +51,40 @@ class Fetch(Transfer):
             name = todo.pop()
             if name:
                 self.path = os.path.join(self.root, name)
-                info = os.lstat(self.path)
-            if stat.S_ISDIR(info.st_mode):
-                self.entry(FOLDER, info, name)
-                names = os.listdir(self.path)
-                names.sort()
-                todo += [os.path.join(name, below) for below in names[::-1]]
-            elif stat.S_ISLNK(info.st_mode):
-                self.entry(LINK, info, name, os.readlink(self.path))
-            elif stat.S_ISREG(info.st_mode):
-                self.file(name)
-            else:
-                self.skipped.append(self.path)
+            try:
+                todo += self.step(name, info)
+            except (Refused, EnvironmentError):
+                # The rest goes on without it, where it is not all there is, and where there is anybody to go on to.
+                if not name or isinstance(sys.exc_info()[1], Cut):
+                    raise
+                self.note('unread', utf8(self.why()))
+                if self.half:
+                    self.half = 0
+                    self.files -= 1
+                    self.offer(SUM_UP, EMPTY)
+
+    def step(self, name, info):
+        """Sends what has that name; returns the names that are in it, the first one last."""
+        if name:
+            info = os.lstat(self.path)
+        if stat.S_ISDIR(info.st_mode):
+            names = os.listdir(self.path)
+            self.entry(FOLDER, info, name)
+            names.sort()
+            return [os.path.join(name, below) for below in names[::-1]]
+        if stat.S_ISLNK(info.st_mode):
+            self.entry(LINK, info, name, os.readlink(self.path))
+        elif stat.S_ISREG(info.st_mode):
+            self.file(name)
+        else:
+            self.note('skipped', self.path)
+        return []
 
     def entry(self, kind, info, name, rest=EMPTY, size=0):
         mtime = getattr(info, 'st_mtime_ns', None)
         if mtime is None:
             mtime = int(info.st_mtime * 1e9)
+        mtime = max(min(mtime, MAX_TIME), -MAX_TIME)
         self.files += 1
         self.offer(ENTRY_UP, pack(ENTRY_HEAD, kind, info.st_mode & 4095, mtime, size, len(name)) + name + rest)
 
@@ -104,6 +133,7 @@ class Fetch(Transfer):
         else:
             # Files of the kernel's own tell no size.
             self.entry(FILE, info, name, EMPTY, size or UNKNOWN)
+            self.half = 1
             zeros = pack('B', 0) * CHUNK
             # Up to here all is written; whoever has fewer blocks than bytes has holes, or a file system that packs.
             solid = size
@@ -122,9 +152,10 @@ class Fetch(Transfer):
             if at < size:
                 raise Refused('%s has become shorter while it was read' % show(self.path))
             self.offer(SUM_UP, sum.digest())
+            self.half = 0
         after = os.fstat(fd)
         if size and (after.st_size, after.st_mtime) != (info.st_size, info.st_mtime):
-            self.changed.append(self.path)
+            self.note('changed', self.path)
         self.size += at
         if not name:
             self.sum = sum.hexdigest()

@@ -1,11 +1,9 @@
-"""What put and fetch share: a thread for each transfer, the record of an entry (docs/PROTOCOL.md, "Files")."""
-import stat
-try:
-    from hashlib import sha1
-except ImportError:
-    from sha import new as sha1
+"""What put and fetch share: a thread for each transfer, the record of an entry (docs/PROTOCOL.md, "Files").
 
-
+They import nothing while they are read, as the loop does that: what an old Python misses, the loop would ask itself for.
+"""
+# os has imported it.
+stat = sys.modules['stat']
 TROUBLE = 35
 FOLDER, LINK, WHOLE, FILE = range(4)
 ENTRY_HEAD = '>BIqQH'
@@ -24,8 +22,22 @@ def add_zeros(sum, size, zeros=pack('B', 0) * CHUNK):
         size -= min(size, CHUNK)
 
 
+def import_sums():
+    """In a transfer's own thread, which may wait for other imports and for the loop."""
+    global sha1
+    if sys.version_info < (2, 5):
+        from sha import new as sha1
+    else:
+        from hashlib import sha1
+
+
 class Refused(Exception):
     """Why a file is not moved, for the user."""
+    pass
+
+
+class Cut(Refused):
+    """Whoever is at the other end has told why, or has gone."""
     pass
 
 
@@ -107,23 +119,21 @@ class Transfer:
             lock.release()
             if self.stream.gone:
                 raise Gone
-            # Whoever is at the other end has told why, or has gone.
-            raise Refused(str())
+            raise Cut(str())
 
     def run(self):
         reply = 0, EMPTY
         try:
             try:
+                import_sums()
                 self.work()
                 total = {'path': self.path, 'size': self.size, 'sum': self.sum, 'files': self.files}
                 total.update(self.remarks())
                 reply = RESULT, dump(total)
             except Gone:
                 pass
-            except Refused:
-                reply = TROUBLE, utf8(sys.exc_info()[1].args[0])
-            except EnvironmentError:
-                reply = TROUBLE, utf8('%s: %s' % (show(self.path), sys.exc_info()[1].strerror))
+            except (Refused, EnvironmentError):
+                reply = TROUBLE, utf8(self.why())
             except:
                 reply = FAILURE, part('failure')(sys.exc_info())
         finally:
@@ -136,6 +146,13 @@ class Transfer:
         self.stream.put(*reply + (END,))
         lock.release()
         flush()
+
+    def why(self):
+        """What is to be told of the exception that is being handled."""
+        error = sys.exc_info()[1]
+        if isinstance(error, Refused):
+            return error.args[0]
+        return '%s: %s' % (show(self.path), error.strerror)
 
     def remarks(self):
         return {}

@@ -1,5 +1,4 @@
 """Files from above: each is written under another name, compared, and only then takes its place."""
-import time
 PUT = 18
 ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 # What another machine may send that does not say how much it is.
@@ -88,11 +87,16 @@ def stamp(path, mtime):
     if hasattr(os, 'supports_fd'):
         os.utime(path, **{'ns': (mtime, mtime)})
     else:
-        os.utime(path, (mtime * 1e-9, mtime * 1e-9))
+        seconds = mtime * 1e-9
+        if mtime < 0:
+            # Before 1970 these Pythons leave fractions out: the nearest, and not the one behind.
+            seconds = (mtime + 500000000) // 1000000000
+        os.utime(path, (seconds, seconds))
 
 
 class Put(Transfer):
     fd = round = None
+    late = ()
     doubles = 1
     # In all: what may be sent, what has been used up; what of it has been taken out of the room.
     window = allowed = WINDOW
@@ -130,16 +134,15 @@ class Put(Transfer):
                 self.write(self.unpacked(body))
             elif tag == HOLE:
                 self.skip(unpack('>Q', body)[0])
-            elif tag == SUM:
+            elif tag == SUM and body:
                 self.close(body)
+            elif tag == SUM:
+                self.drop()
             self.used(owed)
         if self.fd is not None or not self.files:
             raise Refused('%s has not come whole' % show(self.path))
-        for path, mode, mtime in self.late[::-1]:
-            self.path = path
-            os.chmod(path, mode)
-            if self.keep:
-                stamp(path, mtime)
+        while self.late:
+            self.settle_folder()
         self.path = self.root
 
     def fresh(self):
@@ -217,7 +220,7 @@ class Put(Transfer):
             path = os.path.join(path, name)
         self.check(kind, name, path)
         self.exact = size != UNKNOWN
-        if self.wire is not self.stream and not self.exact:
+        if self.order.get('foreign') and not self.exact:
             size = MAX_UNSIZED
         self.path = path
         self.files += 1
@@ -246,19 +249,45 @@ class Put(Transfer):
             raise Refused('refused: something else in the place of a file')
 
     def folder(self, path, mode, mtime):
+        """Makes one as it will be, but that we may write to it, and not everybody; opens one that is there to us."""
+        if self.keep:
+            mode &= 4095
+        else:
+            mode = mode & 511 & ~umask
+        meanwhile = mode & ~2 | 448
+        made = 1
         try:
-            os.mkdir(path, 448)
-            if self.keep:
-                mode &= 4095
-            else:
-                mode = mode & 511 & ~umask
-            self.late.append((path, mode, mtime))
+            os.mkdir(path, meanwhile & 511)
         except OSError:
             if sys.exc_info()[1].errno != errno.EEXIST:
                 raise
-            if self.keep:
-                self.late.append((path, mode & 4095, mtime))
+            made = 0
         self.device(path)
+        there = os.lstat(path).st_mode & 4095
+        if not made:
+            meanwhile = there | 448
+            if not self.keep:
+                mode = there
+        elif not self.keep:
+            # It has inherited its group, and that all in it does.
+            mode |= there & 1024
+            meanwhile |= there & 1024
+        if there != meanwhile:
+            try:
+                os.chmod(path, meanwhile)
+                there = meanwhile
+            except OSError:
+                # If that matters, what comes into it tells.
+                pass
+        if self.keep or there != mode:
+            self.late.append((path, mode, mtime))
+
+    def settle_folder(self):
+        """Gives the last folder that waits for it what is due to it; those in it have it already."""
+        self.path, mode, mtime = self.late.pop()
+        os.chmod(self.path, mode)
+        if self.keep:
+            stamp(self.path, mtime)
 
     def device(self, folder):
         """The device of a folder; a symbolic link is none, as it leads out of the tree."""
@@ -361,6 +390,15 @@ class Put(Transfer):
         if not self.tree:
             self.sum = self.hash.hexdigest()
 
+    def drop(self):
+        """One of many that its sender cannot read to its end."""
+        if self.fd is None or not self.tree:
+            raise Refused('%s has not come whole' % show(self.path))
+        os.close(self.fd)
+        self.fd = None
+        os.unlink(self.temp(self.path))
+        self.files -= 1
+
     def clean(self):
         lock.acquire()
         room[0] += self.grown
@@ -375,6 +413,11 @@ class Put(Transfer):
                 pass
             tell('import os;os.unfinished.pop(%r, 0)', name)
             unfinished.pop(name, 0)
+        while self.late:
+            try:
+                self.settle_folder()
+            except OSError:
+                pass
 
 
 handlers[PUT] = Put

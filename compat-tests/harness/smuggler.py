@@ -150,6 +150,8 @@ FOR_A_FILE = {
     'an entry of no kind': [entry(9)],
     'an entry with a name that is longer than it': [(ENTRY, entry(WHOLE)[1][:21] + b'\xff\xff')],
     'a sum that is cut short': large(8, content(BAD), (SUM, b'xx')),
+    'a file that is given up': large(8, content(BAD), (SUM, b'')),
+    'no file that is given up': [(SUM, b'')],
     'nothing at all': [],
 }
 # These begin as an honest sender would.
@@ -174,12 +176,15 @@ FOR_A_TREE = {
     'a file in a file': [ROOT, whole(b'a'), whole(b'a/smuggled')],
     'a file in the middle of a file': [ROOT, *large(8, content(BAD[:4]), name=b'a'), whole(b'smuggled')],
     'the tree twice': [ROOT, ROOT],
+    'a tree that is given up': large(8, content(BAD), (SUM, b'')),
 }
+ONE = b'i\0\0\0\x011'
 ENDS = {
     'no dict': b'l\0\0\0\0', 'no value': b'l\xff\xff\xff\xff', 'another sum': total(sum=text(b'0' * 40)),
-    'numbers for paths': total(path=b'i\0\0\0\x011', changed=b'i\0\0\0\x011'),
-    'an escape': total(path=raw(b'\033[2J'), changed=listed(raw(b'\033[2J')), skipped=listed(raw(b'\033[2J'))),
-    'a flood of remarks': total(changed=listed(*[raw(b'remark')] * 5000)),
+    'numbers for paths': total(path=b'i\0\0\0\x011', changed=ONE, skipped=listed(raw(b'one')), unread=listed(text(b'no'))),
+    'an escape': total(path=raw(b'\033[2J'), **{kind: listed(ONE, raw(b'\033[2J')) for kind in ('changed', 'skipped', 'unread')}),
+    'a flood of remarks': total(changed=listed(ONE, *[raw(b'remark')] * 5000)),
+    'less than nothing': total(changed=listed(b'i\0\0\0\2-1'), unread=listed(b'i\0\0\0\2-1')),
 }
 
 

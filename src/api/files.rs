@@ -45,7 +45,7 @@ impl Hopvine {
     ) -> Result<Group<Value>, Failure> {
         let transfer = Transfer { tree: local.is_dir(), keep: false, packed: false };
         let path = remote.map(path_there).transpose()?;
-        let request = Request::Put(Put { path, mode: None, stdin: Feed::Nothing, transfer });
+        let request = Request::Put(Put { path, mode: None, stdin: Feed::Nothing, foreign: false, transfer });
         let source = Source::Local { path: local.to_owned(), tree: transfer.tree };
         self.transfer(tunnels, &request, Plan::Put(source, transfer))
     }

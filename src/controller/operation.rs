@@ -112,6 +112,8 @@ pub struct Put {
     pub mode: Option<u32>,
     /// Whether it is our standard input.
     pub stdin: Feed,
+    /// Whether another machine feeds it, which may not send without end what it says no size of.
+    pub foreign: bool,
     pub transfer: Transfer,
 }
 

@@ -262,7 +262,8 @@ fn beyond_the_limit_of_contexts_nothing_is_started_and_what_was_begun_on_the_way
 fn who_is_left_behind_keeps_his_time_and_after_an_end_is_not_asked_again() {
     let (mut controller, now) = (controller(), crate::sys::clock::now());
     let transfer = operation::Transfer { tree: false, keep: false, packed: false };
-    let put = operation::Put { path: None, mode: None, stdin: operation::Feed::Nothing, transfer };
+    let put =
+        operation::Put { path: None, mode: None, stdin: operation::Feed::Nothing, foreign: false, transfer };
     let rules = fleet::Rules { fanout: 1, serial: None, max_failures: None, fail_fast: false, retries: 0 };
     let target = Target::parse("ssh:web1").expect("a target");
     let mut fleet = fleet::Fleet::new(vec![target], Request::Put(put), rules, None);

@@ -87,6 +87,8 @@ pub enum UsageError {
     },
     /// Standard input is a folder.
     InputFolder,
+    /// A tree is to come by it.
+    InputTree,
     /// A path that an option, or what is said about a target, names.
     Interpreter {
         by: String,
@@ -241,6 +243,7 @@ impl fmt::Display for UsageError {
                 let start: String = typed.chars().take(30).collect();
                 write!(f, "--name {start:?}: more than {MAX_NAME_BYTES} bytes, or not printable")
             }
+            Self::InputTree => f.write_str("standard input (-) is one file; -r sends a folder that is named"),
             Self::InputFolder => f.write_str("standard input is a folder; -n does not read it"),
             Self::Interpreter { by, path, odd } => {
                 write!(

@@ -4,12 +4,12 @@ use super::packing::Unpacker;
 use super::scratch::{Scratch, Temp, folder_of};
 use super::{LocalError, Side, add_zeros, hex};
 use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES, Piece, SUM_BYTES};
-use crate::sys::disk;
 use crate::sys::unfinished::Unfinished;
+use crate::sys::{disk, fd};
 use sha1::{Digest, Sha1};
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, FileTimes, Permissions};
+use std::fs::{self, DirBuilder, FileTimes, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
@@ -44,12 +44,19 @@ pub struct Incoming {
     unpacker: Unpacker,
     /// Folders that this transfer has found or made: nothing is written anywhere else.
     folders: HashSet<PathBuf>,
-    /// Modes and times of folders, which are set when all is in them.
-    late: Vec<(PathBuf, Entry)>,
+    /// Modes and times of folders that are set when all is in them.
+    late: Vec<Late>,
     writing: Option<Writing>,
     /// Outlives what is being written.
     scratch: Scratch,
     received: Received,
+}
+
+#[derive(Debug)]
+struct Late {
+    path: PathBuf,
+    mode: u32,
+    mtime_ns: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -116,6 +123,7 @@ impl Incoming {
             }
             Piece::Hole(size) => self.skip(size),
             Piece::Sum(sum) => self.close(&sum).map(|()| Vec::new()),
+            Piece::Dropped => self.drop_file().map(|()| Vec::new()),
         }
     }
 
@@ -126,23 +134,20 @@ impl Incoming {
     /// When it has ended in the middle of a file, or modes and times of folders cannot be set.
     pub fn finish(&mut self) -> Result<&Received, LocalError> {
         if let Some(writing) = self.writing.take() {
-            return Err(LocalError(format!("{} has not come whole", writing.path.display())));
+            return Err(not_whole(&writing));
         }
         if self.received.files == 0 {
             return Err(LocalError("nothing has come".to_owned()));
         }
-        for (path, entry) in std::mem::take(&mut self.late).into_iter().rev() {
-            let set = fs::set_permissions(&path, Permissions::from_mode(self.mode(&entry))).and_then(|()| {
-                if self.rules.keep { File::open(&path)?.set_times(times(&entry)) } else { Ok(()) }
-            });
-            set.map_err(|error| self.rules.side.error(&path, &error))?;
+        while let Some(late) = self.late.pop() {
+            late.settle().map_err(|error| self.rules.side.error(&late.path, &error))?;
         }
         Ok(&self.received)
     }
 
     fn begin(&mut self, entry: Entry) -> Result<Vec<u8>, LocalError> {
         if let Some(writing) = &self.writing {
-            return Err(LocalError(format!("{} has not come whole", writing.path.display())));
+            return Err(not_whole(writing));
         }
         let path = self.place(&entry.name)?;
         if entry.name.is_empty() && self.root.is_some() && self.rules.side == Side::Here {
@@ -197,20 +202,37 @@ impl Incoming {
             return Err(LocalError("refused: a folder in the place of a file".to_owned()));
         }
         let wrong = |error: io::Error| self.rules.side.error(&path, &error);
-        match DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => self.late.push((path.clone(), entry)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // The user's own way to the root may be a link; below it one would lead out of the tree.
-                let info =
-                    if entry.name.is_empty() { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-                if !info.map_err(wrong)?.is_dir() {
-                    return Err(LocalError(format!("{} is there, and is no folder", path.display())));
-                }
-                if self.rules.keep {
-                    self.late.push((path.clone(), entry));
-                }
+        let mut due = self.mode(&entry);
+        // As it will be at once: nobody puts it right should all this end on the way. But we may write to it
+        // meanwhile, and not everybody.
+        let mut meanwhile = due & !0o002 | 0o700;
+        let made = match DirBuilder::new().mode(meanwhile & 0o777).create(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+            made => made.map(|()| true).map_err(wrong)?,
+        };
+        // The user's own way to the root may be a link; below it one would lead out of the tree.
+        let info = if entry.name.is_empty() { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let info = info.map_err(wrong)?;
+        if !info.is_dir() {
+            return Err(LocalError(format!("{} is there, and is no folder", path.display())));
+        }
+        let mut there = info.permissions().mode() & 0o7777;
+        match (made, self.rules.keep) {
+            // It has inherited its group, and that all in it does.
+            (true, false) => [due, meanwhile] = [due, meanwhile].map(|mode| mode | there & 0o2000),
+            (true, true) => {}
+            (false, keep) => {
+                meanwhile = there | 0o700;
+                due = if keep { due } else { there };
             }
-            Err(error) => return Err(wrong(error)),
+        }
+        // Where that may not be and matters, what comes into it tells.
+        if there != meanwhile && fs::set_permissions(&path, Permissions::from_mode(meanwhile)).is_ok() {
+            there = meanwhile;
+        }
+        if self.rules.keep || there != due {
+            let mtime_ns = self.rules.keep.then_some(entry.mtime_ns);
+            self.late.push(Late { path: path.clone(), mode: due, mtime_ns });
         }
         self.folders.insert(path);
         Ok(())
@@ -293,7 +315,7 @@ impl Incoming {
         let mode = self.mode(&writing.entry);
         let settled = temp.file().set_permissions(Permissions::from_mode(mode)).and_then(|()| {
             if self.rules.keep {
-                temp.file().set_times(times(&writing.entry))?;
+                temp.file().set_times(times(writing.entry.mtime_ns))?;
             }
             // Of a tree each file by itself would take longer than all the rest.
             if self.rules.tree { Ok(()) } else { temp.file().sync_all() }
@@ -303,6 +325,18 @@ impl Incoming {
             .map_err(|error| self.rules.side.error(&path, &error))
     }
 
+    /// Its sender cannot read it to its end, and goes on with the rest of the tree.
+    fn drop_file(&mut self) -> Result<(), LocalError> {
+        match self.writing.take() {
+            Some(_) if self.rules.tree => {
+                self.received.files -= 1;
+                Ok(())
+            }
+            Some(writing) => Err(not_whole(&writing)),
+            None => Err(stray()),
+        }
+    }
+
     fn mode(&self, entry: &Entry) -> u32 {
         let rules = &self.rules;
         match rules.mode.filter(|_| entry.kind != EntryKind::Folder) {
@@ -310,6 +344,25 @@ impl Incoming {
             Some(mode) => mode,
             None => entry.mode & 0o777 & !rules.umask,
         }
+    }
+}
+
+impl Drop for Incoming {
+    /// Whatever has ended it: folders are left as they are to be.
+    fn drop(&mut self) {
+        self.writing = None;
+        for late in self.late.drain(..).rev() {
+            let _ = late.settle();
+        }
+    }
+}
+
+impl Late {
+    fn settle(&self) -> io::Result<()> {
+        // Opened before its mode may forbid that.
+        let folder = fd::open_file(&self.path)?;
+        folder.set_permissions(Permissions::from_mode(self.mode))?;
+        self.mtime_ns.map_or(Ok(()), |mtime_ns| folder.set_times(times(mtime_ns)))
     }
 }
 
@@ -329,10 +382,13 @@ fn stray() -> LocalError {
     LocalError("refused: contents of no file".to_owned())
 }
 
-fn times(entry: &Entry) -> FileTimes {
-    let distance = Duration::from_nanos(entry.mtime_ns.unsigned_abs());
-    let time =
-        if entry.mtime_ns < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+fn not_whole(writing: &Writing) -> LocalError {
+    LocalError(format!("{} has not come whole", writing.path.display()))
+}
+
+fn times(mtime_ns: i64) -> FileTimes {
+    let distance = Duration::from_nanos(mtime_ns.unsigned_abs());
+    let time = if mtime_ns < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
     let time = time.unwrap_or(SystemTime::UNIX_EPOCH);
     FileTimes::new().set_modified(time).set_accessed(time)
 }

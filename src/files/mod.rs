@@ -3,12 +3,14 @@
 //! touched before what takes its place is whole.
 
 mod incoming;
+mod notes;
 mod outgoing;
 mod packing;
 mod place;
 mod scratch;
 
 pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
+pub use notes::{Note, NoteKind, Notes};
 pub use outgoing::{Outgoing, Source};
 pub use place::{fresh, fresh_name, named, resolved};
 

@@ -1,5 +1,6 @@
 //! A file or a tree of this machine, or what comes over standard input, as the pieces of a transfer.
 
+use super::notes::{NoteKind, Notes};
 use super::packing::Packer;
 use super::{LocalError, Side, add_zeros, hex};
 use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES, PIECE_BYTES, Piece, SMALL_BYTES, SUM_BYTES};
@@ -8,11 +9,9 @@ use sha1::{Digest, Sha1};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-const MAX_REMARKS: usize = 20;
 
 /// What is to be sent.
 #[derive(Clone, Debug)]
@@ -37,10 +36,7 @@ pub struct Outgoing {
     files: u64,
     /// Of what is sent alone, in hexadecimal.
     sum: Option<String>,
-    /// Devices, sockets and pipes in a tree, the first of them.
-    skipped: Vec<PathBuf>,
-    /// Files that somebody has written to meanwhile, the first of them.
-    changed: Vec<PathBuf>,
+    notes: Notes,
 }
 
 #[derive(Debug)]
@@ -80,8 +76,7 @@ impl Outgoing {
             sent_bytes: 0,
             files: 0,
             sum: None,
-            skipped: Vec::new(),
-            changed: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -100,14 +95,9 @@ impl Outgoing {
         self.sum.as_deref()
     }
 
-    /// What of a tree cannot be sent.
-    pub fn skipped(&self) -> &[PathBuf] {
-        &self.skipped
-    }
-
-    /// What somebody has written to while it was read.
-    pub fn changed(&self) -> &[PathBuf] {
-        &self.changed
+    /// What is to be told beside.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// The pieces for the next part of what is pushed; `None` behind the last.
@@ -140,18 +130,36 @@ impl Outgoing {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read, or becomes shorter meanwhile.
+    /// When what was named cannot be read, or becomes shorter meanwhile. What is below it is left out, and told.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, LocalError> {
-        if self.reading.is_some() {
-            return self.read_on().map(Some);
+        if let Some(reading) = self.reading.take() {
+            let is_root = reading.path == self.root;
+            return match self.read_on(reading) {
+                Err(error) if !is_root => {
+                    self.leave_out(error);
+                    self.files -= 1;
+                    Ok(Some(Piece::Dropped))
+                }
+                piece => piece.map(Some),
+            };
         }
         while let Some(name) = self.todo.pop() {
-            if let Some(entry) = self.begin(name)? {
-                self.files += 1;
-                return Ok(Some(Piece::Entry(entry)));
+            let is_root = name.as_os_str().is_empty();
+            match self.begin(name) {
+                Ok(Some(entry)) => {
+                    self.files += 1;
+                    return Ok(Some(Piece::Entry(entry)));
+                }
+                Ok(None) => {}
+                Err(error) if !is_root => self.leave_out(error),
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    fn leave_out(&mut self, LocalError(why): LocalError) {
+        self.notes.add(NoteKind::Unread, why.into_bytes());
     }
 
     fn begin(&mut self, name: PathBuf) -> Result<Option<Entry>, LocalError> {
@@ -183,9 +191,7 @@ impl Outgoing {
             if is_root {
                 return Err(side.special(&path));
             }
-            if self.skipped.len() < MAX_REMARKS {
-                self.skipped.push(path);
-            }
+            self.notes.add(NoteKind::Skipped, path.into_os_string().into_vec());
             return Ok(None);
         }
         let mut file = fd::open_file(&path).map_err(wrong)?;
@@ -230,8 +236,7 @@ impl Outgoing {
         LocalError(format!("{name} is a folder; -r {does} it with all that is in it"))
     }
 
-    fn read_on(&mut self) -> Result<Piece, LocalError> {
-        let Some(mut reading) = self.reading.take() else { return Err(LocalError(String::new())) };
+    fn read_on(&mut self, mut reading: Reading) -> Result<Piece, LocalError> {
         let side = self.side;
         let wrong = |error| side.error(&reading.path, &error);
         let left = reading.size.map_or(u64::MAX, |size| size - reading.at);
@@ -270,8 +275,8 @@ impl Outgoing {
         }
         let after = reading.file.as_ref().and_then(|file| file.metadata().ok());
         let changed = reading.size.is_some() && after.is_some_and(|after| reading.state != state_of(&after));
-        if changed && self.changed.len() < MAX_REMARKS {
-            self.changed.push(reading.path);
+        if changed {
+            self.notes.add(NoteKind::Changed, reading.path.into_os_string().into_vec());
         }
         let sum: [u8; SUM_BYTES] = reading.sum.finalize().into();
         self.sum = (!self.tree).then(|| hex(&sum));

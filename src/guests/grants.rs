@@ -57,7 +57,8 @@ impl Session {
         };
         let origin = Origin { target, fetch: Fetch { path, transfer } };
         let mode = order.get("mode").and_then(|id| order.number(id));
-        let request = Request::Put(Put { path: bytes("path"), mode, stdin: Feed::Nothing, transfer });
+        let request =
+            Request::Put(Put { path: bytes("path"), mode, stdin: Feed::Nothing, foreign: true, transfer });
         let submitted = self.controller.submit_put_from(from, &origin.fetch, &[to], &request, now);
         let mut moving = Moving::new(Asker::Context(key), Plan::PutFrom(origin), request);
         for put in submitted {

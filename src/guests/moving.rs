@@ -72,7 +72,8 @@ impl Session {
         let numbers: Vec<u32> = numbers.iter().filter_map(|id| order.number(*id)).collect();
         let mode = order.get("mode").and_then(|id| order.number(id));
         let remote = order.get("remote").and_then(|id| order.bytes(id));
-        let request = Request::Put(Put { path: remote, mode, stdin: Feed::Nothing, transfer });
+        let request =
+            Request::Put(Put { path: remote, mode, stdin: Feed::Nothing, foreign: false, transfer });
         let source = Source::Local { path: local, tree: transfer.tree };
         let mut found = Vec::new();
         for number in numbers {

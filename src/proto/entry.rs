@@ -104,6 +104,8 @@ pub enum Piece {
     Hole(u64),
     /// The SHA-1 sum of a file whose contents have come.
     Sum([u8; SUM_BYTES]),
+    /// In the place of the sum: the file of a tree cannot be read to its end, and is not to be.
+    Dropped,
 }
 
 impl Piece {
@@ -113,7 +115,7 @@ impl Piece {
             Self::Entry(_) => 0,
             Self::Content(_) => 1,
             Self::Hole(_) => 2,
-            Self::Sum(_) => 3,
+            Self::Sum(_) | Self::Dropped => 3,
         }
     }
 
@@ -123,6 +125,7 @@ impl Piece {
             Self::Content(bytes) => out.extend(bytes),
             Self::Hole(size) => out.extend(size.to_be_bytes()),
             Self::Sum(sum) => out.extend(sum),
+            Self::Dropped => {}
         }
     }
 
@@ -131,6 +134,7 @@ impl Piece {
             0 => Self::Entry(Entry::decode(body)?),
             1 => Self::Content(body.to_vec()),
             2 => Self::Hole(u64::from_be_bytes(body.try_into().map_err(|_| MessageError::BadRecord)?)),
+            _ if body.is_empty() => Self::Dropped,
             _ => Self::Sum(body.try_into().map_err(|_| MessageError::BadRecord)?),
         })
     }

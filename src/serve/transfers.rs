@@ -77,7 +77,7 @@ impl Transfers {
         }
         streams.hold(wire);
         self.puts = self.puts.wrapping_add(1);
-        let taking = taking(order, wire, wire == key, self.puts, watched);
+        let taking = taking(order, wire, self.puts, watched);
         self.start(key, wire, taking.map(Running::In), streams);
     }
 
@@ -251,16 +251,16 @@ impl Giving {
 
     fn total(&self) -> Value {
         let mut builder = Builder::default();
-        let [changed, skipped] = [self.outgoing.changed(), self.outgoing.skipped()]
-            .map(|paths| Node::List(paths.iter().map(|path| builder.add(path_node(path))).collect()));
+        let [changed, skipped, unread] = self.outgoing.notes().fields(&mut builder);
         let sum = self.outgoing.sum().map_or(Node::None, |sum| Node::Text(sum.as_bytes().to_vec()));
         builder.dict([
             ("path", path_node(&self.path)),
             ("size", Node::count(self.outgoing.sent_bytes())),
             ("sum", sum),
             ("files", Node::count(self.outgoing.files())),
-            ("changed", changed),
-            ("skipped", skipped),
+            changed,
+            skipped,
+            unread,
         ])
     }
 }
@@ -271,7 +271,7 @@ fn work(piece: &Piece) -> usize {
         Piece::Hole(size) => {
             usize::try_from(size.div_ceil(MAX_PIECE_BYTES as u64)).unwrap_or(usize::MAX).max(1)
         }
-        Piece::Entry(_) | Piece::Content(_) | Piece::Sum(_) => 1,
+        Piece::Entry(_) | Piece::Content(_) | Piece::Sum(_) | Piece::Dropped => 1,
     }
 }
 
@@ -281,19 +281,13 @@ fn wire(order: &Value) -> Option<StreamKey> {
     Some(StreamKey { peer: ContextId(number("peer")?), id: StreamId(number("stream")?) })
 }
 
-fn taking(
-    order: &Value,
-    wire: StreamKey,
-    believed: bool,
-    number: u32,
-    watched: &Watched,
-) -> Result<Box<Taking>, LocalError> {
+fn taking(order: &Value, wire: StreamKey, number: u32, watched: &Watched) -> Result<Box<Taking>, LocalError> {
     let is = |name| order.get(name).is_some_and(|id| order.is_true(id));
     let (tree, keep, packed) = (is("tree"), is("keep"), is("packed"));
     let mode = order.get("mode").and_then(|id| order.number(id));
     let mode = mode.or((!tree).then_some(MODE));
     // What another machine sends is as large as it says.
-    let unsized_bytes = if believed { u64::MAX } else { files::MAX_UNSIZED_BYTES };
+    let unsized_bytes = if is("foreign") { files::MAX_UNSIZED_BYTES } else { u64::MAX };
     let umask = identity::umask();
     let rules = Rules { side: Side::There, tree, keep, packed, mode, umask, unsized_bytes };
     let path = match order.get("path").and_then(|id| order.bytes(id)) {

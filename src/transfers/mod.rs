@@ -330,13 +330,14 @@ impl Transfers {
 
     fn settled(&mut self, report: Report, controller: &mut Controller) -> Settled {
         let Report::Done { operation, outcome } = report else { return Settled::of(report) };
-        let remarks = outcome.as_ref().map_or_else(|_| Vec::new(), outcome::remarks);
+        let remarks = outcome.as_ref().map(outcome::notes).unwrap_or_default();
+        let remarks = outcome::remarks(&remarks);
         let mut of_source = Vec::new();
         let outcome = match (self.running.remove(&operation), outcome) {
             (Some(Running::Out { feeder }), outcome) => {
                 let settled = match self.feeders.get(&feeder) {
                     Some(feeder) => {
-                        of_source = feeder.remarks();
+                        of_source = outcome::remarks(&feeder.notes());
                         of_source.retain(|remark| self.remarked.insert(remark.clone()));
                         feeder.settle(outcome, &self.plan)
                     }

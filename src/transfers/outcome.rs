@@ -3,14 +3,11 @@
 use super::Plan;
 use crate::controller::operation::{Answer, Report};
 use crate::error::{HostError, HostErrorKind};
-use crate::files::{Incoming, LocalError, Outgoing};
+use crate::files::{Incoming, LocalError, Note, NoteKind, Notes, Outgoing};
 use crate::proto::value::{Builder, Node, Value};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-const MAX_REMARKS: usize = 20;
-const CHANGED: &str = "has changed while it was read";
-const NO_FILE: &str = "is no file, and is left out";
 const OTHER_SUM: &str = "what has come there has another SHA-1 sum than what was sent";
 
 /// A report, and what is to be told beside it.
@@ -46,14 +43,11 @@ pub(super) enum Supply {
 
 impl Feeder {
     /// What of it is to be told beside the result.
-    pub(super) fn remarks(&self) -> Vec<String> {
+    pub(super) fn notes(&self) -> Notes {
         match &self.supply {
-            Supply::Here { outgoing, .. } => [(outgoing.changed(), CHANGED), (outgoing.skipped(), NO_FILE)]
-                .iter()
-                .flat_map(|(paths, what)| paths.iter().map(|path| remark(path.as_os_str().as_bytes(), what)))
-                .collect(),
-            Supply::There(Some(Ok(told))) => remarks_of(told),
-            Supply::There(_) => Vec::new(),
+            Supply::Here { outgoing, .. } => outgoing.notes().clone(),
+            Supply::There(Some(Ok(told))) => Notes::told(told),
+            Supply::There(_) => Notes::default(),
         }
     }
 
@@ -65,7 +59,8 @@ impl Feeder {
     ) -> Result<Answer, HostError> {
         match (&self.supply, outcome) {
             (Supply::Here { outgoing, .. }, Ok(Answer::Value(told))) => {
-                sent(&told, outgoing.sum(), Node::count(outgoing.sent_bytes()))
+                let answer = sent(&told, outgoing.sum(), Node::count(outgoing.sent_bytes()))?;
+                whole(&self.notes()).map(|()| answer).map_err(failed)
             }
             (Supply::There(there), Ok(Answer::Value(told))) => {
                 let sum = |told: &Value| told.get("sum").and_then(|id| told.text(id));
@@ -73,17 +68,22 @@ impl Feeder {
                 // One that has gone after all was sent has told nothing.
                 let told_there = there.as_ref().and_then(|there| there.as_ref().ok());
                 let expected = told_there.map_or_else(|| sum(&told), sum);
-                sent(&told, expected.as_deref(), size)
+                let answer = sent(&told, expected.as_deref(), size)?;
+                whole(&self.notes()).map(|()| answer).map_err(|error| of_origin(plan, failed(error)))
             }
             (Supply::There(Some(Err(error))), Err(cut)) if is_cut(&cut) && !is_cut(error) => {
-                Err(match plan {
-                    Plan::PutFrom(origin) => origin.named(error.clone()),
-                    Plan::None | Plan::Put(..) | Plan::Fetch(..) => error.clone(),
-                })
+                Err(of_origin(plan, error.clone()))
             }
             (_, Err(cut)) if is_cut(&cut) => Err(failed(LocalError("what feeds it has gone".to_owned()))),
             (_, outcome) => outcome,
         }
+    }
+}
+
+fn of_origin(plan: &Plan, error: HostError) -> HostError {
+    match plan {
+        Plan::PutFrom(origin) => origin.named(error),
+        Plan::None | Plan::Put(..) | Plan::Fetch(..) => error,
     }
 }
 
@@ -116,6 +116,7 @@ pub(super) fn fetched(
     root: Option<&Path>,
 ) -> Result<Value, LocalError> {
     let received = incoming.finish()?.clone();
+    whole(&Notes::told(told))?;
     let local = root.map_or(Node::None, |root| path_node(root.as_os_str().as_bytes().to_vec()));
     Ok(Builder::default().dict([
         ("local_path", local),
@@ -127,26 +128,36 @@ pub(super) fn fetched(
 }
 
 /// What the other end has to tell beside its answer.
-pub(super) fn remarks(answer: &Answer) -> Vec<String> {
+pub(super) fn notes(answer: &Answer) -> Notes {
     match answer {
-        Answer::Value(told) => remarks_of(told),
-        Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => Vec::new(),
+        Answer::Value(told) => Notes::told(told),
+        Answer::Exhausted | Answer::Exit(_) | Answer::Killed(_) => Notes::default(),
     }
 }
 
-fn remarks_of(told: &Value) -> Vec<String> {
-    let paths = |key| match told.get(key).map(|id| told.node(id)) {
-        Some(Node::List(items)) => {
-            items.iter().filter_map(|item| told.bytes(*item)).take(MAX_REMARKS).collect::<Vec<_>>()
-        }
-        _ => Vec::new(),
-    };
-    let all = [("changed", CHANGED), ("skipped", NO_FILE)];
-    all.iter().flat_map(|(key, what)| paths(key).into_iter().map(|path| remark(&path, what))).collect()
+/// A line for each that is told, and one for the rest of a kind.
+pub(super) fn remarks(notes: &Notes) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kind in NoteKind::ALL {
+        let (each, all) = match kind {
+            NoteKind::Changed => (" has changed while it was read", "have changed while they were read"),
+            NoteKind::Skipped => (" is no file, and is left out", "are no files, and are left out"),
+            NoteKind::Unread => ("", "could not be read"),
+        };
+        let Note { count, first } = notes.of(kind);
+        lines.extend(first.iter().map(|what| format!("{}{each}", String::from_utf8_lossy(what))));
+        let more = count.saturating_sub(first.len() as u64);
+        lines.extend((more > 0).then(|| format!("and {more} more {all}")));
+    }
+    lines
 }
 
-fn remark(path: &[u8], what: &str) -> String {
-    format!("{} {what}", String::from_utf8_lossy(path))
+/// What is missing makes a failure of a transfer, at its end.
+fn whole(notes: &Notes) -> Result<(), LocalError> {
+    match notes.of(NoteKind::Unread).count {
+        0 => Ok(()),
+        count => Err(LocalError(format!("all has come but {count} that could not be read"))),
+    }
 }
 
 fn remote_path(told: &Value) -> Node {

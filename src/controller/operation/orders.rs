@@ -94,6 +94,7 @@ impl Put {
             stream,
             ("path", self.path.clone().map_or(Node::None, Node::Bytes)),
             ("mode", self.mode.map_or(Node::None, |mode| Node::Int(mode.into()))),
+            ("foreign", Node::Bool(self.foreign)),
             ("keep", Node::Bool(self.transfer.keep)),
             ("tree", Node::Bool(self.transfer.tree)),
             ("packed", Node::Bool(self.transfer.packed)),

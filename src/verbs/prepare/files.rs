@@ -34,12 +34,15 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     if piped && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
+    if piped && transfer.tree {
+        return Err(UsageError::InputTree);
+    }
     let source = if piped { Source::Pushed } else { local(&typed.local, transfer.tree)? };
     if piped && stdio::input() == Input::Folder {
         return Err(UsageError::InputFolder);
     }
     let stdin = if piped { Feed::Piped } else { Feed::Nothing };
-    let request = Request::Put(Put { path, mode: typed.mode, stdin, transfer });
+    let request = Request::Put(Put { path, mode: typed.mode, stdin, foreign: false, transfer });
     let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
     Ok(Prepared { files: Plan::Put(source, transfer), ..prepared })
 }
@@ -61,7 +64,7 @@ fn put_from(
     let [mut source] =
         <[Target; 1]>::try_from(ways.extended(origin, &names)?).map_err(|_| UsageError::Origin)?;
     set_apart(&mut source, &mut chosen.targets);
-    let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, transfer });
+    let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, foreign: true, transfer });
     let reached = Reached { chosen, beside: Some(source.clone()), names };
     let prepared = prepare_for(reached, &typed.fleet, put, Vec::new(), ResultKind::Files)?;
     let fetch = Fetch { path: path_there(typed.local.as_os_str())?, transfer };

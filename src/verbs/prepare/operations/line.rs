@@ -132,7 +132,7 @@ pub(super) fn put(fields: &Fields) -> Result<Work, OperationError> {
         }
     };
     let path = destination_there(Path::new(&local), remote.as_deref().map(OsStr::new))?;
-    let put = Put { path, mode, stdin: Feed::Nothing, transfer };
+    let put = Put { path, mode, stdin: Feed::Nothing, foreign: false, transfer };
     let label = format!("put {local}");
     let source = Source::Local { path: local.into(), tree: transfer.tree };
     let task = Task::Ask(Box::new(Request::Put(put)));
