@@ -5,6 +5,7 @@
 
 mod advice;
 mod host;
+mod input;
 mod inventory;
 mod library;
 mod loss;
@@ -16,6 +17,7 @@ mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
 pub use library::Failure;
+pub use input::InputError;
 pub use loss::Loss;
 pub use operation::OperationError;
 pub use session::SessionError;
