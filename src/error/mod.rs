@@ -14,6 +14,7 @@ mod operation;
 mod session;
 mod ssh;
 mod usage;
+mod withheld;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
 pub use library::Failure;
@@ -23,6 +24,7 @@ pub use operation::OperationError;
 pub use session::SessionError;
 pub use ssh::SshError;
 pub use usage::{Stranger, UsageError};
+pub use withheld::{Instead, Withheld};
 
 /// The longest text for `--name`.
 pub const MAX_NAME_BYTES: usize = 1000;
