@@ -17,8 +17,8 @@ mod usage;
 mod withheld;
 
 pub use host::{HostError, HostErrorKind, RemoteException};
-pub use library::Failure;
 pub use input::InputError;
+pub use library::Failure;
 pub use loss::Loss;
 pub use operation::OperationError;
 pub use session::SessionError;
