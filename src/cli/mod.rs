@@ -6,6 +6,7 @@ mod reference;
 mod sessions;
 mod watch;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{
@@ -137,7 +138,8 @@ A file is checked as a whole before anything is started; lines from a pipe are s
 
 Results are lines of JSON, one for each host of each line: {\"line\",\"id\",\"target\",\"ok\",\"value\"|\"rc\",\"stdout\",\"stderr\",
 \"error\",\"seconds\"}; before it a generator's, with \"item\". -t is the time for each line on a host. Exit status: 0 all
-well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.";
+well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.
+Of a stream of more than 16 MiB the rest is dropped, which the result (`dropped_bytes`) and a line on standard error tell.";
 
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;
@@ -274,7 +276,7 @@ pub struct Queue {
     #[command(flatten)]
     pub work: Work,
     /// Draw what each host did when, as a picture in this file (SVG)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(picture))]
     pub timeline: Option<PathBuf>,
     /// The operations; otherwise, and for `-`, standard input
     #[arg(value_name = "FILE")]
@@ -428,6 +430,15 @@ impl Queue {
     /// Whether the operations come from standard input.
     pub fn reads_input(&self) -> bool {
         self.file.as_ref().is_none_or(|file| file.as_os_str() == "-")
+    }
+}
+
+/// Results have standard output for themselves.
+fn picture(typed: PathBuf) -> Result<PathBuf, &'static str> {
+    if typed.as_os_str() == "-" {
+        Err("standard output has the results; ./- is a file of that name")
+    } else {
+        Ok(typed)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod advice;
 mod host;
+mod input;
 mod inventory;
 mod library;
 mod loss;
@@ -14,8 +15,10 @@ mod operation;
 mod session;
 mod ssh;
 mod usage;
+mod withheld;
 
 pub use host::{HostError, HostErrorKind, RemoteException, nth_hop};
+pub use input::InputError;
 pub use library::Failure;
 pub use loss::Loss;
 pub use machine::{CommandError, Unwritten, machine_fails};
@@ -23,6 +26,7 @@ pub use operation::OperationError;
 pub use session::SessionError;
 pub use ssh::SshError;
 pub use usage::{Stranger, UsageError};
+pub use withheld::{Instead, Withheld};
 
 /// The longest text for `--name`.
 pub const MAX_NAME_BYTES: usize = 1000;

@@ -149,8 +149,13 @@ pub enum UsageError {
         host: String,
     },
     /// Nobody knows what failed last.
-    NoHistory(io::Error),
-    NoneFailed,
+    NoHistory {
+        verb: &'static str,
+        error: io::Error,
+    },
+    NoneFailed {
+        verb: &'static str,
+    },
     /// Standard output takes one file of one host.
     FetchOutput,
     /// What is shown of many hosts at their ends.
@@ -192,6 +197,20 @@ impl fmt::Display for Stranger {
     }
 }
 
+impl UsageError {
+    /// Each thing that is wrong.
+    pub fn complaints(&self) -> Vec<String> {
+        match self {
+            Self::Operations { wrong, more } => {
+                let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
+                let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
+                lines.chain(more).collect()
+            }
+            one => vec![one.to_string()],
+        }
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -219,11 +238,7 @@ impl fmt::Display for UsageError {
                     "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
                 )
             }
-            Self::Operations { wrong, more } => {
-                let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
-                let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
-                f.write_str(&lines.chain(more).collect::<Vec<_>>().join("\n"))
-            }
+            Self::Operations { .. } => f.write_str(&self.complaints().join("\n")),
             Self::NoInterpreter { tried, error } => {
                 write!(f, "no Python of this machine runs ({tried}): {error}; --interpreter names another")
             }
@@ -288,9 +303,11 @@ impl fmt::Display for UsageError {
                 write!(f, "--outdir: {} is a folder, and is to hold an output of {host}", path.display())
             }
             Self::LongName { host } => write!(f, "--outdir: no file can have a name as long as {host}"),
-            Self::NoHistory(error) => write!(f, "--rerun: no run over several hosts is remembered: {error}"),
-            Self::NoneFailed => {
-                f.write_str("--rerun: none of these hosts failed in the last run over several")
+            Self::NoHistory { verb, error } => {
+                write!(f, "--rerun: no failure of `{verb}` over several hosts is remembered: {error}")
+            }
+            Self::NoneFailed { verb } => {
+                write!(f, "--rerun: none of these hosts failed when `{verb}` was last used on it with others")
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")

@@ -22,7 +22,7 @@ mod timeline;
 
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind, Outcome};
+use crate::error::{HostError, HostErrorKind, Instead, Outcome};
 use crate::hosts::nodeset;
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
@@ -231,6 +231,10 @@ impl Reporter {
             let collected = self.collected.remove(&place).unwrap_or_default();
             let line = result::object(&[], &self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
             self.page.push(Stream::Out, line.as_bytes());
+            let instead = if self.folder.is_some() { Instead::Folder } else { Instead::NoFolder };
+            if let Some(withheld) = collected.withheld(instead) {
+                self.say_of(place, &withheld.to_string());
+            }
             if let Ok(Answer::Value(value)) = outcome {
                 self.keep_value(place, value);
             }
@@ -434,8 +438,13 @@ impl Reporter {
     }
 
     fn gathered(&mut self, action: impl FnOnce(&mut Gather) -> io::Result<()>) {
-        action(&mut self.gather)
-            .unwrap_or_else(|error| self.fail(format!("what is gathered cannot be kept: {error}")));
+        action(&mut self.gather).unwrap_or_else(|error| {
+            let folder = std::env::temp_dir();
+            let folder = folder.display();
+            self.fail(format!(
+                "what is gathered cannot be kept in {folder}: {error}; set TMPDIR to a folder with room for it"
+            ));
+        });
     }
 
     /// Only the first trouble is told: the end begins with it.

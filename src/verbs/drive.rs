@@ -19,7 +19,7 @@ use crate::sys::guardian::Guardian;
 use crate::sys::stdio::Stream;
 use crate::sys::{clock, random};
 use crate::transfers::{Settled, Transfers};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,8 @@ struct Drive {
     reporter: Reporter,
     /// Whether the exit status is the largest of all.
     largest: bool,
-    /// Where others may want to know who failed.
-    remembering: Option<Remembering>,
+    /// What remembers who failed, where others may want to know.
+    remembering: Option<&'static str>,
     /// Whether the end has been told.
     concluded: bool,
     input: Option<Input>,
@@ -83,15 +83,6 @@ fn explained(outcome: Result<Answer, Box<HostError>>, said: Option<Tail>) -> Res
     Err(Box::new(HostError { hop: None, kind: HostErrorKind::File { what }, said }))
 }
 
-/// Who is remembered beside those that have failed now.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remembering {
-    /// Nobody: it is another run.
-    Run,
-    /// Those of the same run that had no part in this one.
-    Rest,
-}
-
 impl Drive {
     fn new(
         prepared: Prepared,
@@ -103,11 +94,8 @@ impl Drive {
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
         let explains = matches!(&prepared.request, Request::Run(run) if run.explains);
-        let several = prepared.targets.len() > 1;
-        let remembering = match typed.rerun {
-            Some(cli::Rerun::Failed) => Some(Remembering::Rest),
-            None => several.then_some(Remembering::Run),
-        };
+        // Who looks at one host has not done anything over again.
+        let remembers = prepared.targets.len() > 1 || typed.rerun.is_some();
         let transfers = Transfers::new(prepared.files);
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
@@ -115,16 +103,14 @@ impl Drive {
             reporter.show_progress(transfers.passing(), clock::now());
         }
         let mut mux = Turns::mux(guardian)?;
-        // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
-        let spooled = !fleet.is_one_go() || shares;
-        let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
+        let input = if reads { Some(Input::open(&mut mux)?) } else { None };
         Ok(Self {
             turns: Turns::new(prepared.settings, mux, typed.reach.way.verbose),
             fleet,
             reporter,
             largest: typed.shown.largest_status,
-            remembering,
+            remembering: remembers.then_some(prepared.verb),
             concluded: false,
             input,
             transfers,
@@ -214,10 +200,9 @@ impl Drive {
             return;
         }
         let wanted = !self.turns.ending.is_unread();
-        if wanted && let Some(remembering) = self.remembering {
-            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
-            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
-            if let Err(error) = history::remember(self.reporter.failed(), stays) {
+        if wanted && let Some(verb) = self.remembering {
+            let named = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
+            if let Err(error) = history::remember(verb, &named, self.reporter.failed()) {
                 self.reporter.page_mut().say(&format!(
                     "what failed cannot be remembered: {error}; --rerun failed would take an older run"
                 ));
@@ -285,8 +270,12 @@ impl Work for Drive {
         if self.input.is_none() && !self.transfers.send() {
             return Ok(());
         }
+        // Of those that share some may have to be given again what they have missed.
+        if let Some(input) = self.input.as_mut().filter(|_| !self.shares && self.fleet.have_all_begun()) {
+            input.feed.close();
+        }
         if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
-            input.read()?;
+            input.read();
         }
         if self.transfers.send() {
             if let Some(input) = &mut self.input {
@@ -294,12 +283,12 @@ impl Work for Drive {
             }
             for feeder in self.transfers.feeders() {
                 let feed = self.input.as_mut().map(|input| &mut input.feed);
-                self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed)?;
+                self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed);
             }
         } else if let Some(input) = &mut self.input {
             for operation in input.feed.hungry() {
                 while self.turns.controller.unread(operation) < MAX_UNREAD_BYTES {
-                    let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
+                    let Some((chunk, last)) = input.feed.next_chunk(operation) else { break };
                     self.turns.controller.input(operation, &chunk, last);
                 }
             }
@@ -328,7 +317,8 @@ impl Work for Drive {
         let pressure = self.reporter.flush(clock::now());
         self.transfers.next_turn(pressure.high && !self.turns.ending.is_near());
         let stopped = self.turns.settle(&pressure);
-        let trouble = self.reporter.take_trouble();
+        let lost = self.input.as_mut().and_then(|input| input.feed.take_trouble());
+        let trouble = self.reporter.take_trouble().or(lost.map(|lost| lost.to_string()));
         let troubled = trouble.map(|trouble| Stopped { code: ExitCode::Failed, why: Some(trouble) });
         for Stopped { code, why } in troubled.into_iter().chain(stopped) {
             why.iter().for_each(|why| self.reporter.page_mut().say(why));
@@ -373,7 +363,7 @@ impl Work for Drive {
 
     fn read(&mut self) -> io::Result<()> {
         let Some(input) = &mut self.input else { return Ok(()) };
-        input.read()?;
+        input.read();
         input.balance(&mut self.turns.mux)
     }
 
@@ -400,13 +390,14 @@ impl Work for Drive {
 
 fn rules(typed: &cli::Fleet) -> Rules {
     let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
+    let share = |typed: cli::Share| match typed {
+        cli::Share::Count(count) => Share::Count(count),
+        cli::Share::Percent(percent) => Share::Percent(percent),
+    };
     Rules {
         fanout: number(typed.work.fanout),
-        serial: typed.serial.map(number),
-        max_failures: typed.max_failures.map(|share| match share {
-            cli::Share::Count(count) => Share::Count(count),
-            cli::Share::Percent(percent) => Share::Percent(percent),
-        }),
+        serial: typed.serial.map(share),
+        max_failures: typed.max_failures.map(share),
         fail_fast: typed.work.fail_fast,
         retries: typed.work.retries,
     }
