@@ -76,6 +76,8 @@ class Loader:
     def load_module(self, name):
         module = sys.modules.setdefault(name, type(sys)(name))
         module.__loader__ = self
+        if sys.version_info < (2, 5):
+            part('remember')(self.path, self.source.splitlines(True))
         module.__package__ = name
         if self.kind != NAMESPACE:
             module.__file__ = self.path
@@ -181,8 +183,13 @@ def installed(name, path):
                 return True, []
             if spec:
                 portions += list(spec.submodule_search_locations)
-        elif finder.find_module(name, path):
-            return True, []
+        else:
+            loader = finder.find_module(name, path)
+            # Python 3.3 has a loader for a folder too, with this.
+            if loader and not hasattr(loader, '_path'):
+                return True, []
+            if loader:
+                portions += list(loader._path)
     return legacy and found_by_imp(name, path) is not None, portions
 
 
