@@ -87,6 +87,8 @@ def test_a_byte_of_a_file_that_comes_as_another_is_noticed(hop, there, python):
 
 SLOW = "import sys\nsys.channel.send('importing')\nsys.channel.receive()\n__import__('later')\n"
 BESIDE = '''
+import sys
+from hopvine import Channel, Local, Queue
 def loads(channel):
     sys.channel = channel
     __import__('slow')
@@ -105,10 +107,11 @@ print(called.get(30), moved.get()['size'])
 
 
 @pytest.mark.parametrize('python', discover(), ids=repr)
-def test_a_file_that_comes_during_an_import_keeps_nobody_waiting(hop, scripts, there, python):
-    hop.write_all('.', {'slow.py': SLOW, 'later.py': 'V = 3\n'})
+def test_a_file_that_comes_during_an_import_keeps_nobody_waiting(hop, there, python):
+    hop.write_all('.', {'slow.py': SLOW, 'later.py': 'V = 3\n', 'job.py': BESIDE})
     newest = [each for each in discover() if each.runs_scripts][-1]
-    assert scripts.told(newest, BESIDE, python.path, there / 'file') == ['importing', '3 6']
+    result = hop('py', '--interpreter', newest.path, 'job.py', python.path, there / 'file')
+    assert (result.rc, result.text, result.err) == (0, 'importing\n3 6\n', b''), result
     assert (there / 'file').read_text() == 'V = 3\n'
 
 

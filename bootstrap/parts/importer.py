@@ -76,8 +76,6 @@ class Loader:
     def load_module(self, name):
         module = sys.modules.setdefault(name, type(sys)(name))
         module.__loader__ = self
-        if sys.version_info < (2, 5):
-            part('remember')(self.path, self.source.splitlines(True))
         module.__package__ = name
         if self.kind != NAMESPACE:
             module.__file__ = self.path
@@ -108,6 +106,8 @@ class Loader:
         return self.path
 
     def get_code(self, name=None):
+        if sys.version_info < (2, 5):
+            part('remember')(self.path, self.source.splitlines(True))
         try:
             return compile(self.source.replace(CR, EMPTY) + LF, self.path, 'exec', 0, 1)
         except SyntaxError:
