@@ -362,7 +362,7 @@ def together(works):
         try:
             results[number] = works[number]()
         except:
-            results[number] = repr(sys.exc_info()[1])
+            results[number] = '%s: %s' % (sys.exc_info()[0].__name__, sys.exc_info()[1])
     threads = [threading.Thread(target=run, args=(number,)) for number in range(len(works))]
     for thread in threads:
         thread.start()
