@@ -366,6 +366,12 @@ def test_a_data_file_behind_a_relay_is_read_in_a_process_of_its_own(tree, blob, 
     assert tree.call(f'local:r/{by(python)}', 'pack.main:read', '--own', 'process').value == expected
 
 
+@pytest.mark.parametrize('python', [python for python in ENDS if starts_itself_again(python)], ids=repr)
+def test_a_process_of_its_own_behind_a_relay_tells_what_it_raised(tree, lib, python):
+    error = tree.call(f'local:r/{by(python)}', 'app.main:fails', 'nothing', '--own', 'process', '--json').only['error']
+    assert (error['type'], error['args']) == ('KeyError', ['nothing']) and 'return {}[key]' in error['traceback'], error
+
+
 def test_threads_behind_a_relay_read_one_data_file_at_once(tree, blob):
     expected = blob(70_000)
     assert tree.call(f'local:r/{by(ENDS[-1])}', 'pack.main:by_threads').value == [expected]
