@@ -44,6 +44,8 @@ def test_an_exception_has_all_that_it_was_made_of(error, ssh, python, target):
 def test_its_type_is_named_with_its_module_unless_it_is_built_in(error, python):
     assert error(python, 'plain')['type'] == 'ValueError'
     assert error(python, 'inner')['type'] in ('raising.Inner.Error', 'raising.Error')
+    if python.number < (2, 5):
+        return
     shown = error(python, 'of_a_command')
     assert shown['type'] == 'subprocess.CalledProcessError', shown
     assert (shown['attributes']['returncode'], shown['attributes']['cmd']) == (3, ['false', 'x']), shown
@@ -66,7 +68,9 @@ def test_its_arguments_keep_their_types(error, python):
 @EACH
 def test_arguments_that_cannot_be_sent_are_shown_as_they_describe_themselves(error, python):
     first, kind, listed, mute, last = error(python, 'with_unsendable_args')['args']
-    assert (first, last) == ('first', 5) and 'Mute' in kind and 'open' in listed and 'Mute' in mute
+    # In Python 2.4 it is a type.
+    opener = 'open' if python.number >= (2, 5) else 'file'
+    assert (first, last) == ('first', 5) and 'Mute' in kind and opener in listed and 'Mute' in mute
 
 
 @EACH
@@ -178,6 +182,8 @@ def test_groups_and_notes_are_in_the_traceback(error, python):
     (['interrupt'], 'KeyboardInterrupt', 'typed'), (['generator exit'], 'GeneratorExit', 'x'),
     (['memory'], 'MemoryError', 'no more')])
 def test_what_is_no_ordinary_exception_fails_the_call_like_one(error, python, words, name, message):
+    if name == 'GeneratorExit' and python.number < (2, 5):
+        pytest.skip('Python 2.5 is the first that has it')
     shown = error(python, 'ending', *words)
     assert (shown['kind'], shown['type']) == ('exception', name), shown
     assert shown['message'] in (message, 'None') and 'ending' in shown['traceback'], shown
@@ -186,7 +192,7 @@ def test_what_is_no_ordinary_exception_fails_the_call_like_one(error, python, wo
 @EACH
 def test_a_recursion_without_end_is_an_exception(error, python):
     shown = error(python, 'recursive')
-    assert shown['type'] == ('RecursionError' if python.number >= (3,) else 'RuntimeError'), shown['type']
+    assert shown['type'] == ('RecursionError' if python.number >= (3, 5) else 'RuntimeError'), shown['type']
     assert 'recursion' in shown['message'] and 'in recursive' in shown['traceback'], shown
 
 

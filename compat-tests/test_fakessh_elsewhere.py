@@ -19,7 +19,7 @@ from test_inner_host import BOTH, places
 
 __all__ = ['places']
 # The stand-ins are started by the interpreter that serves there.
-ENDS = pytest.mark.parametrize('python', [python for python in oldest_and_newest() if starts_itself_again(python)], ids=repr)
+ENDS = pytest.mark.parametrize('python', [python for python in oldest_and_newest() if python.runs_scripts and starts_itself_again(python)], ids=repr)
 SIZE = 3_000_000
 # What a link carries beside contents: agents, parts, orders, and what tools say.
 OVERHEAD_BYTES = 250_000

@@ -10,8 +10,8 @@ from harness.notebook import kernels, run_notebook
 from harness.pythons import discover, oldest_and_newest, starts_itself_again
 from harness.typist import Typist
 
-EACH = pytest.mark.parametrize('python', [python for python in discover() if starts_itself_again(python)], ids=repr)
-ENDS = pytest.mark.parametrize('python', [python for python in oldest_and_newest() if starts_itself_again(python)], ids=repr)
+EACH = pytest.mark.parametrize('python', [python for python in discover() if python.runs_scripts and starts_itself_again(python)], ids=repr)
+ENDS = pytest.mark.parametrize('python', [python for python in oldest_and_newest() if python.runs_scripts and starts_itself_again(python)], ids=repr)
 START = 'import json, os, sys\nfrom hopvine import Local, Tunnel\n\ndef show(*values):\n    print(json.dumps(values)[1:-1])\n\n'
 CASES = '''
 import functools

@@ -1,5 +1,6 @@
 """What a program sees that `hopvine py` runs: the same as from Python itself, and sources of what is typed."""
 
+import sys
 import zipfile
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from harness.pair import Pair
 from harness.pythons import discover, oldest_and_newest, starts_itself_again
 
-EACH = pytest.mark.parametrize('python', [python for python in discover() if starts_itself_again(python)], ids=repr)
+EACH = pytest.mark.parametrize('python', [python for python in discover() if python.runs_scripts and starts_itself_again(python)], ids=repr)
 # As the program does it, but by a file: newer Pythons show the text behind -c.
 LAUNCH = 'import sys\nfrom hopvine import program\ndel sys.path[0]\nprogram.run(sys.argv[1:])\n'
 SHOW = 'import sys\nprint(sys.argv, __file__, __name__, sys.path[0], __package__, sorted(n for n in globals() if n[:2] != "__"))\n'
@@ -61,6 +62,22 @@ def test_a_program_may_come_by_standard_input(both, python, words):
     source = SHOW.replace('__file__, ', '').encode() + b'def f():\n    return x\n\nprint(sys.stdin.read())\nf()\n'
     theirs, ours = both(python, *words, stdin=source)
     assert (ours.rc, ours.text, ours.said) == (theirs.rc, theirs.text, theirs.said)
+
+
+@pytest.mark.parametrize('version', [(2, 6, 9), (3, 5, 2)], ids=str)
+def test_a_python_that_is_too_old_for_scripts_is_told_so(hop, version):
+    """One that says it is of that version, and in which no more than the start of the package is read."""
+    text = f"import sys; sys.version_info = {version}; exec(sys.argv.pop(1))"
+    old = hop.write('old', f'#!/bin/sh\nshift\nexec {sys.executable} -c "{text}" "$@"\n', 0o755)
+    result = hop('py', '--interpreter', old, 'job.py')
+    assert (result.rc, result.out) == (2, b'') and result.err.count(b'\n') == 1, result
+    assert result.said.startswith('hopvine: scripts with hopvine need Python 2.7, or 3.6 or newer; this is '), result
+
+
+@pytest.mark.parametrize('python', [python for python in discover() if not python.runs_scripts], ids=repr)
+def test_a_real_python_that_is_too_old_for_scripts_is_told_so(hop, python):
+    result = hop('py', '--interpreter', python.path, '-c', 'import hopvine')
+    assert (result.rc, result.out) == (2, b'') and f'this is {python.version}: --interpreter' in result.said, result
 
 
 CALLS = '''

@@ -85,6 +85,36 @@ def test_a_byte_of_a_file_that_comes_as_another_is_noticed(hop, there, python):
     assert result.rc == rc and said in result.said and os.listdir(there) == [], result
 
 
+SLOW = "import sys\nsys.channel.send('importing')\nsys.channel.receive()\n__import__('later')\n"
+BESIDE = '''
+import sys
+from hopvine import Channel, Local, Queue
+def loads(channel):
+    sys.channel = channel
+    __import__('slow')
+    return sys.modules['later'].V
+channel = Channel()
+one = Local('one', python=sys.argv[1])
+called = one.call_async(loads, channel)
+print(channel.receive(30))
+queue = Queue()
+moved = queue.put(one, 'later.py', sys.argv[2])
+# By the time that the other has answered, the file is on its way.
+queue.call(Local('other'), len, '').with_callback(lambda _: channel.send('on'))
+queue.run()
+print(called.get(30), moved.get()['size'])
+'''
+
+
+@pytest.mark.parametrize('python', discover(), ids=repr)
+def test_a_file_that_comes_during_an_import_keeps_nobody_waiting(hop, there, python):
+    hop.write_all('.', {'slow.py': SLOW, 'later.py': 'V = 3\n', 'job.py': BESIDE})
+    newest = [each for each in discover() if each.runs_scripts][-1]
+    result = hop('py', '--interpreter', newest.path, 'job.py', python.path, there / 'file')
+    assert (result.rc, result.text, result.err) == (0, 'importing\n3 6\n', b''), result
+    assert (there / 'file').read_text() == 'V = 3\n'
+
+
 @pytest.mark.parametrize('size', SIZES)
 def test_a_file_of_any_size_comes_whole(put, there, size):
     data = noise(size)

@@ -25,23 +25,24 @@ LIB = {
     'app/data/deep.bin': bytes(range(256)),
     'app/names.py': 'import logging\nNAME = "app"\n\ndef log(what):\n    logging.getLogger("app").warning("%s", what)\n',
     'app/main.py': '''\
-import pkgutil, sys
+import os, sys
+import app
 from app.names import NAME
-from . import names
-from .inner.deep import items
+from app import names
+from app.inner.deep import items
 
 def everything():
     print("printed")
     sys.stderr.write("complained\\n")
     names.log("logged")
-    data = pkgutil.get_data("app", "words.txt").decode()
+    data = app.__loader__.get_data(os.path.join(app.__path__[0], "words.txt")).decode()
     return [NAME, data, list(items(3)), list(sys.version_info[:2])]
 
 def fails(key):
     return {}[key]
 ''',
     'app/inner/__init__.py': '',
-    'app/inner/deep.py': 'from .. import names\n\ndef items(stop):\n    for n in range(stop):\n        yield [names.NAME, n]\n',
+    'app/inner/deep.py': 'from app import names\n\ndef items(stop):\n    for n in range(stop):\n        yield [names.NAME, n]\n',
     'app/resources.py': '''\
 import importlib.resources as resources
 
@@ -311,10 +312,10 @@ def test_a_package_and_its_parts_cross_the_first_link_once_at_any_depth(hop, car
 
 
 READING = '''\
-import pkgutil, zlib
+import os, pack, zlib
 
 def read(name="blob.bin"):
-    return zlib.crc32(pkgutil.get_data("pack", name)) & 0xffffffff
+    return zlib.crc32(pack.__loader__.get_data(os.path.join(pack.__path__[0], name))) & 0xffffffff
 
 def listed():
     import importlib.resources as resources
@@ -322,8 +323,7 @@ def listed():
 
 def by_threads():
     import concurrent.futures as futures
-    with futures.ThreadPoolExecutor(8) as pool:
-        return sorted(set(pool.map(read, ["blob.bin"] * 16)))
+    return sorted(set(futures.ThreadPoolExecutor(8).map(read, ["blob.bin"] * 16)))
 '''
 
 
@@ -364,6 +364,12 @@ def test_a_data_file_behind_a_relay_is_whole_and_one_that_is_not_there_is_missed
 def test_a_data_file_behind_a_relay_is_read_in_a_process_of_its_own(tree, blob, python):
     expected = blob(70_000)
     assert tree.call(f'local:r/{by(python)}', 'pack.main:read', '--own', 'process').value == expected
+
+
+@pytest.mark.parametrize('python', [python for python in ENDS if starts_itself_again(python)], ids=repr)
+def test_a_process_of_its_own_behind_a_relay_tells_what_it_raised(tree, lib, python):
+    error = tree.call(f'local:r/{by(python)}', 'app.main:fails', 'nothing', '--own', 'process', '--json').only['error']
+    assert (error['type'], error['args']) == ('KeyError', ['nothing']) and 'return {}[key]' in error['traceback'], error
 
 
 def test_threads_behind_a_relay_read_one_data_file_at_once(tree, blob):

@@ -91,8 +91,8 @@ class Misses:
         while 'importlib' in caller.f_code.co_filename:
             caller = caller.f_back
         source = caller.f_code.co_filename
-        # At the top of a module only: in a function it may well look for something of the user's.
-        if caller.f_code.co_name == '<module>' and (source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source):
+        # At the top of a module only ('?' before Python 2.5): in a function it may well look for something of the user's.
+        if caller.f_code.co_name[0] in '<?' and ('<frozen' in source or os.path.dirname(os.__file__) in source and '-packages' not in source):
             return None
         if legacy:
             try:

@@ -108,7 +108,7 @@ def guarded(run):
         try:
             run()
         except:
-            os.write(last_words, utf8('hopvine agent: %r\n' % (sys.exc_info()[1],)))
+            os.write(last_words, utf8('hopvine agent: %s: %s\n' % sys.exc_info()[:2]))
     finally:
         leave(1)
 

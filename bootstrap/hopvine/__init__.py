@@ -6,6 +6,10 @@
 """
 import sys
 
+# Remote code has this on older ones too.
+if (sys.version_info < (2, 7) or (3,) <= sys.version_info < (3, 6)) and 'hopvine_core' not in sys.modules:
+    raise ImportError('scripts with hopvine need Python 2.7, or 3.6 or newer; this is ' + sys.version.split()[0])
+
 # How deep code that runs remotely may open tunnels of its own: one that the script opens is level 1.
 DEPTH_LIMIT = 2
 

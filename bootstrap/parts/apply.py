@@ -114,6 +114,8 @@ def display(file, first, rows):
     rows = rows.splitlines(True)
     lines += ['\n'] * (first - 1 + len(rows) - len(lines))
     lines[first - 1:first - 1 + len(rows)] = rows
+    if sys.version_info < (2, 5):
+        part('remember')(file, lines)
     # With no time of a last change, nobody looks for the file.
     linecache.cache[file] = sum([len(line) for line in lines]), None, lines, file
 

@@ -5,10 +5,13 @@ borrowed = {}
 
 def by_library(frame):
     """Whether it is the standard library that looks for a module, at its top: what it misses there, it can do without."""
-    while 'importlib' in frame.f_code.co_filename or frame.f_globals is globals():
+    while frame and ('importlib' in frame.f_code.co_filename or frame.f_globals is globals()):
         frame = frame.f_back
+    if not frame:
+        # A thread of ours.
+        return False
     source = frame.f_code.co_filename
-    return frame.f_code.co_name == '<module>' and (
+    return frame.f_code.co_name[0] in '<?' and (
         source[:7] == '<frozen' or source.startswith(os.path.dirname(os.__file__)) and '-packages' not in source)
 
 
@@ -28,6 +31,9 @@ class Beyond(Roots):
         top = name.split('.')[0]
         caller = sys._getframe(1)
         if top in roots or top in ('__main__', '__mp_main__') or by_loop(caller) or by_library(caller):
+            return None
+        if legacy and found_by_imp(name, path):
+            # Python 2 looks there after us.
             return None
         parent = '.'.join(name.split('.')[:-1])
         if name not in sources and (not parent or parent in sources and name[len(parent) + 1:] in sources[parent][3]):

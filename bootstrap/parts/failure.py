@@ -63,7 +63,8 @@ def describe(info, depth):
     text = attempt('%s: %s\n' % (name, message), formatted, kind, error, trace)
     attributes = {}
     for key, value in attempt([], lambda: list(error.__dict__.items())):
-        if sendable((key, value)):
+        # Python 2.4 has it there; what they are is told below.
+        if key != 'args' and sendable((key, value)):
             attributes[key] = value
     args = attempt((), lambda: tuple(error.args))
     cause = attempt(None, caused_by, error)

@@ -19,7 +19,7 @@ if name != 'ssh':
             os.execv(tool, [name, '-S', os.path.join(here, 'ssh')] + words)
     sys.stderr.write('hopvine: no %%s is in PATH\\n' %% name)
     sys.exit(127)
-if str is not bytes:
+if hasattr(os, 'fsencode'):
     words = [os.fsencode(word) for word in words]
 zero = '\\0'.encode()
 words = zero.join(words)

@@ -106,6 +106,8 @@ class Loader:
         return self.path
 
     def get_code(self, name=None):
+        if sys.version_info < (2, 5):
+            part('remember')(self.path, self.source.splitlines(True))
         try:
             return compile(self.source.replace(CR, EMPTY) + LF, self.path, 'exec', 0, 1)
         except SyntaxError:
@@ -181,8 +183,13 @@ def installed(name, path):
                 return True, []
             if spec:
                 portions += list(spec.submodule_search_locations)
-        elif finder.find_module(name, path):
-            return True, []
+        else:
+            loader = finder.find_module(name, path)
+            # Python 3.3 has a loader for a folder too, with this.
+            if loader and not hasattr(loader, '_path'):
+                return True, []
+            if loader:
+                portions += list(loader._path)
     return legacy and found_by_imp(name, path) is not None, portions
 
 

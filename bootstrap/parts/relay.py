@@ -3,7 +3,6 @@
 A child is started and waited for in a thread of its own: before Python 3.3 a fork waits for imports, which may wait
 for the loop. All else of it happens in the loop's thread.
 """
-import _socket
 SPAWN, KEEP, GIVE, BEHIND, LEAVE = range(10, 15)
 STARTED, NOISE, ENDED, ASKED, REFUSED = range(26, 31)
 MAGIC = pack('>H', 0xfeb1)
@@ -179,6 +178,8 @@ class Hop:
 
     def start(self):
         """Raises OSError where that fails; a program that cannot be run tells its errno through a pipe."""
+        # Here, in a thread of its own: an import may wait for others, and they for the loop.
+        import _socket
         starting.acquire()
         try:
             link, theirs = _socket.socketpair()

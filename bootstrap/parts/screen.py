@@ -1,5 +1,4 @@
 """A terminal for a command: its controlling one, and its three standard streams."""
-import termios
 RESIZE = 41
 
 
@@ -10,6 +9,8 @@ class Screen(Input):
 
     def start(self, order):
         """Returns the command's end. Ours keeps it open too: so it can be read whatever the command closes."""
+        global termios
+        import termios
         lock.acquire()
         try:
             master, self.slave = os.openpty()

@@ -1,5 +1,4 @@
 """A terminal of ours for a program that asks for a password: sudo, su, doas, ssh."""
-import termios
 PASSWORD, OTHER = 0, 1
 BESIDE, INPUT = 1, 2
 
@@ -8,6 +7,8 @@ class Terminal:
     """The controlling terminal of a hop's program; whoever is above hears what it asks there."""
 
     def __init__(self, hop):
+        global termios
+        import termios
         self.hop, self.reply, self.asked = hop, None, 0
         # What is shown on the terminal, and on standard error: a line in one ends no question in the other.
         self.texts = [EMPTY, EMPTY]

@@ -3,6 +3,8 @@
 import subprocess
 import textwrap
 
+from .pythons import need_scripts
+
 HEAD = '''\
 # coding: utf-8
 from __future__ import print_function
@@ -76,6 +78,7 @@ class Scripts:
         return self.start(python, text, *words, **options).finish(timeout)
 
     def start(self, python, text, *words, env=None, name='script.py', **options):
+        need_scripts(python)
         script = self.hop.write(name, HEAD + textwrap.dedent(text))
         return self.hop.program(python.path, script, *words, env={**self.env, 'PYTHON': python.path, **(env or {})}, **options)
 

@@ -13,6 +13,7 @@ import pytest
 
 from .binary import REPO
 from .process import Process
+from .pythons import need_scripts
 from .typist import Typist
 
 BOOTSTRAP = REPO / 'bootstrap'
@@ -99,7 +100,7 @@ far = Far()
 call = far.call
 '''
 CORE = [BOOTSTRAP / f'core/{name}.py' for name in ('compat', 'frame', 'value', 'call')]
-PARTS = [BOOTSTRAP / f'parts/{name}.py' for name in ('rich', 'failure', 'produce', 'apply')]
+PARTS = [BOOTSTRAP / f'parts/{name}.py' for name in ('rich', 'failure', 'produce', 'remember', 'apply')]
 STUBS = 'def part(name):\n    return globals()[name]\n'
 
 
@@ -155,6 +156,7 @@ class Pair:
         return Typist([self.near.path, *words], self.env(env), self.cwd)
 
     def env(self, more):
+        need_scripts(self.near)
         folder = library()
         far = [self.far.path, str(folder / 'far.py'), *map(str, [*CORE, *PARTS])]
         return {**os.environ, 'PYTHONPATH': str(folder), 'PYTHONDONTWRITEBYTECODE': '1', 'PYTHONIOENCODING': 'utf-8',

@@ -7,6 +7,8 @@ import pathlib
 import re
 import subprocess
 
+import pytest
+
 from .binary import REPO
 
 SAY_VERSION = 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])'
@@ -25,6 +27,11 @@ class Python:
     @property
     def versioned_command(self):
         return 'python{}.{}'.format(*self.number)
+
+    @property
+    def runs_scripts(self):
+        """Whether it is one for scripts; what they call may run on any."""
+        return self.number >= (3, 6) or (2, 7) <= self.number < (3,)
 
     def __repr__(self):
         return self.version
@@ -48,6 +55,12 @@ def oldest_and_newest():
         by_major.setdefault(python.number[0], []).append(python)
     ends = [end for group in by_major.values() for end in (group[0], group[-1])]
     return list(dict.fromkeys(ends))
+
+
+def need_scripts(python):
+    """Skips where it is too old for scripts (docs/PYTHON.md)."""
+    if not python.runs_scripts:
+        pytest.skip(f'scripts need Python 2.7, or 3.6 or newer: this is {python}')
 
 
 def starts_itself_again(python):

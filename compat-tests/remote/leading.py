@@ -223,7 +223,7 @@ def floods(channel, size):
             channel.send('x' * size)
             sent += 1
     except Exception:
-        return sent, type(sys.exc_info()[1]).__name__
+        return sent, sys.exc_info()[0].__name__
 
 
 def reads_little():

@@ -26,14 +26,32 @@ def failing(values, message):
     raise ValueError(message)
 
 
-def unsendable(values, bell):
+CLOSING = '''
+def closing(items, bell):
+    """The items; at their end, however it comes, it rings."""
     try:
-        for value in values:
-            yield value
-        yield [1, open]
-        yield 'never'
+        for item in items:
+            yield item
     finally:
         ring(bell, 'closed')
+'''
+if sys.version_info >= (2, 5):
+    exec(CLOSING)
+else:
+    def closing(items, bell):
+        """A generator of Python 2.4 is not told that nobody wants more."""
+        return items
+
+
+def unsendable(values, bell):
+    return closing(unsendable_behind(values), bell)
+
+
+def unsendable_behind(values):
+    for value in values:
+        yield value
+    yield [1, open]
+    yield 'never'
 
 
 def nothing():
@@ -50,32 +68,25 @@ def printing(values):
 
 def endless(bell, size=10):
     """Until somebody ends it; then it rings."""
-    try:
-        number = 0
-        while True:
-            yield ('%d ' % number).ljust(size, 'x')
-            number += 1
-    finally:
-        ring(bell, 'closed')
+    return closing(numbers(size), bell)
+
+
+def numbers(size):
+    number = 0
+    while True:
+        yield ('%d ' % number).ljust(size, 'x')
+        number += 1
 
 
 def resting(bell):
-    try:
-        yield 'first'
-        ring(bell, 'up')
-        while True:
-            time.sleep(1000)
-    finally:
-        ring(bell, 'closed')
+    return closing(rests(bell), bell)
 
 
-def stubborn(bell):
-    try:
-        while True:
-            yield 1
-    except GeneratorExit:
-        ring(bell, 'closed')
-        raise RuntimeError('at the end')
+def rests(bell):
+    yield 'first'
+    ring(bell, 'up')
+    while True:
+        time.sleep(1000)
 
 
 def ahead(consumed, total, size):
