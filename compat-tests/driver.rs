@@ -69,6 +69,7 @@ impl Order {
             environment: self.env,
             login: self.login,
             home: self.home,
+            explains: false,
             terminal: self.terminal.map(|(term, rows, columns)| Terminal { term, rows, columns }),
             lanes: None,
         })
