@@ -90,7 +90,7 @@ impl Hopvine {
         while !moving.running.is_empty() {
             let mut more = false;
             for feeder in moving.transfers.feeders() {
-                more |= moving.transfers.feed(feeder, &mut self.controller, None)?;
+                more |= moving.transfers.feed(feeder, &mut self.controller, None);
             }
             self.execute();
             if !self.hear(&mut moving) {

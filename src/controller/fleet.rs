@@ -126,9 +126,9 @@ impl Fleet {
         self.schedule.poll_timeout()
     }
 
-    /// Whether all targets are started at once, and only once.
-    pub fn is_one_go(&self) -> bool {
-        self.schedule.is_one_go()
+    /// Whether no target will be started any more.
+    pub fn have_all_begun(&self) -> bool {
+        self.schedule.have_all_begun()
     }
 
     /// At most `count` targets whose turn it is now, for [`Self::start`].

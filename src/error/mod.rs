@@ -5,6 +5,7 @@
 
 mod advice;
 mod host;
+mod input;
 mod inventory;
 mod library;
 mod loss;
@@ -17,6 +18,7 @@ mod usage;
 
 pub use host::{HostError, HostErrorKind, RemoteException, nth_hop};
 pub use library::Failure;
+pub use input::InputError;
 pub use loss::Loss;
 pub use machine::{CommandError, Unwritten, machine_fails};
 pub use operation::OperationError;

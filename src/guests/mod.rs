@@ -116,7 +116,7 @@ impl Session {
             self.starts = STARTS_AT_ONCE;
             while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
             // 2. Feed what can read, and write.
-            let more = self.feed()?;
+            let more = self.feed();
             while self.controller.execute_some(&mut self.mux, &mut self.starts) | self.tell() {}
             self.flush()?;
             if self.ending.is_some_and(|at| self.mux.is_empty() || clock::now() >= at) {
@@ -294,7 +294,7 @@ impl Session {
     }
 
     /// Sends what others wait for; returns whether there is more to send at once.
-    fn feed(&mut self) -> io::Result<bool> {
+    fn feed(&mut self) -> bool {
         self.give_credit();
         self.feed_moving()
     }

@@ -216,15 +216,15 @@ impl Session {
     }
 
     /// Sends as much of files as there is room for; returns whether there is more to send at once.
-    pub(super) fn feed_moving(&mut self) -> io::Result<bool> {
+    pub(super) fn feed_moving(&mut self) -> bool {
         let mut more = false;
         for moving in &mut self.desk.moving {
             moving.transfers.next_turn(false);
             for feeder in moving.transfers.feeders() {
-                more |= moving.transfers.feed(feeder, &mut self.controller, None)?;
+                more |= moving.transfers.feed(feeder, &mut self.controller, None);
             }
         }
-        Ok(more)
+        more
     }
 }
 

@@ -434,8 +434,13 @@ impl Reporter {
     }
 
     fn gathered(&mut self, action: impl FnOnce(&mut Gather) -> io::Result<()>) {
-        action(&mut self.gather)
-            .unwrap_or_else(|error| self.fail(format!("what is gathered cannot be kept: {error}")));
+        action(&mut self.gather).unwrap_or_else(|error| {
+            let folder = std::env::temp_dir();
+            let folder = folder.display();
+            self.fail(format!(
+                "what is gathered cannot be kept in {folder}: {error}; set TMPDIR to a folder with room for it"
+            ));
+        });
     }
 
     /// Only the first trouble is told: the end begins with it.

@@ -15,7 +15,6 @@ use crate::sys::{clock, identity};
 pub use outcome::Settled;
 use outcome::{Feeder, Supply, failed};
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::path::PathBuf;
 
 /// How much of a file may wait here for the credit of its reader.
@@ -194,16 +193,12 @@ impl Transfers {
     }
 
     /// Sends as much as there is room for; returns whether there is room for more.
-    ///
-    /// # Errors
-    ///
-    /// When the spool of standard input cannot be read.
     pub fn feed(
         &mut self,
         feeder: OperationId,
         controller: &mut Controller,
         mut feed: Option<&mut Feed>,
-    ) -> io::Result<bool> {
+    ) -> bool {
         let mut limit = None;
         while controller.unread(feeder) < MAX_UNSENT_BYTES {
             let Some(Feeder { supply: Supply::Here { outgoing, ended }, .. }) = self.feeders.get_mut(&feeder)
@@ -214,11 +209,11 @@ impl Transfers {
                 break;
             }
             if outgoing.sent_bytes() >= *limit.get_or_insert(outgoing.sent_bytes() + MAX_READ_BYTES) {
-                return Ok(true);
+                return true;
             }
             let (pieces, end) = match &mut feed {
                 Some(feed) => {
-                    let Some((chunk, last)) = feed.next_chunk(feeder)? else { break };
+                    let Some((chunk, last)) = feed.next_chunk(feeder) else { break };
                     (Ok(outgoing.push(chunk, last)), last)
                 }
                 None => {
@@ -240,7 +235,7 @@ impl Transfers {
                 Err(error) => self.stop_feeding(feeder, &error, controller),
             }
         }
-        Ok(false)
+        false
     }
 
     /// What is here cannot be sent: all that it would have fed end.

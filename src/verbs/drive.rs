@@ -117,8 +117,7 @@ impl Drive {
         let mut mux = Turns::mux(guardian)?;
         // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
-        let spooled = !fleet.is_one_go() || shares;
-        let input = if reads { Some(Input::open(&mut mux, spooled)?) } else { None };
+        let input = if reads { Some(Input::open(&mut mux)?) } else { None };
         Ok(Self {
             turns: Turns::new(prepared.settings, mux, typed.reach.way.verbose),
             fleet,
@@ -270,6 +269,10 @@ impl Work for Drive {
                 if let Some(news) = self.fleet.handle_report(&mut self.turns.controller, report, jitter, now)
                 {
                     self.show(news);
+        // Of those that share some may have to be given again what they have missed.
+        if let Some(input) = self.input.as_mut().filter(|_| !self.shares && self.fleet.have_all_begun()) {
+            input.feed.close();
+        }
                 }
             }
         }
@@ -286,7 +289,7 @@ impl Work for Drive {
             return Ok(());
         }
         if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
-            input.read()?;
+            input.read();
         }
         if self.transfers.send() {
             if let Some(input) = &mut self.input {
@@ -299,7 +302,7 @@ impl Work for Drive {
         } else if let Some(input) = &mut self.input {
             for operation in input.feed.hungry() {
                 while self.turns.controller.unread(operation) < MAX_UNREAD_BYTES {
-                    let Some((chunk, last)) = input.feed.next_chunk(operation)? else { break };
+                    let Some((chunk, last)) = input.feed.next_chunk(operation) else { break };
                     self.turns.controller.input(operation, &chunk, last);
                 }
             }
@@ -328,7 +331,8 @@ impl Work for Drive {
         let pressure = self.reporter.flush(clock::now());
         self.transfers.next_turn(pressure.high && !self.turns.ending.is_near());
         let stopped = self.turns.settle(&pressure);
-        let trouble = self.reporter.take_trouble();
+        let lost = self.input.as_mut().and_then(|input| input.feed.take_trouble());
+        let trouble = self.reporter.take_trouble().or(lost.map(|lost| lost.to_string()));
         let troubled = trouble.map(|trouble| Stopped { code: ExitCode::Failed, why: Some(trouble) });
         for Stopped { code, why } in troubled.into_iter().chain(stopped) {
             why.iter().for_each(|why| self.reporter.page_mut().say(why));
@@ -373,7 +377,7 @@ impl Work for Drive {
 
     fn read(&mut self) -> io::Result<()> {
         let Some(input) = &mut self.input else { return Ok(()) };
-        input.read()?;
+        input.read();
         input.balance(&mut self.turns.mux)
     }
 

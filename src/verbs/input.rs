@@ -1,6 +1,7 @@
 //! Standard input, read as far as those whom it goes to have room.
 
 use crate::controller::feed::Feed;
+use crate::error::InputError;
 use crate::mux::Mux;
 use crate::sys::fd::Read;
 use crate::sys::stdio;
@@ -23,14 +24,13 @@ enum Source {
 }
 
 impl Input {
-    pub(super) fn open(mux: &mut Mux, spooled: bool) -> io::Result<Self> {
-        let feed = if spooled { Feed::spooled()? } else { Feed::shared() };
+    pub(super) fn open(mux: &mut Mux) -> io::Result<Self> {
         let source = match mux.watch_input() {
             Ok(()) => Source::Watched,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Source::Ready,
             Err(error) => return Err(error),
         };
-        Ok(Self { feed, source })
+        Ok(Self { feed: Feed::default(), source })
     }
 
     /// Whether there is something to read, and room for it, without waiting.
@@ -38,15 +38,14 @@ impl Input {
         self.source == Source::Ready && self.feed.wants_more()
     }
 
-    pub(super) fn read(&mut self) -> io::Result<()> {
+    pub(super) fn read(&mut self) {
         let mut buffer = vec![0; 64 * 1024];
         match stdio::read_input(&mut buffer) {
-            Read::Data(count) => self.feed.push(&buffer[..count])?,
+            Read::Data(count) => self.feed.push(&buffer[..count]),
             Read::WouldBlock => {}
             Read::Eof => self.feed.end(),
-            Read::Failed(errno) => return Err(errno.into()),
+            Read::Failed(errno) => self.feed.fail(InputError::Unread(errno.into())),
         }
-        Ok(())
     }
 
     /// Stops or starts watching the source, by whether anybody has room for more.

@@ -171,9 +171,9 @@ impl Schedule {
         self.waiting() == 0 && self.running == 0
     }
 
-    /// Whether all have their turn at once.
-    pub(super) fn is_one_go(&self) -> bool {
-        self.batch_end == self.total && self.total <= self.rules.fanout && self.rules.retries == 0
+    /// Whether nobody will have another turn.
+    pub(super) fn have_all_begun(&self) -> bool {
+        self.waiting() == 0 && self.rules.retries == 0
     }
 }
 
@@ -204,17 +204,39 @@ mod tests {
     #[test]
     fn a_batch_begins_when_the_one_before_it_is_done() {
         let now = clock::now();
-        let mut schedule = Schedule::new(5, Rules { serial: Some(2), ..PLAIN });
-        assert_eq!(started(&mut schedule, now), [0, 1]);
+        for batch in [Share::Count(2), Share::Percent(40), Share::Percent(59)] {
+            let mut schedule = Schedule::new(5, Rules { serial: Some(batch), ..PLAIN });
+            assert_eq!(started(&mut schedule, now), [0, 1]);
+            schedule.end(0, End::Well, 0, now);
+            assert!(started(&mut schedule, now).is_empty());
+            schedule.end(1, End::Failed, 0, now);
+            assert_eq!(started(&mut schedule, now), [2, 3]);
+            schedule.end(3, End::Well, 0, now);
+            schedule.end(2, End::Well, 0, now);
+            assert_eq!(started(&mut schedule, now), [4]);
+            schedule.end(4, End::Well, 0, now);
+            assert!(schedule.is_done());
+        }
+    }
+
+    #[test]
+    fn a_small_share_of_few_is_one() {
+        let mut schedule = Schedule::new(3, Rules { serial: Some(Share::Percent(10)), ..PLAIN });
+        assert_eq!(started(&mut schedule, clock::now()), [0]);
+    }
+
+    #[test]
+    fn all_have_begun_when_nobody_has_another_turn() {
+        let now = clock::now();
+        let mut schedule = Schedule::new(2, Rules { fanout: 1, ..PLAIN });
+        started(&mut schedule, now);
+        assert!(!schedule.have_all_begun());
         schedule.end(0, End::Well, 0, now);
-        assert!(started(&mut schedule, now).is_empty());
-        schedule.end(1, End::Failed, 0, now);
-        assert_eq!(started(&mut schedule, now), [2, 3]);
-        schedule.end(3, End::Well, 0, now);
-        schedule.end(2, End::Well, 0, now);
-        assert_eq!(started(&mut schedule, now), [4]);
-        schedule.end(4, End::Well, 0, now);
-        assert!(schedule.is_done());
+        started(&mut schedule, now);
+        assert!(schedule.have_all_begun());
+        let mut schedule = Schedule::new(1, Rules { retries: 1, ..PLAIN });
+        started(&mut schedule, now);
+        assert!(!schedule.have_all_begun(), "it may be tried again");
     }
 
     #[test]

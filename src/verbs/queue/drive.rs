@@ -333,7 +333,7 @@ impl Work for Drive<'_> {
     fn feed(&mut self) -> io::Result<()> {
         self.more_to_send = false;
         for (operation, transfers) in self.transfers.iter_mut().filter(|(_, transfers)| transfers.send()) {
-            self.more_to_send |= transfers.feed(*operation, &mut self.turns.controller, None)?;
+            self.more_to_send |= transfers.feed(*operation, &mut self.turns.controller, None);
         }
         Ok(())
     }
