@@ -1,5 +1,7 @@
 """`--json`: one object for each host, for programs to read. And colour, for people."""
 
+import json
+
 import pytest
 
 FIELDS = {'target', 'ok', 'stdout', 'stderr', 'seconds'}
@@ -74,3 +76,25 @@ def test_an_object_comes_as_soon_as_its_host_is_done(hop, fifo):
 def test_colour_is_for_people_who_want_it(hop, options, env, coloured):
     result = hop.call('local:', 'failing:with_value_error', *options, env=env)
     assert (b'\x1b[' in result.err + result.out) == coloured, result
+
+
+MUCH = 'head -c 20000000 /dev/zero | tr "\\0" x'
+
+
+@pytest.mark.parametrize('options, advice', [([], '--outdir DIR keeps all'), (['--outdir', 'out'], 'the folder of --outdir has all')])
+def test_output_that_a_result_does_not_hold_is_told(hop, options, advice):
+    folder = [word if word.startswith('-') else hop.scratch / word for word in options]
+    result = hop('run', '--json', *folder, '-w', 'local:a,local:b', '--', f'mkdir {hop.scratch}/seen 2>&- || exit 0; {MUCH}')
+    by_size = sorted(result.json.values(), key=lambda each: len(each['stdout']))
+    assert [len(each['stdout']) for each in by_size] == [0, 16 << 20] and result.rc == 0, result
+    assert by_size[1]['dropped_bytes'] == 20_000_000 - (16 << 20) and 'dropped_bytes' not in by_size[0]
+    line = f'hopvine: {by_size[1]["target"]}: its result has 16777216 of the 20000000 bytes that it wrote; {advice}'
+    assert len(result.said.splitlines()) == 1 and result.said.startswith(line), result
+    assert not options or (hop.scratch / 'out' / by_size[1]['target']).stat().st_size == 20_000_000
+
+
+def test_a_queue_tells_it_with_the_line(hop):
+    result = hop('queue', stdin=json.dumps({'on': 'local:', 'run': MUCH}).encode())
+    assert result.only['dropped_bytes'] == 20_000_000 - (16 << 20) and result.rc == 0, result
+    assert result.said == ('hopvine: local: line 1: its result has 16777216 of the 20000000 bytes that it wrote; '
+                           'for all let it write to a file, and fetch that\n'), result

@@ -137,7 +137,8 @@ A file is checked as a whole before anything is started; lines from a pipe are s
 
 Results are lines of JSON, one for each host of each line: {\"line\",\"id\",\"target\",\"ok\",\"value\"|\"rc\",\"stdout\",\"stderr\",
 \"error\",\"seconds\"}; before it a generator's, with \"item\". -t is the time for each line on a host. Exit status: 0 all
-well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.";
+well, 4 some unreachable, else 3 some timed out, else 5 some failed; 2 a line was wrong; 130 interrupted.
+Of a stream of more than 16 MiB the rest is dropped, which the result (`dropped_bytes`) and a line on standard error tell.";
 
 const FACTS_HELP: &str = "\
 One `key: value` line for each fact, a list as one line for each item, `-` for what is not known;

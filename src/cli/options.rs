@@ -115,7 +115,7 @@ pub struct Reach {
     pub targets: Targets,
     #[command(flatten)]
     pub way: Way,
-    /// One JSON object for each result
+    /// One JSON object for each result; of each stream of a host the first 16 MiB
     #[arg(long)]
     pub json: bool,
     /// Color the names of hosts

@@ -15,6 +15,7 @@ mod operation;
 mod session;
 mod ssh;
 mod usage;
+mod withheld;
 
 pub use host::{HostError, HostErrorKind, RemoteException, nth_hop};
 pub use library::Failure;
@@ -25,6 +26,7 @@ pub use operation::OperationError;
 pub use session::SessionError;
 pub use ssh::SshError;
 pub use usage::{Stranger, UsageError};
+pub use withheld::{Instead, Withheld};
 
 /// The longest text for `--name`.
 pub const MAX_NAME_BYTES: usize = 1000;

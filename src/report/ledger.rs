@@ -6,7 +6,7 @@ use super::page::Page;
 use super::result::{self, Collected, Field};
 use crate::controller::operation::{Answer, Record};
 use crate::controller::queue::Job;
-use crate::error::{HostError, Outcome};
+use crate::error::{HostError, Instead, Outcome};
 use crate::proto::json;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
@@ -92,6 +92,9 @@ impl Ledger {
         let collected = self.collected.remove(&job).unwrap_or_default();
         let text = result::object(&line.fields(), target, outcome, &collected, took, MAX_JSON_BYTES);
         self.page.push(Stream::Out, text.as_bytes());
+        if let Some(withheld) = collected.withheld(Instead::Queue) {
+            self.page.say(&format!("{target}: line {}: {withheld}", line.number));
+        }
         let ended = result::ended(outcome);
         if let Some(live) = &mut self.page.live {
             live.board().done(ended == Outcome::Done(0), Moved::default());

@@ -22,7 +22,7 @@ mod timeline;
 
 use crate::controller::fleet::Place;
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind, Outcome};
+use crate::error::{HostError, HostErrorKind, Instead, Outcome};
 use crate::hosts::nodeset;
 use crate::proto::json;
 use crate::proto::value::{Node, Value};
@@ -231,6 +231,10 @@ impl Reporter {
             let collected = self.collected.remove(&place).unwrap_or_default();
             let line = result::object(&[], &self.names[place], outcome, &collected, took, MAX_JSON_BYTES);
             self.page.push(Stream::Out, line.as_bytes());
+            let instead = if self.folder.is_some() { Instead::Folder } else { Instead::NoFolder };
+            if let Some(withheld) = collected.withheld(instead) {
+                self.say_of(place, &withheld.to_string());
+            }
             if let Ok(Answer::Value(value)) = outcome {
                 self.keep_value(place, value);
             }

@@ -1,7 +1,7 @@
 //! One result as one JSON object on one line.
 
 use crate::controller::operation::{Answer, Record};
-use crate::error::{HostError, HostErrorKind, Outcome};
+use crate::error::{HostError, HostErrorKind, Instead, Outcome, Withheld};
 use crate::proto::json;
 use crate::proto::value::Value;
 use crate::sys::stdio::Stream;
@@ -20,7 +20,9 @@ const TOO_LARGE: &str = r#"{"$toolarge":true}"#;
 pub(super) struct Collected {
     out: Vec<u8>,
     err: Vec<u8>,
-    dropped: usize,
+    /// By all that a host said, records too, and of that by what is not kept.
+    said_bytes: u64,
+    dropped_bytes: u64,
     records: Vec<Record>,
     record_bytes: usize,
     items: u64,
@@ -34,7 +36,8 @@ impl Collected {
         };
         let count = bytes.len().min(MAX_KEPT_BYTES - kept.len());
         kept.extend_from_slice(&bytes[..count]);
-        self.dropped += bytes.len() - count;
+        self.said_bytes += bytes.len() as u64;
+        self.dropped_bytes += (bytes.len() - count) as u64;
     }
 
     pub(super) fn count_item(&mut self) {
@@ -44,12 +47,19 @@ impl Collected {
     pub(super) fn push_record(&mut self, record: Record) {
         let text = record.logger.len() + record.level.len() + record.text.len();
         let bytes = text + size_of::<Record>();
+        self.said_bytes += text as u64;
         if self.record_bytes + bytes <= MAX_KEPT_BYTES {
             self.record_bytes += bytes;
             self.records.push(record);
         } else {
-            self.dropped += bytes;
+            self.dropped_bytes += text as u64;
         }
+    }
+
+    /// What is to be told beside the result.
+    pub(super) fn withheld(&self, instead: Instead) -> Option<Withheld> {
+        let (all_bytes, told_bytes) = (self.said_bytes, self.said_bytes - self.dropped_bytes);
+        (self.dropped_bytes > 0).then_some(Withheld { told_bytes, all_bytes, instead })
     }
 }
 
@@ -97,8 +107,8 @@ pub(super) fn object(
         let records: Vec<String> = collected.records.iter().map(record_object).collect();
         fields.push(("log", format!("[{}]", records.join(","))));
     }
-    if collected.dropped > 0 {
-        fields.push(("dropped_bytes", collected.dropped.to_string()));
+    if collected.dropped_bytes > 0 {
+        fields.push(("dropped_bytes", collected.dropped_bytes.to_string()));
     }
     if let Err(error) = outcome {
         fields.push(("error", error_object(error)));
