@@ -11,9 +11,9 @@ pub struct Fleet {
     pub reach: Reach,
     #[command(flatten)]
     pub work: Work,
-    /// So many at a time: the next are started when all of these are done
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub serial: Option<u32>,
+    /// So many at a time: the next are started when all of these are done. N, or N% of the hosts, at least one
+    #[arg(long, value_name = "N|N%", value_parser = batch)]
+    pub serial: Option<Share>,
     /// With more failures than this nothing more is started; what runs goes on. N, or N% of the hosts
     #[arg(long, value_name = "N|N%", value_parser = share)]
     pub max_failures: Option<Share>,
@@ -254,6 +254,11 @@ fn share(typed: &str) -> Result<Share, String> {
         None => typed.parse().ok().map(Share::Count),
     };
     share.ok_or_else(|| "not a number, nor a percentage such as 30%".to_owned())
+}
+
+fn batch(typed: &str) -> Result<Share, String> {
+    let batch = share(typed).ok().filter(|batch| !matches!(batch, Share::Count(0) | Share::Percent(0)));
+    batch.ok_or_else(|| "not a number from 1 on, nor a percentage such as 10%".to_owned())
 }
 
 /// A name or number of Python's `logging`.

@@ -54,6 +54,10 @@ fn wrong_usage_is_told() {
         "hopvine run -w a -t soon -- ls",
         "hopvine run -w a -f 0 -- ls",
         "hopvine run -w a --max-failures 101% -- ls",
+        "hopvine run -w a --serial 0 -- ls",
+        "hopvine run -w a --serial 0% -- ls",
+        "hopvine run -w a --serial 2.5 -- ls",
+        "hopvine queue --timeline - operations",
         "hopvine run -w a -b --json -- ls",
         "hopvine fly",
     ] {

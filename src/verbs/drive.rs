@@ -389,6 +389,10 @@ impl Work for Drive {
         let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
         let again = self.fleet.to_try_again();
         Some(ending::left(names, self.fleet.waiting() - again, again))
+    let share = |typed: cli::Share| match typed {
+        cli::Share::Count(count) => Share::Count(count),
+        cli::Share::Percent(percent) => Share::Percent(percent),
+    };
     }
 
     fn stop(&mut self, code: ExitCode) {
@@ -406,11 +410,8 @@ fn rules(typed: &cli::Fleet) -> Rules {
     let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
     Rules {
         fanout: number(typed.work.fanout),
-        serial: typed.serial.map(number),
-        max_failures: typed.max_failures.map(|share| match share {
-            cli::Share::Count(count) => Share::Count(count),
-            cli::Share::Percent(percent) => Share::Percent(percent),
-        }),
+        serial: typed.serial.map(share),
+        max_failures: typed.max_failures.map(share),
         fail_fast: typed.work.fail_fast,
         retries: typed.work.retries,
     }

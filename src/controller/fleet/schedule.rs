@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 pub struct Rules {
     /// How many run at once.
     pub fanout: usize,
-    /// How many are started only when all before them are done.
-    pub serial: Option<usize>,
+    /// How many are started only when all before them are done; one at least.
+    pub serial: Option<Share>,
     /// With more failures nothing more is started.
     pub max_failures: Option<Share>,
     /// With the first failure all that runs is stopped too.
@@ -67,11 +67,7 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new(total: usize, rules: Rules) -> Self {
         let mut schedule = Self {
-            rules: Rules {
-                fanout: rules.fanout.max(1),
-                serial: rules.serial.map(|batch| batch.max(1)),
-                ..rules
-            },
+            rules: Rules { fanout: rules.fanout.max(1), ..rules },
             total,
             next: 0,
             batch_end: 0,
@@ -144,7 +140,7 @@ impl Schedule {
     }
 
     fn begin_batch(&mut self) {
-        let batch = self.rules.serial.unwrap_or(self.total);
+        let batch = self.rules.serial.map_or(self.total, |share| share.of(self.total).max(1));
         self.batch_end = self.next.saturating_add(batch).min(self.total);
     }
 
@@ -270,7 +266,8 @@ mod tests {
     #[test]
     fn who_was_not_reached_is_tried_again_later_and_later() {
         let now = clock::now();
-        let mut schedule = Schedule::new(2, Rules { serial: Some(1), retries: 2, fail_fast: true, ..PLAIN });
+        let mut schedule =
+            Schedule::new(2, Rules { serial: Some(Share::Count(1)), retries: 2, fail_fast: true, ..PLAIN });
         assert_eq!(started(&mut schedule, now), [0]);
         assert_eq!(schedule.end(0, End::NotReached, 512, now), Then::Again(FIRST_BACK_OFF));
         assert!(started(&mut schedule, now).is_empty(), "its batch is not over");
@@ -303,7 +300,7 @@ mod tests {
             ends in prop::collection::vec((0usize..10, 0u8..3), 200),
         ) {
             let mut now = clock::now();
-            let mut schedule = Schedule::new(total, Rules { fanout, serial, retries, ..PLAIN });
+            let mut schedule = Schedule::new(total, Rules { fanout, serial: serial.map(Share::Count), retries, ..PLAIN });
             let (mut running, mut ended) = (Vec::new(), BTreeSet::new());
             for (which, how) in ends {
                 running.extend(started(&mut schedule, now));
