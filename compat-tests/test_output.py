@@ -453,36 +453,3 @@ def test_a_dumb_terminal_gets_no_colours(hop, terminal):
         assert typist.end() == 0 and (b'\x1b[36m' in typist.shown) is wanted, typist.shown
     typist = terminal('run', '-w', 'local:c[1-2]', '--color', 'always', '--', 'echo hi', env={'TERM': 'dumb'})
     assert typist.end() == 0 and b'\x1b[36m' in typist.shown, typist.shown
-
-
-# Once more.
-
-def test_what_failed_last_can_be_run_again(hop, counter):
-    assert run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true').rc == 2
-    first = run(hop, 'local:c[1-4]', '--json', f'{counter}[ $n -gt 2 ]').json
-    failed = {name for name, each in first.items() if not each['ok']}
-    assert len(failed) == 2
-    run(hop, 'local:', 'false')  # one host is no run over several
-    again = run(hop, 'local:c[1-4]', '--rerun', 'failed', '--json', f'mkdir {hop.scratch}/once')
-    assert set(again.json) == failed, again
-    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
-    assert result.rc == 0 and result.err == b'', result
-    result = run(hop, 'local:c[1-4]', '--rerun', 'failed', 'true')
-    assert result.rc == 2 and 'none of these hosts failed' in result.said, result
-
-
-def test_who_is_not_run_again_is_still_remembered(hop):
-    run(hop, 'local:c[1-3]', 'false')
-    assert run(hop, 'local:c[1-3]', '-x', 'local:c[2-3]', '--rerun', 'failed', 'true').rc == 0
-    result = run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true')
-    assert result.lines == ['local:c2', 'local:c3'], result
-    run(hop, 'local:c[1-2]', 'exit $(( $PPID > 0 ))')  # another run knows nothing of c3
-    assert run(hop, 'local:c[1-3]', '--rerun', 'failed', '--list-hosts', 'true').lines == ['local:c1', 'local:c2']
-
-
-def test_a_place_that_cannot_be_written_is_told_and_no_failure(hop):
-    for place in ({'XDG_STATE_HOME': '/proc/none'}, {'XDG_STATE_HOME': '', 'HOME': ''}):
-        result = hop('run', '-w', 'local:c[1-2]', '--', 'false', env=place)
-        assert result.rc == 5 and 'what failed cannot be remembered: ' in result.said, result
-        assert '; --rerun failed would take an older run\n' in result.said, result
-        assert hop('run', '-w', 'local:c[1-2]', '--', 'true', env=place).err == b''

@@ -17,7 +17,7 @@ pub struct Fleet {
     /// With more failures than this nothing more is started; what runs goes on. N, or N% of the hosts
     #[arg(long, value_name = "N|N%", value_parser = share)]
     pub max_failures: Option<Share>,
-    /// Of the hosts only those that did not end well in the last run over several
+    /// Of the hosts only those where this verb, over several, did not end well when it was last used on them
     #[arg(long, value_name = "WHICH", value_enum)]
     pub rerun: Option<Rerun>,
     /// Only list the hosts, one a line; nobody is contacted

@@ -149,8 +149,13 @@ pub enum UsageError {
         host: String,
     },
     /// Nobody knows what failed last.
-    NoHistory(io::Error),
-    NoneFailed,
+    NoHistory {
+        verb: &'static str,
+        error: io::Error,
+    },
+    NoneFailed {
+        verb: &'static str,
+    },
     /// Standard output takes one file of one host.
     FetchOutput,
     /// What is shown of many hosts at their ends.
@@ -288,9 +293,11 @@ impl fmt::Display for UsageError {
                 write!(f, "--outdir: {} is a folder, and is to hold an output of {host}", path.display())
             }
             Self::LongName { host } => write!(f, "--outdir: no file can have a name as long as {host}"),
-            Self::NoHistory(error) => write!(f, "--rerun: no run over several hosts is remembered: {error}"),
-            Self::NoneFailed => {
-                f.write_str("--rerun: none of these hosts failed in the last run over several")
+            Self::NoHistory { verb, error } => {
+                write!(f, "--rerun: no failure of `{verb}` over several hosts is remembered: {error}")
+            }
+            Self::NoneFailed { verb } => {
+                write!(f, "--rerun: none of these hosts failed when `{verb}` was last used on it with others")
             }
             Self::FetchOutput => {
                 f.write_str("standard output (-) takes one file of one host, without -r and --json")

@@ -19,7 +19,7 @@ use crate::sys::guardian::Guardian;
 use crate::sys::stdio::Stream;
 use crate::sys::{clock, random};
 use crate::transfers::{Settled, Transfers};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,8 @@ struct Drive {
     reporter: Reporter,
     /// Whether the exit status is the largest of all.
     largest: bool,
-    /// Where others may want to know who failed.
-    remembering: Option<Remembering>,
+    /// What remembers who failed, where others may want to know.
+    remembering: Option<&'static str>,
     /// Whether the end has been told.
     concluded: bool,
     input: Option<Input>,
@@ -83,15 +83,6 @@ fn explained(outcome: Result<Answer, Box<HostError>>, said: Option<Tail>) -> Res
     Err(Box::new(HostError { hop: None, kind: HostErrorKind::File { what }, said }))
 }
 
-/// Who is remembered beside those that have failed now.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Remembering {
-    /// Nobody: it is another run.
-    Run,
-    /// Those of the same run that had no part in this one.
-    Rest,
-}
-
 impl Drive {
     fn new(
         prepared: Prepared,
@@ -103,11 +94,8 @@ impl Drive {
             .typed_as(prepared.typed);
         let reads = prepared.request.reads_input();
         let explains = matches!(&prepared.request, Request::Run(run) if run.explains);
-        let several = prepared.targets.len() > 1;
-        let remembering = match typed.rerun {
-            Some(cli::Rerun::Failed) => Some(Remembering::Rest),
-            None => several.then_some(Remembering::Run),
-        };
+        // Who looks at one host has not done anything over again.
+        let remembers = prepared.targets.len() > 1 || typed.rerun.is_some();
         let transfers = Transfers::new(prepared.files);
         let fleet = Fleet::new(prepared.targets, prepared.request, rules(typed), transfers.origin());
         let mut reporter = reporter.into_folder(folder);
@@ -115,7 +103,6 @@ impl Drive {
             reporter.show_progress(transfers.passing(), clock::now());
         }
         let mut mux = Turns::mux(guardian)?;
-        // Some may have to be given again what they have missed.
         let shares = transfers.share(fleet.targets());
         let input = if reads { Some(Input::open(&mut mux)?) } else { None };
         Ok(Self {
@@ -123,7 +110,7 @@ impl Drive {
             fleet,
             reporter,
             largest: typed.shown.largest_status,
-            remembering,
+            remembering: remembers.then_some(prepared.verb),
             concluded: false,
             input,
             transfers,
@@ -213,10 +200,9 @@ impl Drive {
             return;
         }
         let wanted = !self.turns.ending.is_unread();
-        if wanted && let Some(remembering) = self.remembering {
-            let ran: HashSet<_> = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
-            let stays = |name: &str| remembering == Remembering::Rest && !ran.contains(name);
-            if let Err(error) = history::remember(self.reporter.failed(), stays) {
+        if wanted && let Some(verb) = self.remembering {
+            let named = self.fleet.targets().iter().map(|target| target.name.as_str()).collect();
+            if let Err(error) = history::remember(verb, &named, self.reporter.failed()) {
                 self.reporter.page_mut().say(&format!(
                     "what failed cannot be remembered: {error}; --rerun failed would take an older run"
                 ));
@@ -269,10 +255,6 @@ impl Work for Drive {
                 if let Some(news) = self.fleet.handle_report(&mut self.turns.controller, report, jitter, now)
                 {
                     self.show(news);
-        // Of those that share some may have to be given again what they have missed.
-        if let Some(input) = self.input.as_mut().filter(|_| !self.shares && self.fleet.have_all_begun()) {
-            input.feed.close();
-        }
                 }
             }
         }
@@ -288,6 +270,10 @@ impl Work for Drive {
         if self.input.is_none() && !self.transfers.send() {
             return Ok(());
         }
+        // Of those that share some may have to be given again what they have missed.
+        if let Some(input) = self.input.as_mut().filter(|_| !self.shares && self.fleet.have_all_begun()) {
+            input.feed.close();
+        }
         if let Some(input) = self.input.as_mut().filter(|input| input.is_ready()) {
             input.read();
         }
@@ -297,7 +283,7 @@ impl Work for Drive {
             }
             for feeder in self.transfers.feeders() {
                 let feed = self.input.as_mut().map(|input| &mut input.feed);
-                self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed)?;
+                self.more_to_send |= self.transfers.feed(feeder, &mut self.turns.controller, feed);
             }
         } else if let Some(input) = &mut self.input {
             for operation in input.feed.hungry() {
@@ -389,10 +375,6 @@ impl Work for Drive {
         let names = running.iter().map(|(place, _)| self.fleet.targets()[*place].name.as_str());
         let again = self.fleet.to_try_again();
         Some(ending::left(names, self.fleet.waiting() - again, again))
-    let share = |typed: cli::Share| match typed {
-        cli::Share::Count(count) => Share::Count(count),
-        cli::Share::Percent(percent) => Share::Percent(percent),
-    };
     }
 
     fn stop(&mut self, code: ExitCode) {
@@ -408,6 +390,10 @@ impl Work for Drive {
 
 fn rules(typed: &cli::Fleet) -> Rules {
     let number = |typed: u32| usize::try_from(typed).unwrap_or(usize::MAX);
+    let share = |typed: cli::Share| match typed {
+        cli::Share::Count(count) => Share::Count(count),
+        cli::Share::Percent(percent) => Share::Percent(percent),
+    };
     Rules {
         fanout: number(typed.work.fanout),
         serial: typed.serial.map(share),

@@ -1,35 +1,34 @@
-//! Which hosts of the last run over several did not end well, for those who try again.
+//! On which hosts what was done last did not end well, for those who try again: each verb for itself.
 
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "failed";
-
-/// The names that were remembered, as results show them.
+/// The names that a verb remembers, as results show them.
 ///
 /// # Errors
 ///
 /// When nothing has been remembered, or it cannot be read.
-pub(super) fn failed() -> io::Result<HashSet<String>> {
-    Ok(fs::read_to_string(folder()?.join(FILE))?.lines().map(str::to_owned).collect())
+pub(super) fn failed(verb: &str) -> io::Result<HashSet<String>> {
+    Ok(fs::read_to_string(file_in(&folder()?, verb))?.lines().map(str::to_owned).collect())
 }
 
-/// Remembers `failed`, and of those that were remembered before the ones that `stay`.
+/// Remembers those that have `failed` of the `named`; of others nothing is known that was not known before.
 ///
 /// # Errors
 ///
 /// When there is no place for it, with the path.
 pub(super) fn remember<'a>(
+    verb: &str,
+    named: &HashSet<&str>,
     failed: impl Iterator<Item = &'a str>,
-    stay: impl Fn(&str) -> bool,
 ) -> io::Result<()> {
     let failed: Vec<_> = failed.collect();
     match folder() {
-        Ok(folder) => remember_in(&folder, &failed, stay).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", folder.join(FILE).display()))
+        Ok(folder) => remember_in(&folder, verb, named, &failed).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", file_in(&folder, verb).display()))
         }),
         // There is nothing to remember, and nothing to forget.
         Err(_) if failed.is_empty() => Ok(()),
@@ -37,19 +36,26 @@ pub(super) fn remember<'a>(
     }
 }
 
-fn remember_in(folder: &Path, failed: &[&str], stay: impl Fn(&str) -> bool) -> io::Result<()> {
-    let path = folder.join(FILE);
-    let before = match fs::read_to_string(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && failed.is_empty() => return Ok(()),
-        before => before.unwrap_or_default(),
-    };
+fn remember_in(folder: &Path, verb: &str, named: &HashSet<&str>, failed: &[&str]) -> io::Result<()> {
+    let path = file_in(folder, verb);
+    if failed.is_empty() && !path.exists() {
+        return Ok(());
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // Of two runs that end at once neither undoes what the other remembers.
+    let lock = File::open(folder)?;
+    lock.lock()?;
+    let before = fs::read_to_string(&path).unwrap_or_default();
     // For its owner alone, as a temporary file is.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    for name in before.lines().filter(|name| stay(name)).chain(failed.iter().copied()) {
+    for name in before.lines().filter(|name| !named.contains(name)).chain(failed.iter().copied()) {
         writeln!(file, "{name}")?;
     }
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn file_in(folder: &Path, verb: &str) -> PathBuf {
+    folder.join(format!("failed-{verb}"))
 }
 
 fn folder() -> io::Result<PathBuf> {
@@ -67,28 +73,33 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn remembered(folder: &Path, named: &[&str], failed: &[&str]) -> Vec<String> {
+        remember_in(folder, "run", &named.iter().copied().collect(), failed).expect("written");
+        let text = fs::read_to_string(file_in(folder, "run")).expect("there");
+        text.lines().map(str::to_owned).collect()
+    }
+
     #[test]
     fn what_is_remembered_is_for_its_owner_alone() {
         let scratch = tempfile::tempdir().expect("a folder");
         let folder = scratch.path().join("state/hopvine");
-        remember_in(&folder, &[], |_| true).expect("nothing to do");
+        remember_in(&folder, "run", &HashSet::from(["web1"]), &[]).expect("nothing to do");
         assert!(!folder.exists());
-        for names in [&["web1", "web2"][..], &["web2"], &[]] {
-            remember_in(&folder, names, |_| false).expect("written");
-            let text = fs::read_to_string(folder.join(FILE)).expect("there");
-            assert_eq!(text.lines().collect::<Vec<_>>(), names);
+        for failed in [&["web1", "web2"][..], &["web2"], &[]] {
+            assert_eq!(remembered(&folder, &["web1", "web2"], failed), failed);
         }
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
-        assert_eq!((mode(&folder), mode(&folder.join(FILE))), (0o700, 0o600));
+        assert_eq!((mode(&folder), mode(&file_in(&folder, "run"))), (0o700, 0o600));
         assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1);
     }
 
     #[test]
-    fn who_had_no_part_in_a_run_is_still_remembered() {
+    fn only_those_that_are_named_are_remembered_anew() {
         let folder = tempfile::tempdir().expect("a folder");
-        remember_in(folder.path(), &["web1", "web2", "web3"], |_| false).expect("written");
-        remember_in(folder.path(), &["web2"], |name| !["web1", "web2"].contains(&name)).expect("written");
-        let text = fs::read_to_string(folder.path().join(FILE)).expect("there");
-        assert_eq!(text, "web3\nweb2\n");
+        let folder = folder.path();
+        assert_eq!(remembered(folder, &["web1", "web2", "web3"], &["web1", "web2"]), ["web1", "web2"]);
+        assert_eq!(remembered(folder, &["web2", "web3"], &["web3"]), ["web1", "web3"]);
+        remember_in(folder, "facts", &HashSet::from(["web1"]), &[]).expect("written");
+        assert_eq!(remembered(folder, &["web3"], &["web3"]), ["web1", "web3"]);
     }
 }

@@ -44,6 +44,24 @@ pub(super) struct Prepared {
     pub(super) settings: Settings,
     pub(super) result: ResultKind,
     pub(super) files: Plan,
+    /// What remembers on whom it has failed.
+    pub(super) verb: &'static str,
+}
+
+/// What a verb asks of each target, and how the answers are shown.
+struct Asked {
+    verb: &'static str,
+    request: Request,
+    /// Where modules are looked for first.
+    roots: Vec<PathBuf>,
+    result: ResultKind,
+}
+
+impl Asked {
+    /// What needs no modules.
+    fn of(verb: &'static str, request: Request, result: ResultKind) -> Self {
+        Self { verb, request, roots: Vec::new(), result }
+    }
 }
 
 pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
@@ -57,10 +75,14 @@ pub(super) fn run(typed: &cli::Run) -> Result<Prepared, UsageError> {
         stdin: feed(typed.no_input, &typed.fleet)?,
         ..Run::default()
     });
-    prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
+    prepare(&typed.fleet, Asked::of("run", request, ResultKind::Output))
 }
 
 pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
+    called("call", typed, ResultKind::Value)
+}
+
+fn called(verb: &'static str, typed: &cli::Call, result: ResultKind) -> Result<Prepared, UsageError> {
     let (function, root) = locate(&typed.function)?;
     let own = match typed.own {
         None => Own::Nothing,
@@ -69,7 +91,7 @@ pub(super) fn call(typed: &cli::Call) -> Result<Prepared, UsageError> {
     };
     let arguments = arguments(&typed.arguments, &typed.keywords)?;
     let request = Request::Call { function, imports: None, arguments, own };
-    prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Value)
+    prepare(&typed.fleet, Asked { verb, request, roots: root.into_iter().collect(), result })
 }
 
 /// A call that brings messages, which are shown as they come.
@@ -81,13 +103,13 @@ pub(super) fn watch(typed: &cli::Watch) -> Result<Prepared, UsageError> {
     }
     let (function, root) = locate(&typed.function)?;
     let request = Request::Watch { function, arguments: arguments(&typed.arguments, &typed.keywords)? };
-    prepare(&typed.fleet, request, root.into_iter().collect(), ResultKind::Messages)
+    let (roots, result) = (root.into_iter().collect(), ResultKind::Messages);
+    prepare(&typed.fleet, Asked { verb: "watch", request, roots, result })
 }
 
 /// A call, of which only the hosts are of interest where it is true, or where it is not.
 pub(super) fn filter(typed: &cli::Filter) -> Result<Prepared, UsageError> {
-    let prepared = call(&typed.call)?;
-    Ok(Prepared { result: ResultKind::Matches { wanted: !typed.exclude }, ..prepared })
+    called("filter", &typed.call, ResultKind::Matches { wanted: !typed.exclude })
 }
 
 pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
@@ -105,7 +127,8 @@ pub(super) fn script(typed: &cli::Script) -> Result<Prepared, UsageError> {
         words: typed.arguments.clone(),
         stdin: if from_input { Feed::Nothing } else { feed(typed.no_input, &typed.fleet)? },
     };
-    prepare(&typed.fleet, Request::Script(script), vec![root.to_owned()], ResultKind::Output)
+    let (request, roots) = (Request::Script(script), vec![root.to_owned()]);
+    prepare(&typed.fleet, Asked { verb: "script", request, roots, result: ResultKind::Output })
 }
 
 /// This program, which is our standard input, to a file on each host.
@@ -122,7 +145,7 @@ pub(super) fn install(typed: &cli::Install, sum: &str) -> Result<Prepared, Usage
         explains: true,
         ..Run::default()
     });
-    prepare(&typed.fleet, request, Vec::new(), ResultKind::Output)
+    prepare(&typed.fleet, Asked::of("relay", request, ResultKind::Output))
 }
 
 /// Whether our standard input goes to the hosts.
@@ -144,22 +167,17 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 pub(super) fn facts(typed: &cli::Facts) -> Result<Prepared, UsageError> {
-    prepare(&typed.fleet, Request::Builtin("facts"), Vec::new(), ResultKind::Outline)
+    prepare(&typed.fleet, Asked::of("facts", Request::Builtin("facts"), ResultKind::Outline))
 }
 
-fn prepare(
-    typed: &cli::Fleet,
-    request: Request,
-    roots: Vec<PathBuf>,
-    result: ResultKind,
-) -> Result<Prepared, UsageError> {
+fn prepare(typed: &cli::Fleet, asked: Asked) -> Result<Prepared, UsageError> {
     let mut names = Names::new(typed.reach.way.inventory.as_deref())?;
     let chosen = targets(&typed.reach.targets, (&typed.reach).into(), &mut names);
     // Files and groups may ask for it too; what came second has found nothing there.
-    if names.have_read_input() && takes_input(&request) {
+    if names.have_read_input() && takes_input(&asked.request) {
         return Err(UsageError::InputTwice);
     }
-    prepare_for(Reached { chosen: chosen?, beside: None, names }, typed, request, roots, result)
+    prepare_for(Reached { chosen: chosen?, beside: None, names }, typed, asked)
 }
 
 /// Whether standard input is sent, or has been.
@@ -179,17 +197,15 @@ struct Reached {
     names: Names,
 }
 
-fn prepare_for(
-    reached: Reached,
-    typed: &cli::Fleet,
-    request: Request,
-    mut roots: Vec<PathBuf>,
-    result: ResultKind,
-) -> Result<Prepared, UsageError> {
+fn prepare_for(reached: Reached, typed: &cli::Fleet, asked: Asked) -> Result<Prepared, UsageError> {
     let Reached { chosen, beside, names } = reached;
+    let Asked { verb, request, mut roots, result } = asked;
     roots.extend(typed.work.path.iter().cloned());
     let library = Library::new(roots).map_err(|(path, error)| UsageError::Root { path, error })?;
-    let chosen = if let Some(cli::Rerun::Failed) = typed.rerun { failed_before(&chosen)? } else { chosen };
+    let chosen = match typed.rerun {
+        Some(cli::Rerun::Failed) => failed_before(verb, &chosen)?,
+        None => chosen,
+    };
     let Chosen { targets, typed: expressions } = chosen;
     let all: Vec<_> = targets.iter().chain(&beside).cloned().collect();
     let contact = !typed.work.dry_run && !typed.list_hosts;
@@ -199,7 +215,7 @@ fn prepare_for(
     }
     let library = library.with_package(Serving::Beside);
     let settings = for_code(Settings { timeout: typed.work.timeout, library, ..settings }, &typed.work.code);
-    Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None })
+    Ok(Prepared { targets, typed: expressions, request, settings, result, files: Plan::None, verb })
 }
 
 /// Where to, and how; without modules to serve and without a limit on the work.
@@ -236,12 +252,12 @@ fn for_code(settings: Settings, typed: &cli::Code) -> Settings {
     Settings { log_level: typed.log_level.unwrap_or(0), depth_limit: typed.depth_limit, ..settings }
 }
 
-/// Those that did not end well in the last run over several.
-fn failed_before(chosen: &Chosen) -> Result<Chosen, UsageError> {
-    let failed = history::failed().map_err(UsageError::NoHistory)?;
+/// Those where the verb did not end well when it was last used on them.
+fn failed_before(verb: &'static str, chosen: &Chosen) -> Result<Chosen, UsageError> {
+    let failed = history::failed(verb).map_err(|error| UsageError::NoHistory { verb, error })?;
     let all = chosen.targets.iter().cloned().zip(chosen.typed.iter().cloned());
     let (targets, typed): (Vec<_>, Vec<_>) = all.filter(|(target, _)| failed.contains(&target.name)).unzip();
-    if targets.is_empty() { Err(UsageError::NoneFailed) } else { Ok(Chosen { targets, typed }) }
+    if targets.is_empty() { Err(UsageError::NoneFailed { verb }) } else { Ok(Chosen { targets, typed }) }
 }
 
 /// What holds for the way to all of `targets`; passwords are for those that are to be contacted.

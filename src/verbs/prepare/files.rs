@@ -1,7 +1,7 @@
 //! What is to be done with files: what goes where, and that no two go to the same place.
 
 use super::targets::{Ways, targets};
-use super::{INPUT, Prepared, Reached, names_are_input, prepare, prepare_for};
+use super::{Asked, INPUT, Prepared, Reached, names_are_input, prepare, prepare_for};
 use crate::cli;
 use crate::controller::fleet::Origin;
 use crate::controller::operation::{Feed, Fetch, Put, Request, Transfer};
@@ -43,7 +43,7 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
     }
     let stdin = if piped { Feed::Piped } else { Feed::Nothing };
     let request = Request::Put(Put { path, mode: typed.mode, stdin, foreign: false, transfer });
-    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
+    let prepared = prepare(&typed.fleet, Asked::of("put", request, ResultKind::Files))?;
     Ok(Prepared { files: Plan::Put(source, transfer), ..prepared })
 }
 
@@ -66,7 +66,7 @@ fn put_from(
     set_apart(&mut source, &mut chosen.targets);
     let put = Request::Put(Put { path, mode: typed.mode, stdin: Feed::Nothing, foreign: true, transfer });
     let reached = Reached { chosen, beside: Some(source.clone()), names };
-    let prepared = prepare_for(reached, &typed.fleet, put, Vec::new(), ResultKind::Files)?;
+    let prepared = prepare_for(reached, &typed.fleet, Asked::of("put", put, ResultKind::Files))?;
     let fetch = Fetch { path: path_there(typed.local.as_os_str())?, transfer };
     let origin = Origin { target: source, fetch };
     Ok(Prepared { files: Plan::PutFrom(origin), ..prepared })
@@ -117,7 +117,7 @@ fn transfer(typed: cli::Transfer) -> Transfer {
 pub(in crate::verbs) fn fetch(typed: &cli::Fetch) -> Result<Prepared, UsageError> {
     let transfer = transfer(typed.how);
     let request = Request::Fetch(Fetch { path: path_there(&typed.remote)?, transfer });
-    let prepared = prepare(&typed.fleet, request, Vec::new(), ResultKind::Files)?;
+    let prepared = prepare(&typed.fleet, Asked::of("fetch", request, ResultKind::Files))?;
     if typed.template.as_ref().is_some_and(|template| template.as_os_str() == INPUT) {
         return if prepared.targets.len() == 1 && !typed.how.tree && !typed.fleet.reach.json {
             Ok(Prepared { files: Plan::Fetch(vec![None], transfer), ..prepared })
