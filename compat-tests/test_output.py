@@ -137,6 +137,13 @@ def test_no_difference_is_told_beside_the_results(hop):
     assert (result.out, result.said) == (b'', 'hopvine: no difference: local:c[1-4]\n'), result
 
 
+def test_that_nothing_was_said_is_no_agreement(hop):
+    result = run(hop, 'local:c[1-3]', '--diff', 'exit 1')
+    assert result.out == b'' and 'no difference' not in result.said, result
+    assert result.said.splitlines() == ['hopvine: nothing to compare, no output: local:c[1-3]',
+                                        'hopvine: 3 exit status 1: local:c[1-3]'], result
+
+
 # In files.
 
 def test_each_host_has_two_files_with_just_what_it_said(hop):

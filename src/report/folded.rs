@@ -140,7 +140,9 @@ fn compared(stream: Stream, groups: Vec<(Node, String)>) -> Vec<Piece> {
     let Some(largest) = groups.next() else { return Vec::new() };
     let pieces: Vec<_> = groups.map(|group| Piece::Diff(stream, [largest.clone(), group])).collect();
     if pieces.is_empty() && stream == Stream::Out {
-        return vec![Piece::Text(Stream::Err, format!("hopvine: no difference: {}\n", largest.1))];
+        // Where all have failed that is no agreement.
+        let what = if largest.0.is_none() { "nothing to compare, no output" } else { "no difference" };
+        return vec![Piece::Text(Stream::Err, format!("hopvine: {what}: {}\n", largest.1))];
     }
     pieces
 }
@@ -196,6 +198,8 @@ mod tests {
         assert_eq!((out, err), (wanted.to_vec(), Vec::new()));
         let (out, err) = printed(&[b"a", b"a\n"], true);
         assert_eq!((out, err), (Vec::new(), b"hopvine: no difference: web[1-2]\n".to_vec()));
+        let (out, err) = printed(&[b"", b""], true);
+        assert_eq!((out, err), (Vec::new(), b"hopvine: nothing to compare, no output: web[1-2]\n".to_vec()));
     }
 
     #[test]
