@@ -222,7 +222,7 @@ def umask():
     return now
 
 
-@pytest.mark.parametrize('path', ['nowhere/out.svg', '.', '/dev/null'])
+@pytest.mark.parametrize('path', ['nowhere/out.svg', '.', '/dev/null', '-'])
 def test_a_picture_that_cannot_be_written_is_told_before_anything_is_done(hop, queue, path):
     result = queue({'on': 'local:', 'run': 'touch done'}, options=['--timeline', path])
     assert result.rc == 2 and path in result.said and not (hop.cwd / 'done').exists(), result

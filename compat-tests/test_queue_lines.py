@@ -26,6 +26,7 @@ from harness.queue import lines, objects, results
     ('{"on":"local:","fetch":["a","-"]}', '"fetch"'), ('{"on":"local:","fetch":["a"],"recursive":1}', '"recursive"'),
     ('{"on":"local:","connect":false}', '"connect"'), ('{"on":"local:","run":"x","after":"y"}', '"y"'),
     ('{"on":"local:","run":"x","id":[]}', '"id"'), ('{"on":"exec:nope","run":"x"}', 'nope'),
+    ('{"on":"local:","run":"x","on":"local:a"}', '"on", column'), ('{"on":"local:","call":"a:b","kw":{"x":1,"x":2}}', '"x", column'),
 ])
 def test_a_wrong_line_of_a_file_is_told_before_anything_is_done(hop, line, told):
     line = line.encode('latin-1')
@@ -33,6 +34,14 @@ def test_a_wrong_line_of_a_file_is_told_before_anything_is_done(hop, line, told)
     result = hop('queue', 'ops')
     assert result.rc == 2 and result.out == b'' and 'ops:3: ' in result.said and told in result.said, result
     assert not (hop.cwd / 'done').exists()
+
+
+def test_each_wrong_line_of_a_file_is_a_line_of_ours(hop):
+    hop.write('ops', 'nonsense\n' * 30)
+    result = hop('queue', 'ops')
+    said = result.said.splitlines()
+    assert result.rc == 2 and len(said) == 21 and said[-1] == 'hopvine: 10 more lines are wrong', result
+    assert all(line.startswith(f'hopvine: ops:{n}: ') for n, line in enumerate(said[:-1], 1)), result
 
 
 def test_a_wrong_line_of_a_pipe_is_a_result_and_others_are_done(hop):

@@ -6,6 +6,7 @@ mod reference;
 mod sessions;
 mod watch;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use options::{
@@ -275,7 +276,7 @@ pub struct Queue {
     #[command(flatten)]
     pub work: Work,
     /// Draw what each host did when, as a picture in this file (SVG)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(picture))]
     pub timeline: Option<PathBuf>,
     /// The operations; otherwise, and for `-`, standard input
     #[arg(value_name = "FILE")]
@@ -429,6 +430,15 @@ impl Queue {
     /// Whether the operations come from standard input.
     pub fn reads_input(&self) -> bool {
         self.file.as_ref().is_none_or(|file| file.as_os_str() == "-")
+    }
+}
+
+/// Results have standard output for themselves.
+fn picture(typed: PathBuf) -> Result<PathBuf, &'static str> {
+    if typed.as_os_str() == "-" {
+        Err("standard output has the results; ./- is a file of that name")
+    } else {
+        Ok(typed)
     }
 }
 

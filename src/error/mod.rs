@@ -18,8 +18,8 @@ mod usage;
 mod withheld;
 
 pub use host::{HostError, HostErrorKind, RemoteException, nth_hop};
-pub use library::Failure;
 pub use input::InputError;
+pub use library::Failure;
 pub use loss::Loss;
 pub use machine::{CommandError, Unwritten, machine_fails};
 pub use operation::OperationError;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 pub enum OperationError {
     /// Not JSON, or no object.
     Json(String),
+    /// A key that an object has had already, and where.
+    Repeated(String),
     /// Longer than so many bytes.
     TooLong(usize),
     /// None of those that are known, but others; or several of them.
@@ -47,6 +49,7 @@ impl fmt::Display for OperationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(error) => write!(f, "not one JSON object: {error}"),
+            Self::Repeated(place) => write!(f, "{place}: the same object has that key already"),
             Self::TooLong(limit) => {
                 write!(f, "a line of more than {} MiB; put larger things in a file", limit >> 20)
             }

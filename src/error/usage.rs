@@ -197,6 +197,20 @@ impl fmt::Display for Stranger {
     }
 }
 
+impl UsageError {
+    /// Each thing that is wrong.
+    pub fn complaints(&self) -> Vec<String> {
+        match self {
+            Self::Operations { wrong, more } => {
+                let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
+                let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
+                lines.chain(more).collect()
+            }
+            one => vec![one.to_string()],
+        }
+    }
+}
+
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -224,11 +238,7 @@ impl fmt::Display for UsageError {
                     "standard input (-) cannot be both the hosts and what is sent; name a file, or -n sends nothing",
                 )
             }
-            Self::Operations { wrong, more } => {
-                let lines = wrong.iter().map(|(place, error)| format!("{place}: {error}"));
-                let more = (*more > 0).then(|| format!("{more} more lines are wrong"));
-                f.write_str(&lines.chain(more).collect::<Vec<_>>().join("\n"))
-            }
+            Self::Operations { .. } => f.write_str(&self.complaints().join("\n")),
             Self::NoInterpreter { tried, error } => {
                 write!(f, "no Python of this machine runs ({tried}): {error}; --interpreter names another")
             }

@@ -38,7 +38,7 @@ fn lines<'a>(names: impl Iterator<Item = &'a str>, terminal: bool) -> String {
 
 /// Says what is wrong with the command line.
 pub fn usage(error: &UsageError) {
-    complain(&error.to_string());
+    error.complaints().iter().for_each(|text| complain(text));
 }
 
 /// Prints a help of ours where it was not asked for.

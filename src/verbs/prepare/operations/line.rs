@@ -13,8 +13,11 @@ use crate::proto::json;
 use crate::proto::message::Own;
 use crate::proto::value::{Builder, Value};
 use crate::transfers::Plan;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value as Json};
+use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::Path;
 
 pub(super) type Fields = Map<String, Json>;
@@ -28,8 +31,64 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 pub(super) fn fields(line: &[u8]) -> Result<Fields, OperationError> {
     let line = str::from_utf8(line).map_err(|error| OperationError::Json(error.to_string()))?;
-    serde_json::from_str(line.trim_start_matches(BYTE_ORDER_MARK))
-        .map_err(|error| OperationError::Json(told(&error)))
+    let line = line.trim_start_matches(BYTE_ORDER_MARK);
+    let fields = serde_json::from_str(line).map_err(|error| OperationError::Json(told(&error)))?;
+    serde_json::from_str::<Once>(line).map_err(|error| OperationError::Repeated(told(&error)))?;
+    Ok(fields)
+}
+
+/// JSON in which no object has a key twice: serde_json's own objects keep what comes last.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+/// Numbers of arbitrary precision come as objects with one key.
+impl<'de> Visitor<'de> for Once {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while let Some(Self) = items.next_element()? {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Self, A::Error> {
+        let mut known = HashSet::new();
+        while let Some(key) = pairs.next_key::<String>()? {
+            if let Some(key) = known.replace(key) {
+                return Err(A::Error::custom(format!("{key:?}")));
+            }
+            let Self = pairs.next_value()?;
+        }
+        Ok(self)
+    }
 }
 
 /// What kind of operation it is; it has no fields that this does not know.
@@ -262,6 +321,26 @@ mod tests {
         }
         let told = verb(&parsed(r#"{"runn":"x","on":"a"}"#)).expect_err("wrong").to_string();
         assert!(told.contains(r#""runn""#) && !told.contains(r#""on""#), "{told}");
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_refused_at_any_depth() {
+        for line in [
+            r#"{"on":"a","run":"x","on":"b"}"#,
+            r#"{"call":"m:f","kw":{"x":1.5e3,"x":2}}"#,
+            r#"{"call":"m:f","args":[0,[{"x":null,"\u0078":true}]]}"#,
+        ] {
+            let told = fields(line.as_bytes()).expect_err("refused").to_string();
+            let key = if line.contains('x') && !line.contains("on") {
+                r#""x", column "#
+            } else {
+                r#""on", column "#
+            };
+            assert!(told.starts_with(key), "{told}");
+        }
+        let numbers = format!("[1,-1,0.5,-2e9,1e999,1{},-1{}]", "0".repeat(40), "0".repeat(19));
+        let line = format!(r#"{{"a":[{{"x":{numbers}}},{{"x":-2e9}}],"b":{{"a":{{"a":"a"}},"n":null}}}}"#);
+        assert!(fields(line.as_bytes()).is_ok(), "{line}");
     }
 
     #[test]
