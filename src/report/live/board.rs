@@ -146,7 +146,8 @@ impl Transfers {
         let name_columns = names.map(measure_text_width).max().unwrap_or(0);
         let name_columns = name_columns.min(MAX_NAME_COLUMNS).min(columns / 3).max(1);
         let many = board.names.len() > 1;
-        let files = |moved: Moved| if self.passing.tree { format!("{} files", moved.files) } else { String::new() };
+        let files =
+            |moved: Moved| if self.passing.tree { format!("{} files", moved.files) } else { String::new() };
         let look = |total: Option<u64>| Look { columns, name_columns, bounded: total.is_some() };
         let mut lines = Vec::new();
         for (place, gauge) in &mut self.hosts {
