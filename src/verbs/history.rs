@@ -1,10 +1,14 @@
 //! On which hosts what was done last did not end well, for those who try again: each verb for itself.
 
+use crate::sys::rendezvous;
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+/// Held by who writes.
+const LOCK: &str = "lock";
 
 /// The names that a verb remembers, as results show them.
 ///
@@ -43,8 +47,7 @@ fn remember_in(folder: &Path, verb: &str, named: &HashSet<&str>, failed: &[&str]
     }
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // Of two runs that end at once neither undoes what the other remembers.
-    let lock = File::open(folder)?;
-    lock.lock()?;
+    let _lock = rendezvous::lock(&folder.join(LOCK))?;
     let before = fs::read_to_string(&path).unwrap_or_default();
     // For its owner alone, as a temporary file is.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -90,7 +93,7 @@ mod tests {
         }
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!((mode(&folder), mode(&file_in(&folder, "run"))), (0o700, 0o600));
-        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1);
+        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 2, "it, and what is locked");
     }
 
     #[test]
