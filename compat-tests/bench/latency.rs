@@ -46,7 +46,13 @@ fn bulk(verb: &str, operand: &str) -> Request {
     let (operand, transfer) =
         (operand.as_bytes().to_vec(), Transfer { tree: false, keep: false, packed: false });
     match verb {
-        "put" => Request::Put(Put { path: Some(operand), mode: None, stdin: Feed::Piped, transfer }),
+        "put" => Request::Put(Put {
+            path: Some(operand),
+            mode: None,
+            stdin: Feed::Piped,
+            foreign: false,
+            transfer,
+        }),
         "fetch" => Request::Fetch(Fetch { path: operand, transfer }),
         _ => Request::Run(Run { words: vec![operand], ..Run::default() }),
     }
