@@ -21,6 +21,7 @@ use crate::sys::poll::{Interest, Poller, Ready};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::stdio::Stream;
 use crate::sys::tty::Role;
+use crate::sys::unfinished::Unfinished;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
@@ -170,6 +171,11 @@ impl Mux {
     /// Who is told of all that is started from now on.
     pub fn be_guarded(&mut self, guardian: Guardian) {
         self.guardian = Some(guardian);
+    }
+
+    /// Who remembers what is not whole, should this process be killed.
+    pub fn unfinished(&mut self) -> Option<Unfinished> {
+        self.guardian.as_mut().and_then(Guardian::unfinished)
     }
 
     /// The process of a child, while its link has not ended.

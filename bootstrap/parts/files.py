@@ -56,7 +56,8 @@ def named(path):
         path = os.path.expanduser(path)
     if path[:1] != ROOT:
         path = os.path.join(getattr(os, 'getcwdb', os.getcwd)(), path)
-    return os.path.normpath(path)
+    # What `..` leads to only links tell.
+    return ROOT + ROOT.join([name for name in path.split(ROOT) if name not in (EMPTY, utf8('.'))])
 
 
 class Transfer:

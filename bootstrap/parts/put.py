@@ -4,7 +4,14 @@ ENTRY, CONTENT, HOLE, SUM = range(20, 24)
 # What another machine may send that does not say how much it is.
 MAX_UNSIZED = 64 << 20
 DOT, NUL = utf8('.'), pack('B', 0)
-NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, 'O_NOFOLLOW', 0)
+UP = DOT + DOT
+NOFOLLOW = getattr(os, 'O_NOFOLLOW', 0)
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
+# As older Pythons have no name for O_PATH and O_CLOEXEC. The first holds folders that may not be listed too.
+HELD = getattr(os, 'O_DIRECTORY', 0) | NOFOLLOW | (sys.platform[:5] == 'linux' and 1 << 21 | 1 << 19)
+# What is in a folder is reached by its descriptor, or by way of that.
+AT = os.rename in getattr(os, 'supports_dir_fd', ()) and os.open in os.supports_dir_fd
+WAY = os.path.exists('/proc/self/fd') and '/proc/self/fd/%d'
 # What all windows together may have grown by: 16 MiB.
 room = [256 * WINDOW]
 # So much of a file is written before the system is to begin with the disk.
@@ -16,28 +23,34 @@ clock = getattr(time, 'monotonic', time.time)
 quickest, usual, peak = [], 0, 0
 umask = os.umask(63)
 os.umask(umask)
-# Should this process be killed, the watchdog removes what is not whole, as the last that it does.
+# Should this process be killed, the watchdog removes what is not whole, wherever that is by then, as the last it does.
 tell('''import os
 os.unfinished = {}
+def begun(name):
+ try:
+  os.unfinished[name] = os.open(os.path.dirname(name), %d)
+ except OSError:
+  pass
+def ended(name):
+ if name in os.unfinished:
+  os.close(os.unfinished.pop(name))
 def leave(status, leave=os._exit):
  for name in os.unfinished:
   try:
-   os.unlink(name)
+   os.fchdir(os.unfinished[name])
+   os.unlink(os.path.basename(name))
   except OSError:
    pass
  leave(status)
-os._exit = leave''')
+os.begun, os.ended, os._exit = begun, ended, leave''', HELD)
 unfinished = {}
 
 
 def exit_clean(status, leave=os._exit):
     """The same, where somebody has killed the watchdog."""
     if os.getpid() == agent:
-        for name in list(unfinished):
-            try:
-                os.unlink(name)
-            except OSError:
-                pass
+        for folder, name in list(unfinished):
+            folder.remove(name)
     leave(status)
 
 
@@ -49,43 +62,126 @@ def unused():
     return utf8('%02x' * 8 % unpack('8B', os.urandom(8)))
 
 
-def resolved(path):
-    """path without symbolic links; one of another user may lead anywhere, and is refused."""
-    rest = path.split(ROOT)[::-1]
-    done, links = ROOT, 0
-    while rest:
-        name = rest.pop()
-        if name in (EMPTY, utf8('.')):
-            continue
-        if name == utf8('..'):
-            done = os.path.dirname(done)
-            continue
-        full = os.path.join(done, name)
+def which(info):
+    """What tells a folder from all others."""
+    if not stat.S_ISDIR(info.st_mode):
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return info.st_dev, info.st_ino
+
+
+class Folder:
+    """A folder that is held open: what is done in it is done there, whatever its path leads to meanwhile. Where that
+    cannot be, its path is looked at just before."""
+    fd = id = None
+
+    def __init__(self, path, above=None, name=ROOT):
+        self.path = path
+        if AT or WAY:
+            try:
+                if above:
+                    self.fd = above.at(os.open, name, HELD)
+                else:
+                    self.fd = os.open(name, HELD)
+            except OSError:
+                # One that may not be listed, and has to be for this.
+                if sys.exc_info()[1].errno != errno.EACCES:
+                    raise
+        if self.fd is None:
+            self.id = which(os.lstat(path))
+
+    def __del__(self):
+        if self.fd is not None:
+            os.close(self.fd)
+
+    def below(self, name):
+        if name == UP:
+            return Folder(os.path.dirname(self.path), self, name)
+        return Folder(os.path.join(self.path, name), self, name)
+
+    def confirm(self):
+        """Its path still leads to it."""
+        if which(os.lstat(self.path)) != (self.id or which(self.at(os.lstat, DOT))):
+            raise Refused('%s: another folder has taken the place of that one' % show(self.path))
+
+    def at(self, call, name, *words, **how):
+        """What a call of the system's does with that name in it."""
+        if AT and self.fd is not None:
+            how['dir_fd'] = self.fd
+            return call(name, *words, **how)
+        return call(self.way(name), *words, **how)
+
+    def way(self, name):
+        if WAY and self.fd is not None:
+            return utf8(WAY % self.fd + '/') + name
+        self.confirm()
+        return os.path.join(self.path, name)
+
+    def itself(self, call, *words):
+        """One that may not be entered has no dot."""
+        if WAY and self.fd is not None:
+            return call(WAY % self.fd, *words)
+        return self.at(call, DOT, *words)
+
+    def move(self, name, folder, to):
+        """Gives what has that name a place in a folder of the same device."""
+        if AT and None not in (self.fd, folder.fd):
+            os.rename(name, to, **{'src_dir_fd': self.fd, 'dst_dir_fd': folder.fd})
+        else:
+            os.rename(self.way(name), folder.way(to))
+
+    def remove(self, name):
         try:
-            info = os.lstat(full)
-        except OSError:
-            if rest or sys.exc_info()[1].errno != errno.ENOENT:
-                raise
-            return full
+            self.at(os.unlink, name)
+        except (OSError, Refused):
+            pass
+
+    def link(self, name):
+        """What a symbolic link says; None of what is none. One of another user may lead anywhere, and is refused."""
+        info = self.at(os.lstat, name)
         if stat.S_ISLNK(info.st_mode):
+            path = show(os.path.join(self.path, name))
             if info.st_uid not in (0, os.geteuid()):
-                raise Refused('%s is a symbolic link of another user' % show(full))
+                raise Refused('%s is a symbolic link of another user' % path)
+            link, after = self.at(os.readlink, name), self.at(os.lstat, name)
+            if (after.st_ino, after.st_ctime) != (info.st_ino, info.st_ctime):
+                raise Refused('%s has changed while it was followed' % path)
+            return link
+
+
+def names(path):
+    """In a path, the first one last."""
+    return [name for name in path.split(ROOT)[::-1] if name not in (EMPTY, DOT)]
+
+
+def place(path):
+    """The folder that the last name of a path is in, and that name, with no symbolic link on the way from the root."""
+    rest, folder, links = names(path), Folder(ROOT), 0
+    while rest:
+        name, link = rest.pop(), None
+        if name != UP:
+            try:
+                link = folder.link(name)
+            except OSError:
+                if rest or sys.exc_info()[1].errno != errno.ENOENT:
+                    raise
+        if link is not None:
             links += 1
             if links > 40:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            link = os.readlink(full)
             if link[:1] == ROOT:
-                done = ROOT
-            rest += link.split(ROOT)[::-1]
+                folder = Folder(ROOT)
+            rest += names(link)
+        elif rest or name == UP:
+            folder = folder.below(name)
         else:
-            done = full
-    return done
+            return folder, name
+    return folder, DOT
 
 
-def stamp(path, mtime):
+def stamp(path, mtime, **how):
     """Sets the times of path, or of an open file, to so many nanoseconds since 1970."""
     if hasattr(os, 'supports_fd'):
-        os.utime(path, **{'ns': (mtime, mtime)})
+        os.utime(path, **dict(how, ns=(mtime, mtime)))
     else:
         seconds = mtime * 1e-9
         if mtime < 0:
@@ -114,13 +210,18 @@ class Put(Transfer):
         order = self.order
         self.tree, self.keep = order['tree'], order['keep']
         self.unpacker = order['packed'] and zlib.decompressobj(-15)
-        # Folders by name, with their devices; the name for what is not whole by device.
+        # Folders of the tree by name, with their devices; by device a folder and the name there for what is not whole.
         self.devices, self.temps, self.late = {}, {}, []
         if order['path'] is None:
-            self.path = self.root = self.fresh()
+            self.path = self.fresh()
         else:
             self.path = named(order['path'])
-            self.path = self.root = resolved(self.path)
+        self.base, self.own = place(self.path)
+        self.path = self.root = self.base.path
+        if self.own != DOT:
+            self.path = self.root = os.path.join(self.base.path, self.own)
+        # What is at the root, once it is a folder; the folder below that was used last.
+        self.top, self.last = None, (EMPTY, None)
         end = 0
         while not end:
             self.wait(lambda: self.news)
@@ -144,6 +245,8 @@ class Put(Transfer):
         while self.late:
             self.settle_folder()
         self.path = self.root
+        if self.tree:
+            (self.top or self.base).confirm()
 
     def fresh(self):
         for folder in os.environ.get('TMPDIR'), '/tmp', '/var/tmp', '.':
@@ -215,40 +318,53 @@ class Put(Transfer):
     def entry(self, body):
         kind, mode, mtime, size, length = unpack(ENTRY_HEAD, body[:23])
         name, rest = body[23:23 + length], body[23 + length:]
-        path = self.root
-        if name:
-            path = os.path.join(path, name)
-        self.check(kind, name, path)
+        self.check(kind, name)
         self.exact = size != UNKNOWN
         if self.order.get('foreign') and not self.exact:
             size = MAX_UNSIZED
-        self.path = path
+        self.path = self.root
+        self.folder, self.name = self.base, self.own
+        if name:
+            self.path = os.path.join(self.root, name)
+            above, self.name = os.path.split(name)
+            self.folder = self.inside(above)
         self.files += 1
         if kind == FOLDER:
-            self.folder(path, mode, mtime)
+            self.make_folder(name, mode, mtime)
         elif kind == LINK:
-            temp = self.temp(path)
-            os.symlink(rest, temp)
+            folder, temp = self.temp(name)
+            folder.at(lambda temp, **how: os.symlink(rest, temp, **how), temp)
             if self.keep and os.utime in getattr(os, 'supports_follow_symlinks', ()):
-                os.utime(temp, **{'ns': (mtime, mtime), 'follow_symlinks': False})
-            os.rename(temp, path)
+                folder.at(stamp, temp, mtime, **{'follow_symlinks': False})
+            folder.move(temp, self.folder, self.name)
         else:
-            self.open(path, mode, mtime, size)
+            self.open(name, mode, mtime, size)
             if kind == WHOLE:
                 self.write(self.unpacked(rest[20:]))
                 self.close(rest[:20])
 
-    def check(self, kind, name, path):
+    def check(self, kind, name):
         """Who sends may be another machine than the one whose user has named the root."""
         if self.fd is not None:
             raise Refused('%s has not come whole' % show(self.path))
         odd = [below for below in name.split(ROOT) if below in (EMPTY, DOT, DOT + DOT)]
-        if name and (odd or not self.tree or NUL in name or os.path.dirname(path) not in self.devices):
+        if name and (odd or not self.tree or NUL in name or os.path.dirname(name) not in self.devices):
             raise Refused('refused: the name %s leads elsewhere' % show(name))
         if not name and (self.files or kind == LINK or kind == FOLDER and not self.tree) or kind > FILE:
             raise Refused('refused: something else in the place of a file')
 
-    def folder(self, path, mode, mtime):
+    def inside(self, name):
+        """A folder of the tree. Beside the root only the last one is held, however many there are."""
+        here, folder = self.last
+        if name != here:
+            if name[:len(here) + 1] != here + ROOT:
+                here, folder = EMPTY, self.top
+            for below in names(name[len(here):])[::-1]:
+                folder = folder.below(below)
+            self.last = name, folder
+        return folder
+
+    def make_folder(self, name, mode, mtime):
         """Makes one as it will be, but that we may write to it, and not everybody; opens one that is there to us."""
         if self.keep:
             mode &= 4095
@@ -257,13 +373,23 @@ class Put(Transfer):
         meanwhile = mode & ~2 | 448
         made = 1
         try:
-            os.mkdir(path, meanwhile & 511)
+            self.folder.at(os.mkdir, self.name, meanwhile & 511)
         except OSError:
             if sys.exc_info()[1].errno != errno.EEXIST:
                 raise
             made = 0
-        self.device(path)
-        there = os.lstat(path).st_mode & 4095
+        try:
+            folder = self.folder.below(self.name)
+        except OSError:
+            if sys.exc_info()[1].errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+            # Nor may a symbolic link lead out of the tree.
+            raise Refused('%s is there, and is no folder' % show(self.path))
+        self.top = self.top or folder
+        self.last = name, folder
+        info = folder.itself(os.stat)
+        self.devices[name] = info.st_dev
+        there = info.st_mode & 4095
         if not made:
             meanwhile = there | 448
             if not self.keep:
@@ -274,47 +400,41 @@ class Put(Transfer):
             meanwhile |= there & 1024
         if there != meanwhile:
             try:
-                os.chmod(path, meanwhile)
+                folder.itself(os.chmod, meanwhile)
                 there = meanwhile
             except OSError:
                 # If that matters, what comes into it tells.
                 pass
         if self.keep or there != mode:
-            self.late.append((path, mode, mtime))
+            self.late.append((name, mode, mtime))
 
     def settle_folder(self):
         """Gives the last folder that waits for it what is due to it; those in it have it already."""
-        self.path, mode, mtime = self.late.pop()
-        os.chmod(self.path, mode)
+        name, mode, mtime = self.late.pop()
+        self.path = self.root
+        if name:
+            self.path = os.path.join(self.root, name)
+        folder = self.inside(name)
+        folder.itself(os.chmod, mode)
         if self.keep:
-            stamp(self.path, mtime)
+            folder.itself(stamp, mtime)
 
-    def device(self, folder):
-        """The device of a folder; a symbolic link is none, as it leads out of the tree."""
-        if folder not in self.devices:
-            info = os.lstat(folder)
-            if not stat.S_ISDIR(info.st_mode):
-                raise Refused('%s is there, and is no folder' % show(folder))
-            self.devices[folder] = info.st_dev
-        return self.devices[folder]
-
-    def temp(self, path):
-        """A name on the device of that place; all files of a tree use it in turn."""
-        folder = os.path.dirname(path)
-        device = self.device(folder)
+    def temp(self, name):
+        """A folder on the device of that place, and a name there that all files of a tree use in turn."""
+        device = name and self.devices[os.path.dirname(name)]
         if device not in self.temps:
-            self.temps[device] = os.path.join(folder, utf8('.hopvine-') + unused())
-            unfinished[self.temps[device]] = 1
-            tell('import os;os.unfinished[%r] = 1', self.temps[device])
+            found = self.temps[device] = self.folder, utf8('.hopvine-') + unused()
+            unfinished[found] = 1
+            tell('import os;os.begun(%r)', os.path.join(found[0].path, found[1]))
         return self.temps[device]
 
-    def open(self, path, mode, mtime, size):
+    def open(self, name, mode, mtime, size):
         try:
-            there = os.lstat(path).st_mode
+            there = self.folder.at(os.lstat, self.name).st_mode
             if stat.S_ISDIR(there):
-                raise Refused('%s is a folder; name the file in it, or end the name with /' % show(path))
+                raise Refused('%s is a folder; name the file in it, or end the name with /' % show(self.path))
             if not stat.S_ISREG(there) and not stat.S_ISLNK(there):
-                raise Refused('%s is a device, a socket or a pipe, and no file' % show(path))
+                raise Refused('%s is a device, a socket or a pipe, and no file' % show(self.path))
         except OSError:
             if sys.exc_info()[1].errno != errno.ENOENT:
                 raise
@@ -327,16 +447,18 @@ class Put(Transfer):
         else:
             mode = 420
         self.expected, self.mode, self.mtime = size, mode, mtime
-        self.named = self.tree or not self.unnamed(os.path.dirname(path))
+        self.entered = name
+        self.named = self.tree or not self.unnamed()
         if self.named:
-            self.fd = os.open(self.temp(path), NEW, 384)
+            folder, temp = self.temp(name)
+            self.fd = folder.at(os.open, temp, NEW, 384)
         self.at, self.hash, self.hole, self.begun = 0, sha1(), 0, 0
 
-    def unnamed(self, folder):
+    def unnamed(self):
         """A file that has no name until it is whole, so that nobody has to remove it; returns whether that can be."""
         try:
-            if os.path.exists('/proc/self/fd'):
-                self.fd = os.open(folder, os.O_TMPFILE | os.O_WRONLY, 384)
+            if AT and WAY:
+                self.fd = self.folder.at(os.open, DOT, os.O_TMPFILE | os.O_WRONLY, 384)
         except (OSError, AttributeError):
             pass
         return self.fd is not None
@@ -368,24 +490,25 @@ class Put(Transfer):
             raise Refused('%s has come with another SHA-1 sum than it was sent with' % show(self.path))
         if self.hole:
             os.ftruncate(self.fd, self.at)
-        temp = self.temp(self.path)
+        folder, temp = self.temp(self.entered)
+        where = self.fd
+        if os.utime not in getattr(os, 'supports_fd', ()):
+            where = WAY and WAY % self.fd or folder.way(temp)
         if hasattr(os, 'fchmod'):
             os.fchmod(self.fd, self.mode)
         else:
-            os.chmod(temp, self.mode)
+            os.chmod(where, self.mode)
         if self.keep:
-            where = temp
-            if os.utime in getattr(os, 'supports_fd', ()):
-                where = self.fd
             stamp(where, self.mtime)
         if not self.tree:
             os.fsync(self.fd)
+            folder.confirm()
         if not self.named:
             # A folder's descriptor is what makes it linkat(2), which follows that link.
-            os.link('/proc/self/fd/%d' % self.fd, temp, src_dir_fd=self.fd)
+            folder.at(lambda temp, **how: os.link(WAY % self.fd, temp, **{'dst_dir_fd': how['dir_fd']}), temp)
         fd, self.fd = self.fd, None
         os.close(fd)
-        os.rename(temp, self.path)
+        folder.move(temp, self.folder, self.name)
         self.size += self.at
         if not self.tree:
             self.sum = self.hash.hexdigest()
@@ -396,7 +519,8 @@ class Put(Transfer):
             raise Refused('%s has not come whole' % show(self.path))
         os.close(self.fd)
         self.fd = None
-        os.unlink(self.temp(self.path))
+        folder, temp = self.temp(self.entered)
+        folder.at(os.unlink, temp)
         self.files -= 1
 
     def clean(self):
@@ -406,18 +530,17 @@ class Put(Transfer):
         taking.remove(self)
         if self.fd is not None:
             os.close(self.fd)
-        for name in getattr(self, 'temps', {}).values():
-            try:
-                os.unlink(name)
-            except OSError:
-                pass
-            tell('import os;os.unfinished.pop(%r, 0)', name)
-            unfinished.pop(name, 0)
+        for folder, name in getattr(self, 'temps', {}).values():
+            folder.remove(name)
+            tell('import os;os.ended(%r)', os.path.join(folder.path, name))
+            unfinished.pop((folder, name), 0)
         while self.late:
             try:
                 self.settle_folder()
-            except OSError:
+            except (OSError, Refused):
                 pass
+        # Whoever still knows of this transfer keeps none of them open.
+        self.base = self.folder = self.top = self.last = self.temps = None
 
 
 handlers[PUT] = Put

@@ -177,7 +177,7 @@ impl Hopvine {
 impl Moving<'_> {
     fn start(&mut self, place: usize, submitted: Submitted) {
         let Submitted { operation, feeder } = submitted;
-        self.transfers.start(Begun { operation, feeder, place });
+        self.transfers.start(Begun { operation, feeder, place }, || None);
         self.running.insert(operation, place);
     }
 }

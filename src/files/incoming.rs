@@ -1,18 +1,19 @@
 //! What comes, written beside its place and moved there once it is whole.
 
+use super::ground::{Ground, replaceable};
 use super::packing::Unpacker;
-use super::scratch::{Scratch, Temp, folder_of};
+use super::place::Place;
+use super::scratch::{Scratch, Temp};
 use super::{LocalError, Side, add_zeros, hex};
 use crate::proto::entry::{Entry, EntryKind, MAX_HOLE_BYTES, Piece, SUM_BYTES};
+use crate::sys::disk;
 use crate::sys::unfinished::Unfinished;
-use crate::sys::{disk, fd};
 use sha1::{Digest, Sha1};
-use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, FileTimes, Permissions};
+use std::fs::{FileTimes, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -42,21 +43,12 @@ pub struct Incoming {
     root: Option<PathBuf>,
     rules: Rules,
     unpacker: Unpacker,
-    /// Folders that this transfer has found or made: nothing is written anywhere else.
-    folders: HashSet<PathBuf>,
-    /// Modes and times of folders that are set when all is in them.
-    late: Vec<Late>,
     writing: Option<Writing>,
     /// Outlives what is being written.
     scratch: Scratch,
+    /// The root, once it is known where that leads. Its folders are as they are to be when nothing more is done in them.
+    ground: Option<Ground>,
     received: Received,
-}
-
-#[derive(Debug)]
-struct Late {
-    path: PathBuf,
-    mode: u32,
-    mtime_ns: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -90,12 +82,27 @@ impl Incoming {
             root,
             unpacker: Unpacker::new(rules.packed),
             rules,
-            folders: HashSet::new(),
-            late: Vec::new(),
             writing: None,
             scratch: Scratch::new(unfinished),
+            ground: None,
             received: Received::default(),
         }
+    }
+
+    /// Finds out where the root leads, without a symbolic link on the way; what is begun does so too.
+    ///
+    /// # Errors
+    ///
+    /// When it leads nowhere, or where it may not.
+    pub fn settle(&mut self) -> Result<Option<&Path>, LocalError> {
+        if let (None, Some(root)) = (&self.ground, self.root.as_mut()) {
+            let ground = Ground::new(Place::open(root, self.rules.side, self.rules.tree)?);
+            if self.rules.side == Side::There {
+                *root = ground.path();
+            }
+            self.ground = Some(ground);
+        }
+        Ok(self.root.as_deref())
     }
 
     pub fn received(&self) -> &Received {
@@ -139,8 +146,12 @@ impl Incoming {
         if self.received.files == 0 {
             return Err(LocalError("nothing has come".to_owned()));
         }
-        while let Some(late) = self.late.pop() {
-            late.settle().map_err(|error| self.rules.side.error(&late.path, &error))?;
+        while let Some((name, settled)) = self.ground.as_mut().and_then(Ground::settle) {
+            settled
+                .map_err(|error| self.rules.side.error(&self.path(name.as_os_str().as_bytes()), &error))?;
+        }
+        if self.rules.tree {
+            self.confirm()?;
         }
         Ok(&self.received)
     }
@@ -149,22 +160,17 @@ impl Incoming {
         if let Some(writing) = &self.writing {
             return Err(not_whole(writing));
         }
-        let path = self.place(&entry.name)?;
-        if entry.name.is_empty() && self.root.is_some() && self.rules.side == Side::Here {
-            // A template may name a folder for each host.
-            fs::create_dir_all(folder_of(&path)).map_err(|error| Side::Here.error(&path, &error))?;
-        }
+        self.check(&entry.name)?;
+        self.settle()?;
+        let path = self.path(&entry.name);
         self.received.files += 1;
         match entry.kind.clone() {
-            EntryKind::Folder => self.folder(path, entry).map(|()| Vec::new()),
+            EntryKind::Folder => self.folder(&path, entry).map(|()| Vec::new()),
             EntryKind::Link { .. } if entry.name.is_empty() => {
                 Err(LocalError("refused: a link in the place of a file".to_owned()))
             }
             EntryKind::Link { to } => {
-                let made = self.scratch.replace(&path, |name| {
-                    symlink(OsStr::from_bytes(&to), name)?;
-                    if self.rules.keep { disk::set_link_time(name, entry.mtime_ns) } else { Ok(()) }
-                });
+                let made = self.link(&path, &entry, OsStr::from_bytes(&to));
                 made.map(|()| Vec::new()).map_err(|error| self.rules.side.error(&path, &error))
             }
             EntryKind::File { size } => {
@@ -181,89 +187,75 @@ impl Incoming {
         }
     }
 
-    /// Where an entry goes: below the root, in a folder that this transfer knows.
-    fn place(&self, name: &[u8]) -> Result<PathBuf, LocalError> {
-        let root = self.root.clone().unwrap_or_else(|| PathBuf::from("-"));
-        let below = Path::new(OsStr::from_bytes(name));
+    /// An entry goes below the root, in a folder that this transfer knows.
+    fn check(&self, name: &[u8]) -> Result<(), LocalError> {
+        let below = below(name);
+        let allowed = if name.is_empty() {
+            self.received.files == 0
+        } else {
+            let plain = below.components().all(|part| matches!(part, Component::Normal(_)));
+            let known = below.parent().is_some_and(|parent| self.knows(parent));
+            // "a//b", "a/" and "./a" are other names for what has a plain one.
+            let exact = below.components().collect::<PathBuf>().as_os_str().as_bytes() == name;
+            self.rules.tree && plain && known && exact && !name.contains(&0)
+        };
         let refused = || LocalError(format!("refused: the name {} leads elsewhere", below.display()));
-        if name.is_empty() {
-            return if self.received.files == 0 { Ok(root) } else { Err(refused()) };
-        }
-        let plain = below.components().all(|part| matches!(part, Component::Normal(_))) && !name.contains(&0);
-        let path = root.join(below);
-        let known = path.parent().is_some_and(|parent| self.folders.contains(parent));
-        // "a//b", "a/" and "./a" are other names for what has a plain one.
-        let exact = below.components().collect::<PathBuf>().as_os_str().as_bytes() == name;
-        if self.rules.tree && plain && known && exact { Ok(path) } else { Err(refused()) }
+        allowed.then_some(()).ok_or_else(refused)
     }
 
-    fn folder(&mut self, path: PathBuf, entry: Entry) -> Result<(), LocalError> {
+    fn knows(&self, folder: &Path) -> bool {
+        self.ground.as_ref().is_some_and(|ground| ground.knows(folder))
+    }
+
+    /// As it is told to the user.
+    fn path(&self, name: &[u8]) -> PathBuf {
+        let root = self.root.clone().unwrap_or_else(|| PathBuf::from("-"));
+        if name.is_empty() { root } else { root.join(below(name)) }
+    }
+
+    fn ground(&mut self) -> io::Result<&mut Ground> {
+        self.ground.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn folder(&mut self, path: &Path, entry: Entry) -> Result<(), LocalError> {
         if !self.rules.tree {
             return Err(LocalError("refused: a folder in the place of a file".to_owned()));
         }
-        let wrong = |error: io::Error| self.rules.side.error(&path, &error);
-        let mut due = self.mode(&entry);
-        // As it will be at once: nobody puts it right should all this end on the way. But we may write to it
-        // meanwhile, and not everybody.
-        let mut meanwhile = due & !0o002 | 0o700;
-        let made = match DirBuilder::new().mode(meanwhile & 0o777).create(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
-            made => made.map(|()| true).map_err(wrong)?,
-        };
-        // The user's own way to the root may be a link; below it one would lead out of the tree.
-        let info = if entry.name.is_empty() { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-        let info = info.map_err(wrong)?;
-        if !info.is_dir() {
-            return Err(LocalError(format!("{} is there, and is no folder", path.display())));
-        }
-        let mut there = info.permissions().mode() & 0o7777;
-        match (made, self.rules.keep) {
-            // It has inherited its group, and that all in it does.
-            (true, false) => [due, meanwhile] = [due, meanwhile].map(|mode| mode | there & 0o2000),
-            (true, true) => {}
-            (false, keep) => {
-                meanwhile = there | 0o700;
-                due = if keep { due } else { there };
+        let (mode, mtime_ns) = (self.mode(&entry), self.rules.keep.then_some(entry.mtime_ns));
+        match self.ground().and_then(|ground| ground.make_folder(below(&entry.name), mode, mtime_ns)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                return Err(LocalError(format!("{} is there, and is no folder", path.display())));
             }
+            Err(error) => return Err(self.rules.side.error(path, &error)),
         }
-        // Where that may not be and matters, what comes into it tells.
-        if there != meanwhile && fs::set_permissions(&path, Permissions::from_mode(meanwhile)).is_ok() {
-            there = meanwhile;
-        }
-        if self.rules.keep || there != due {
-            let mtime_ns = self.rules.keep.then_some(entry.mtime_ns);
-            self.late.push(Late { path: path.clone(), mode: due, mtime_ns });
-        }
-        self.folders.insert(path);
         Ok(())
     }
 
+    fn link(&mut self, path: &Path, entry: &Entry, to: &OsStr) -> io::Result<()> {
+        let keep = self.rules.keep;
+        let Some(ground) = &mut self.ground else { return Ok(()) };
+        let (folder, name) = ground.find(below(&entry.name))?;
+        self.scratch.replace(folder, name, folder_of(path), |name| {
+            folder.make_link(to, name)?;
+            if keep { folder.set_link_time(name, entry.mtime_ns) } else { Ok(()) }
+        })
+    }
+
     fn open(&mut self, path: PathBuf, entry: Entry, limit: u64, exact: bool) -> Result<(), LocalError> {
-        let temp = match &self.root {
+        let side = self.rules.side;
+        let temp = match &mut self.ground {
             None => None,
-            Some(_) => {
-                self.replaceable(&path)?;
-                let temp = self.scratch.file_beside(&path);
-                Some(temp.map_err(|error| self.rules.side.error(&path, &error))?)
+            Some(ground) => {
+                let wrong = |error: io::Error| side.error(&path, &error);
+                let (folder, name) = ground.find(below(&entry.name)).map_err(wrong)?;
+                replaceable(folder, name, &path, side)?;
+                Some(self.scratch.file_in(folder, folder_of(&path)).map_err(wrong)?)
             }
         };
         self.writing =
             Some(Writing { path, temp, entry, limit, exact, at: 0, on_disk: [0; 2], sum: Sha1::new() });
         Ok(())
-    }
-
-    /// Whether a file may take that place.
-    fn replaceable(&self, path: &Path) -> Result<(), LocalError> {
-        let Ok(info) = fs::symlink_metadata(path) else { return Ok(()) };
-        match self.rules.side {
-            _ if info.is_file() || info.is_symlink() => Ok(()),
-            Side::Here => Err(LocalError(format!("{} is there, and is no file", path.display()))),
-            Side::There if info.is_dir() => Err(LocalError(format!(
-                "{} is a folder; name the file in it, or end the name with /",
-                path.display()
-            ))),
-            Side::There => Err(Side::There.special(path)),
-        }
     }
 
     fn write(&mut self, plain: Vec<u8>) -> Result<Vec<u8>, LocalError> {
@@ -320,8 +312,14 @@ impl Incoming {
             // Of a tree each file by itself would take longer than all the rest.
             if self.rules.tree { Ok(()) } else { temp.file().sync_all() }
         });
-        settled
-            .and_then(|()| self.scratch.persist(temp, &path))
+        settled.map_err(|error| self.rules.side.error(&path, &error))?;
+        if !self.rules.tree {
+            self.confirm()?;
+        }
+        let Some(ground) = &mut self.ground else { return Ok(()) };
+        ground
+            .find(below(&writing.entry.name))
+            .and_then(|(folder, name)| self.scratch.persist(temp, folder, name, folder_of(&path)))
             .map_err(|error| self.rules.side.error(&path, &error))
     }
 
@@ -337,6 +335,18 @@ impl Incoming {
         }
     }
 
+    /// What has come is found by the name that is told.
+    fn confirm(&self) -> Result<(), LocalError> {
+        let (Some(ground), Some(root)) = (&self.ground, &self.root) else { return Ok(()) };
+        match ground.is_there() {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(LocalError(format!("{}: another folder has taken the place of that one", root.display())))
+            }
+            Err(error) => Err(self.rules.side.error(root, &error)),
+        }
+    }
+
     fn mode(&self, entry: &Entry) -> u32 {
         let rules = &self.rules;
         match rules.mode.filter(|_| entry.kind != EntryKind::Folder) {
@@ -344,25 +354,6 @@ impl Incoming {
             Some(mode) => mode,
             None => entry.mode & 0o777 & !rules.umask,
         }
-    }
-}
-
-impl Drop for Incoming {
-    /// Whatever has ended it: folders are left as they are to be.
-    fn drop(&mut self) {
-        self.writing = None;
-        for late in self.late.drain(..).rev() {
-            let _ = late.settle();
-        }
-    }
-}
-
-impl Late {
-    fn settle(&self) -> io::Result<()> {
-        // Opened before its mode may forbid that.
-        let folder = fd::open_file(&self.path)?;
-        folder.set_permissions(Permissions::from_mode(self.mode))?;
-        self.mtime_ns.map_or(Ok(()), |mtime_ns| folder.set_times(times(mtime_ns)))
     }
 }
 
@@ -376,6 +367,15 @@ impl Writing {
             Side::There => Err(LocalError(format!("{path} has become larger on the way"))),
         }
     }
+}
+
+/// The name of an entry as a path.
+fn below(name: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(name))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 fn stray() -> LocalError {
@@ -396,6 +396,7 @@ fn times(mtime_ns: i64) -> FileTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn entry(name: &str, kind: EntryKind) -> Piece {
         Piece::Entry(Entry { name: name.into(), mode: 0o644, mtime_ns: 0, kind })

@@ -2,6 +2,7 @@
 //! end of a put and of a fetch. What comes from below chooses no name here, and nothing that is there is
 //! touched before what takes its place is whole.
 
+mod ground;
 mod incoming;
 mod notes;
 mod outgoing;
@@ -12,8 +13,9 @@ mod scratch;
 pub use incoming::{Incoming, MAX_UNSIZED_BYTES, Received, Rules};
 pub use notes::{Note, NoteKind, Notes};
 pub use outgoing::{Outgoing, Source};
-pub use place::{fresh, fresh_name, named, resolved};
+pub use place::{fresh, fresh_name, named};
 
+use crate::sys::folder::Folder;
 use scratch::Scratch;
 use sha1::{Digest, Sha1};
 use std::fs::{File, Permissions};
@@ -67,12 +69,14 @@ pub fn words(error: &io::Error) -> String {
 /// When the place cannot have it; then what was there stays.
 pub fn place_program(mut program: &File, path: &Path) -> Result<(), LocalError> {
     let mut scratch = Scratch::new(None);
+    let (above, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
     let mut place = || {
-        let temp = scratch.file_beside(path)?;
+        let folder = Folder::open(above)?;
+        let temp = scratch.file_in(&folder, above)?;
         io::copy(&mut program, &mut temp.file())?;
         temp.file().set_permissions(Permissions::from_mode(0o755))?;
         temp.file().sync_all()?;
-        scratch.persist(temp, path)
+        scratch.persist(temp, &folder, name, above)
     };
     place().map_err(|error| Side::There.error(path, &error))
 }

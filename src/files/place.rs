@@ -1,12 +1,12 @@
 //! Where a file goes, or comes from, that somebody far away has named.
 
 use super::{LocalError, Side, hex};
+use crate::sys::folder::{Folder, Found};
 use crate::sys::{identity, random};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, io};
 
 /// As many symbolic links as the system follows in one path.
 const MAX_LINKS: usize = 40;
@@ -27,7 +27,8 @@ pub fn named(name: &[u8]) -> Result<PathBuf, LocalError> {
     } else {
         env::current_dir().map_err(|error| Side::There.error(&path, &error))?.join(path)
     };
-    Ok(plain(&path))
+    // What `..` leads to only links tell.
+    Ok(path.components().collect())
 }
 
 /// A fresh name in the first folder for temporary files that can be written.
@@ -55,43 +56,95 @@ pub fn fresh_name() -> io::Result<String> {
     Ok(format!("hopvine-{}", hex(&random::bytes::<8>()?)))
 }
 
-/// An absolute path without symbolic links; one of another user may lead anywhere, and is refused.
-///
-/// # Errors
-///
-/// That, and when the path leads nowhere: only its end may be missing.
-pub fn resolved(path: &Path) -> Result<PathBuf, LocalError> {
-    let wrong = |error: io::Error| Side::There.error(path, &error);
-    let mut rest = parts(path);
-    let (mut done, mut links) = (PathBuf::from("/"), 0);
-    while let Some(name) = rest.pop() {
-        if name == ".." {
-            done.pop();
-            continue;
+/// A name in a folder that is held open, so that nobody can lead it elsewhere from then on.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) folder: Folder,
+    /// A dot where the path is that of a folder without one: `/`, or what ends in `..`.
+    pub(super) name: OsString,
+    /// The folder's path, without symbolic links.
+    above: PathBuf,
+}
+
+impl Place {
+    /// Follows a path, one name after the other; a symbolic link of another user may lead anywhere, and is refused. Only
+    /// the last name may be missing, but that the user's own machine gets the folders that it needs. The link that is
+    /// the last name there is what a single file replaces.
+    ///
+    /// # Errors
+    ///
+    /// That, and when the path leads nowhere.
+    pub(super) fn open(path: &Path, side: Side, tree: bool) -> Result<Self, LocalError> {
+        let wrong = |error: io::Error| side.error(path, &error);
+        let mut rest = parts(path);
+        let mut place = Self::start(path).map_err(wrong)?;
+        let mut links = 0;
+        while let Some(name) = rest.pop() {
+            if name == ".." {
+                place.enter(&name).map_err(wrong)?;
+                continue;
+            }
+            let is_last = rest.is_empty();
+            match place.folder.find(&name) {
+                Ok(Found::Link(link, owner)) if !is_last || tree || side == Side::There => {
+                    if owner != 0 && owner != identity::effective_user() {
+                        let link = side.name(&place.above.join(name));
+                        return Err(LocalError(format!("{link} is a symbolic link of another user")));
+                    }
+                    links += 1;
+                    if links > MAX_LINKS {
+                        let path = side.name(path);
+                        return Err(LocalError(format!("{path}: Too many levels of symbolic links")));
+                    }
+                    let link = Path::new(&link);
+                    if link.is_absolute() {
+                        place = Self::start(link).map_err(wrong)?;
+                    }
+                    rest.extend(parts(link));
+                }
+                Ok(_) if is_last => return Ok(Self { name, ..place }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && (is_last || side == Side::Here) => {
+                    if is_last {
+                        return Ok(Self { name, ..place });
+                    }
+                    place.folder.make_folder(&name, 0o777).map_err(wrong)?;
+                    place.enter(&name).map_err(wrong)?;
+                }
+                Err(error) => return Err(wrong(error)),
+                Ok(_) => place.enter(&name).map_err(wrong)?,
+            }
         }
-        let full = done.join(&name);
-        let info = match fs::symlink_metadata(&full) {
-            Err(error) if rest.is_empty() && error.kind() == io::ErrorKind::NotFound => return Ok(full),
-            info => info.map_err(wrong)?,
-        };
-        if !info.is_symlink() {
-            done = full;
-            continue;
-        }
-        if info.uid() != 0 && info.uid() != identity::effective_user() {
-            return Err(LocalError(format!("{} is a symbolic link of another user", full.display())));
-        }
-        links += 1;
-        if links > MAX_LINKS {
-            return Err(LocalError(format!("{}: Too many levels of symbolic links", path.display())));
-        }
-        let link = fs::read_link(&full).map_err(wrong)?;
-        if link.is_absolute() {
-            done = PathBuf::from("/");
-        }
-        rest.extend(parts(&link));
+        Ok(place)
     }
-    Ok(done)
+
+    fn start(path: &Path) -> io::Result<Self> {
+        let above = Path::new(if path.is_absolute() { "/" } else { "." });
+        Ok(Self { folder: Folder::open(above)?, name: ".".into(), above: above.to_owned() })
+    }
+
+    fn enter(&mut self, name: &OsStr) -> io::Result<()> {
+        self.folder = self.folder.below(name)?;
+        match name.to_str() {
+            Some("..") if self.above == Path::new("/") => {}
+            Some("..") if self.above.file_name().is_some() => drop(self.above.pop()),
+            _ => self.above.push(name),
+        }
+        Ok(())
+    }
+
+    /// Without symbolic links.
+    pub(super) fn path(&self) -> PathBuf {
+        if self.name == "." { self.above.clone() } else { self.above.join(&self.name) }
+    }
+
+    /// Whether the folder is still where it was.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is there.
+    pub(super) fn is_there(&self) -> io::Result<bool> {
+        self.folder.is_at(&self.above)
+    }
 }
 
 /// The names in a path, the first one last.
@@ -103,22 +156,10 @@ fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().filter_map(name).collect()
 }
 
-/// An absolute path without `.` and `..`, as it reads.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for name in parts(path).into_iter().rev() {
-        if name == ".." {
-            plain.pop();
-        } else {
-            plain.push(name);
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     #[test]
@@ -127,7 +168,7 @@ mod tests {
         let home = env::home_dir().expect("a home");
         let cases = [
             (&b"/a//b/./c/"[..], PathBuf::from("/a/b/c")),
-            (b"/../a/b/../../c", PathBuf::from("/c")),
+            (b"/a/../b/./", PathBuf::from("/a/../b")),
             (b"a/b", here.join("a/b")),
             (b"./~/a", here.join("~/a")),
             (b"~a", here.join("~a")),
@@ -153,12 +194,15 @@ mod tests {
             ("two", "one"),
             ("one", "two"),
             ("/..//", "top"),
+            ("real/sub", "deep"),
         ] {
             symlink(to, root.join(name)).expect("linked");
         }
-        let end = |name: &str| resolved(&root.join(name));
+        let end = |name: &str| Place::open(&root.join(name), Side::There, false).map(|place| place.path());
         assert_eq!(end("link/x"), Ok(root.join("real/x")));
         assert_eq!(end("far"), Ok(root.join("real/new")));
+        assert_eq!(end("deep/../x"), Ok(root.join("real/x")));
+        assert_eq!(end("deep/.."), Ok(root.join("real")));
         assert_eq!(end("top/etc"), Ok(PathBuf::from("/etc")));
         for (name, says) in [
             ("none/x", "No such file"),

@@ -1,18 +1,17 @@
 //! What is not whole yet: without a name where that can be, else under one that nobody can guess.
 
 use super::fresh_name;
+use crate::sys::folder::Folder;
 use crate::sys::unfinished::Unfinished;
-use crate::sys::unnamed;
-use std::fs::{File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tempfile::TempPath;
 
 /// The one name that a transfer uses, in each folder in turn.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    name: Option<String>,
+    name: Option<OsString>,
     /// Who else knows of it, should this process be killed.
     unfinished: Option<Unfinished>,
     told: PathBuf,
@@ -23,7 +22,21 @@ pub(super) struct Scratch {
 pub(super) enum Temp {
     /// Gone too when this program is killed.
     Unnamed(File),
-    Named(File, TempPath),
+    Named(File, Name),
+}
+
+/// A name that is removed when it is dropped, wherever its folder is by then.
+#[derive(Debug)]
+pub(super) struct Name {
+    folder: Folder,
+    name: OsString,
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        // Nothing has it any more where that has taken its place.
+        self.folder.remove(&self.name).ok();
+    }
 }
 
 impl Temp {
@@ -39,51 +52,62 @@ impl Scratch {
         Self { name: None, unfinished, told: PathBuf::new() }
     }
 
-    /// A file on the file system of that place, for its owner alone.
-    pub(super) fn file_beside(&mut self, path: &Path) -> io::Result<Temp> {
-        if let Some(file) = unnamed::in_folder(folder_of(path)) {
+    /// A file in a folder, for its owner alone; `path` is that of the folder.
+    pub(super) fn file_in(&mut self, folder: &Folder, path: &Path) -> io::Result<Temp> {
+        if let Some(file) = folder.make_unnamed() {
             return Ok(Temp::Unnamed(file));
         }
-        let name = self.name_beside(path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
-        Ok(Temp::Named(file, TempPath::try_from_path(name)?))
+        let folder = folder.try_clone()?;
+        let name = self.name_in(path)?;
+        let file = folder.make_file(&name)?;
+        Ok(Temp::Named(file, Name { folder, name }))
     }
 
-    /// Moves a file to its place.
-    pub(super) fn persist(&mut self, temp: Temp, path: &Path) -> io::Result<()> {
+    /// Moves a file of that folder to its place there.
+    pub(super) fn persist(
+        &mut self,
+        temp: Temp,
+        folder: &Folder,
+        name: &OsStr,
+        path: &Path,
+    ) -> io::Result<()> {
         match temp {
-            Temp::Unnamed(file) => self.replace(path, |name| unnamed::give_name(&file, name)),
-            Temp::Named(_, name) => name.persist(path).map_err(|error| error.error),
+            Temp::Unnamed(file) => self.replace(folder, name, path, |name| folder.give_name(&file, name)),
+            Temp::Named(_, temp) => temp.folder.rename(&temp.name, name),
         }
     }
 
     /// Makes something in its place; where there is something already, under another name first.
-    pub(super) fn replace(&mut self, path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
-        match make(path) {
+    pub(super) fn replace(
+        &mut self,
+        folder: &Folder,
+        name: &OsStr,
+        path: &Path,
+        make: impl Fn(&OsStr) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match make(name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             made => return made,
         }
-        let name = self.name_beside(path)?;
-        make(&name)?;
-        TempPath::try_from_path(name)?.persist(path).map_err(|error| error.error)
+        let temp = self.name_in(path)?;
+        let moved = make(&temp).and_then(|()| folder.rename(&temp, name));
+        if moved.is_err() {
+            folder.remove(&temp).ok();
+        }
+        moved
     }
 
-    fn name_beside(&mut self, path: &Path) -> io::Result<PathBuf> {
+    fn name_in(&mut self, path: &Path) -> io::Result<OsString> {
         let name = match &self.name {
             Some(name) => name,
-            None => self.name.insert(format!(".{}", fresh_name()?)),
+            None => self.name.insert(format!(".{}", fresh_name()?).into()),
         };
-        let name = std::path::absolute(folder_of(path).join(name))?;
-        if let Some(unfinished) = self.unfinished.as_mut().filter(|_| self.told != name) {
-            unfinished.tell(&name);
-            self.told.clone_from(&name);
+        if let Some(unfinished) = self.unfinished.as_mut().filter(|_| self.told != path) {
+            unfinished.tell(&std::path::absolute(path.join(name))?);
+            path.clone_into(&mut self.told);
         }
-        Ok(name)
+        Ok(name.clone())
     }
-}
-
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -94,35 +118,36 @@ mod tests {
 
     #[test]
     fn a_named_file_takes_its_place_or_goes() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("file");
+        let scratch_folder = tempfile::tempdir().expect("a folder");
+        let path = scratch_folder.path();
+        let folder = Folder::open(path).expect("a folder");
         let mut scratch = Scratch::new(None);
-        for contents in ["one", "two"] {
-            let name = scratch.name_beside(&path).expect("a name");
-            let mut file = File::create_new(&name).expect("made");
+        let mut named = |contents: &str| {
+            let name = scratch.name_in(path).expect("a name");
+            let mut file = folder.make_file(&name).expect("made");
             file.write_all(contents.as_bytes()).expect("written");
-            scratch
-                .persist(Temp::Named(file, TempPath::try_from_path(name).expect("a path")), &path)
-                .expect("moved");
-            assert_eq!(fs::read_to_string(&path).expect("there"), contents);
+            Temp::Named(file, Name { folder: folder.try_clone().expect("a folder"), name })
+        };
+        for contents in ["one", "two"] {
+            let temp = named(contents);
+            Scratch::new(None).persist(temp, &folder, OsStr::new("file"), path).expect("moved");
+            assert_eq!(fs::read_to_string(path.join("file")).expect("there"), contents);
         }
-        let name = scratch.name_beside(&path).expect("a name");
-        drop(Temp::Named(
-            File::create_new(&name).expect("made"),
-            TempPath::try_from_path(name).expect("a path"),
-        ));
-        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+        drop(named("three"));
+        assert_eq!(fs::read_dir(path).expect("there").count(), 1);
     }
 
     #[test]
     fn what_cannot_be_replaced_leaves_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("place");
-        fs::create_dir(&path).expect("made");
+        let scratch_folder = tempfile::tempdir().expect("a folder");
+        let path = scratch_folder.path();
+        let (folder, name) = (Folder::open(path).expect("a folder"), OsStr::new("place"));
+        fs::create_dir(path.join(name)).expect("made");
         let mut scratch = Scratch::new(None);
-        let temp = scratch.file_beside(&path).expect("made");
-        assert!(scratch.persist(temp, &path).is_err());
-        assert!(scratch.replace(&path, |name| std::os::unix::fs::symlink("x", name)).is_err());
-        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
+        let temp = scratch.file_in(&folder, path).expect("made");
+        assert!(scratch.persist(temp, &folder, name, path).is_err());
+        let link = |name: &OsStr| folder.make_link(OsStr::new("x"), name);
+        assert!(scratch.replace(&folder, name, path, link).is_err());
+        assert_eq!(fs::read_dir(path).expect("there").count(), 1);
     }
 }

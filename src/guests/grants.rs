@@ -63,7 +63,7 @@ impl Session {
         let mut moving = Moving::new(Asker::Context(key), Plan::PutFrom(origin), request);
         for put in submitted {
             let begun = Begun { operation: put.operation, feeder: put.feeder, place: 0 };
-            moving.begin(begun, (number, host.clone()));
+            moving.begin(begun, (number, host.clone()), &mut self.mux);
         }
         self.desk.moving.push(moving);
     }

@@ -8,6 +8,7 @@ use crate::controller::fleet::Begun;
 use crate::controller::operation::{Answer, Feed, Fetch, OperationId, Put, Report, Request, Said, Transfer};
 use crate::error::HostError;
 use crate::files::{self, Source};
+use crate::mux::Mux;
 use crate::proto::message::ToGuest;
 use crate::proto::stream::StreamKey;
 use crate::proto::value::{Builder, Node, Value};
@@ -47,9 +48,9 @@ impl Moving {
     }
 
     /// One runs, for that tunnel.
-    pub(super) fn begin(&mut self, begun: Begun, tunnel: (u32, String)) {
+    pub(super) fn begin(&mut self, begun: Begun, tunnel: (u32, String), mux: &mut Mux) {
         self.running.insert(begun.operation, tunnel);
-        self.transfers.start(begun);
+        self.transfers.start(begun, || mux.unfinished());
     }
 
     /// Stops all that runs; how they end is told.
@@ -86,7 +87,11 @@ impl Session {
         let submitted = self.controller.submit_put(&contexts, &request, clock::now());
         let mut moving = Moving::new(Asker::Guest(key), Plan::Put(source, transfer), request);
         for (place, (put, (number, _, host))) in submitted.into_iter().zip(found).enumerate() {
-            moving.begin(Begun { operation: put.operation, feeder: put.feeder, place }, (number, host));
+            moving.begin(
+                Begun { operation: put.operation, feeder: put.feeder, place },
+                (number, host),
+                &mut self.mux,
+            );
         }
         if moving.running.is_empty() {
             return self.streams.send(key, Vec::new(), true);
@@ -115,7 +120,7 @@ impl Session {
         let operation = self.controller.submit(context, &request, clock::now());
         let plan = Plan::Fetch(vec![Some(local)], transfer);
         let mut moving = Moving::new(Asker::Guest(key), plan, request);
-        moving.begin(Begun { operation, feeder: operation, place: 0 }, (number, host));
+        moving.begin(Begun { operation, feeder: operation, place: 0 }, (number, host), &mut self.mux);
         self.desk.moving.push(moving);
     }
 
@@ -145,7 +150,11 @@ impl Session {
                 {
                     let again = self.controller.submit(context, &moving.request, clock::now());
                     self.controller.keep_deadline(again, *deadline);
-                    moving.begin(Begun { operation: again, feeder: again, place: 0 }, (number, host));
+                    moving.begin(
+                        Begun { operation: again, feeder: again, place: 0 },
+                        (number, host),
+                        &mut self.mux,
+                    );
                 }
             }
             Report::Done { .. } => {

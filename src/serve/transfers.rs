@@ -291,11 +291,12 @@ fn taking(order: &Value, wire: StreamKey, number: u32, watched: &Watched) -> Res
     let umask = identity::umask();
     let rules = Rules { side: Side::There, tree, keep, packed, mode, umask, unsized_bytes };
     let path = match order.get("path").and_then(|id| order.bytes(id)) {
-        Some(name) => files::resolved(&files::named(&name)?)?,
+        Some(name) => files::named(&name)?,
         None => files::fresh()?,
     };
     let unfinished = watched.unfinished(number).map_err(|error| Side::There.error(&path, &error))?;
-    let incoming = Incoming::new(Some(path.clone()), rules, Some(unfinished));
+    let mut incoming = Incoming::new(Some(path), rules, Some(unfinished));
+    let path = incoming.settle()?.unwrap_or(Path::new("")).to_owned();
     Ok(Box::new(Taking { wire, incoming, path, tree, waiting: VecDeque::new(), ended: false }))
 }
 

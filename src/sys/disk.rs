@@ -1,17 +1,12 @@
-//! Files on their way from memory to the disk, so that no single wait for all of one is long; where they have holes; the
-//! times of links.
+//! Files on their way from memory to the disk, so that no single wait for all of one is long; where they have holes.
 
 use nix::errno::Errno;
-use nix::fcntl::AT_FDCWD;
 use nix::libc;
-use nix::sys::stat::{UtimensatFlags, utimensat};
-use nix::sys::time::{TimeSpec, TimeValLike};
 use nix::unistd::{Whence, lseek};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::path::Path;
 
 /// Has the system begin to write these bytes of a file.
 ///
@@ -59,16 +54,6 @@ pub fn next_extent(file: &File, at: u64) -> io::Result<Range<u64>> {
     let end = if start < size { seek(start, Whence::SeekHole)? } else { size };
     seek(start, Whence::SeekSet)?;
     Ok(start..end)
-}
-
-/// Sets the times of a symbolic link itself, in nanoseconds since 1970.
-///
-/// # Errors
-///
-/// When its file system has none to set.
-pub fn set_link_time(link: &Path, mtime_ns: i64) -> io::Result<()> {
-    let time = TimeSpec::nanoseconds(mtime_ns);
-    Ok(utimensat(AT_FDCWD, link, &time, &time, UtimensatFlags::NoFollowSymlink)?)
 }
 
 fn write_back(file: &File, bytes: Range<u64>, flags: libc::c_uint) -> io::Result<()> {

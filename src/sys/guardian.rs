@@ -6,16 +6,21 @@
 
 use super::clock;
 use super::fd::set_nonblocking;
+use super::limits;
 use super::lineage;
+use super::unfinished::{self, Heir, Names, Unfinished};
 use super::watchdog;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::wait::waitpid;
 use nix::unistd::{ForkResult, Pid, dup2_stdin, fork, getpid, pipe2, setsid};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// Time for a watchdog, which has processes to find and to end before it goes.
@@ -23,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// What has happened, and a pid.
 const WORD_BYTES: usize = 5;
+/// Where /proc does not tell those that are open, as many are looked at: it is started with few.
+const MAX_DESCRIPTORS: i32 = 65_536;
 
 /// The line to the guardian, which acts when this closes.
 #[derive(Debug)]
@@ -31,6 +38,8 @@ pub struct Guardian {
     words: Option<File>,
     /// How many it has been told of, and of no end.
     alive: usize,
+    /// So many may have told of what is not whole.
+    transfers: u32,
 }
 
 /// The same line, for a child that has just been forked.
@@ -57,10 +66,15 @@ impl Guardian {
         set_nonblocking(&words)?;
         // SAFETY: this process has no other thread.
         match unsafe { fork() }? {
-            ForkResult::Parent { child } => Ok(Self { pid: child, words: Some(File::from(words)), alive: 0 }),
+            ForkResult::Parent { child } => {
+                Ok(Self { pid: child, words: Some(File::from(words)), alive: 0, transfers: 0 })
+            }
             ForkResult::Child => {
                 drop(words);
-                listen(heard).map(|wards| guard(&wards)).ok();
+                if let Ok((wards, mut names)) = listen(heard) {
+                    names.remove();
+                    guard(&wards);
+                }
                 // SAFETY: ends this process at once; nothing of it is to be dropped, as the parent has it too.
                 unsafe { libc::_exit(0) }
             }
@@ -85,6 +99,13 @@ impl Guardian {
     pub fn ended(&mut self, pid: i32) {
         self.alive = self.alive.saturating_sub(1);
         self.tell(b'-', pid);
+    }
+
+    /// It remembers what is not whole, should this process be killed; `None` where the system has no more descriptors.
+    pub fn unfinished(&mut self) -> Option<Unfinished> {
+        self.transfers += 1;
+        let words = self.words.as_ref()?.try_clone().ok()?;
+        Some(Unfinished::new(self.transfers, Heir::Ours(words)))
     }
 
     fn tell(&mut self, what: u8, pid: i32) {
@@ -123,32 +144,46 @@ impl Drop for Guardian {
     }
 }
 
-/// Keeps nothing open that others may wait for the end of; returns, when the parent has gone, whom it has left.
-fn listen(heard: OwnedFd) -> io::Result<HashMap<i32, Ward>> {
+/// Keeps nothing open that others may wait for the end of; returns, when the parent has gone, whom and what it has left.
+fn listen(heard: OwnedFd) -> io::Result<(HashMap<i32, Ward>, Names)> {
     setsid()?;
     let nothing = File::open("/dev/null")?;
     dup2_stdin(&nothing)?;
     let keep = heard.as_raw_fd();
-    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .collect();
-    for fd in open.into_iter().filter(|fd| *fd > 0 && *fd != keep) {
+    for fd in descriptors().into_iter().filter(|fd| *fd > 0 && *fd != keep) {
         // SAFETY: nothing in this process uses it any more; that of the listing has been closed already.
         unsafe { libc::close(fd) };
     }
     std::mem::forget(nothing);
-    let (mut heard, mut word, mut wards) = (File::from(heard), [0; WORD_BYTES], HashMap::new());
+    let (mut heard, mut word) = (File::from(heard), [0; WORD_BYTES]);
+    let (mut wards, mut names) = (HashMap::new(), Names::default());
     while heard.read_exact(&mut word).is_ok() {
         let [what, a, b, c, d] = word;
         let pid = i32::from_be_bytes([a, b, c, d]);
         match what {
             b'+' => drop(wards.insert(pid, Ward { started: lineage::started(pid), has_watchdog: false })),
             b'w' => drop(wards.get_mut(&pid).map(|ward: &mut Ward| ward.has_watchdog = true)),
+            unfinished::ORDER => {
+                let mut size = [0; size_of::<u32>()];
+                heard.read_exact(&mut size)?;
+                let mut name = vec![0; usize::try_from(u32::from_be_bytes(size)).unwrap_or(0)];
+                heard.read_exact(&mut name)?;
+                names.know(pid.cast_unsigned(), Path::new(OsStr::from_bytes(&name)));
+            }
             _ => drop(wards.remove(&pid)),
         }
     }
-    Ok(wards)
+    Ok((wards, names))
+}
+
+/// Those that may be open.
+fn descriptors() -> Vec<i32> {
+    match std::fs::read_dir("/proc/self/fd") {
+        Ok(found) => found.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect(),
+        Err(_) => {
+            (0..i32::try_from(limits::open_files()).unwrap_or(MAX_DESCRIPTORS).min(MAX_DESCRIPTORS)).collect()
+        }
+    }
 }
 
 /// Ends whom nobody else does at once, and the others where they have not ended by themselves.

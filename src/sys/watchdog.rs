@@ -8,7 +8,7 @@
 use super::clock;
 use super::fd;
 use super::lineage::{self, Process};
-use super::unfinished::{self, Names, Unfinished, Watchdog};
+use super::unfinished::{self, Heir, Names, Unfinished};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -142,11 +142,11 @@ impl Watched {
     ///
     /// When the system has no more descriptors.
     pub fn unfinished(&self, number: u32) -> io::Result<Unfinished> {
-        let watchdog = match self {
-            Self::Ours { orders } => Watchdog::Ours(orders.try_clone()?),
-            Self::Guard { orders, .. } => Watchdog::Guard(orders.try_clone()?),
+        let heir = match self {
+            Self::Ours { orders } => Heir::Ours(OwnedFd::from(orders.try_clone()?).into()),
+            Self::Guard { orders, .. } => Heir::Guard(orders.try_clone()?),
         };
-        Ok(Unfinished::new(number, watchdog))
+        Ok(Unfinished::new(number, heir))
     }
 
     fn tell(&mut self, what: u8, number: u32) {

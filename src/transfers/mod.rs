@@ -11,6 +11,7 @@ use crate::hosts::target::Target;
 use crate::proto::entry::{MAX_HOLE_BYTES, Piece};
 use crate::proto::message::ToAgent;
 use crate::proto::value::Builder;
+use crate::sys::unfinished::Unfinished;
 use crate::sys::{clock, identity};
 pub use outcome::Settled;
 use outcome::{Feeder, Supply, failed};
@@ -155,7 +156,8 @@ impl Transfers {
         matches!(self.plan, Plan::Put(..))
     }
 
-    pub fn start(&mut self, begun: Begun) {
+    /// `unfinished` remembers what is not whole here.
+    pub fn start(&mut self, begun: Begun, unfinished: impl FnOnce() -> Option<Unfinished>) {
         let running = match &self.plan {
             Plan::None => return,
             Plan::Put(source, how) => feed(&mut self.feeders, begun, || Supply::Here {
@@ -176,7 +178,7 @@ impl Transfers {
                     umask,
                     unsized_bytes: MAX_UNSIZED_BYTES,
                 };
-                Running::In(Box::new(Incoming::new(root.clone(), rules, None)), root)
+                Running::In(Box::new(Incoming::new(root.clone(), rules, unfinished())), root)
             }
         };
         self.running.insert(begun.operation, running);

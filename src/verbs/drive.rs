@@ -127,7 +127,7 @@ impl Drive {
 
     fn begin(&mut self, begun: &[Begun]) {
         for begun in begun {
-            self.transfers.start(*begun);
+            self.transfers.start(*begun, || self.turns.mux.unfinished());
             if let Some(input) = &mut self.input {
                 input.feed.add_reader(begun.feeder);
             }

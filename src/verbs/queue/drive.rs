@@ -189,7 +189,8 @@ impl<'a> Drive<'a> {
             other => other.clone(),
         };
         let mut transfers = Transfers::new(plan);
-        transfers.start(Begun { operation, feeder: operation, place: 0 });
+        let begun = Begun { operation, feeder: operation, place: 0 };
+        transfers.start(begun, || self.turns.mux.unfinished());
         self.transfers.insert(operation, transfers);
     }
 
