@@ -52,7 +52,7 @@ def show(path):
 
 def named(path):
     """The absolute name for one that the user has given."""
-    if path[:2] == utf8('~/'):
+    if path == utf8('~') or path[:2] == utf8('~/'):
         path = os.path.expanduser(path)
     if path[:1] != ROOT:
         path = os.path.join(getattr(os, 'getcwdb', os.getcwd)(), path)

@@ -416,13 +416,25 @@ fn told(error: &clap::Error) -> String {
         Some(ContextValue::StyledStr(text)) => Some(text.to_string()),
         _ => None,
     };
-    let command = text(ContextKind::InvalidArg).filter(|word| !word.starts_with('-'));
-    let usage = text(ContextKind::Usage).filter(|usage| usage.contains("-- <COMMAND>"));
-    match (command, usage) {
-        (Some(command), Some(usage)) if error.kind() == ErrorKind::UnknownArgument => {
-            format!("error: write -- before the command: -- {command} ...\n\n{usage}")
-        }
-        _ => error.render().to_string(),
+    let word = text(ContextKind::InvalidArg).filter(|word| !word.starts_with('-'));
+    let (Some(word), Some(usage), ErrorKind::UnknownArgument) =
+        (word, text(ContextKind::Usage), error.kind())
+    else {
+        return error.render().to_string();
+    };
+    let several = |one: &str, does: &str, tar: &str| {
+        format!(
+            "error: {one} is one file; -r {does} a folder with all that is in it, and tar several:\n  {tar}\n\n{usage}"
+        )
+    };
+    if usage.contains("-- <COMMAND>") {
+        format!("error: write -- before the command: -- {word} ...\n\n{usage}")
+    } else if usage.contains("<LOCAL> [REMOTE]") {
+        several("LOCAL", "sends", "tar c FILE... | hopvine run -w HOSTS -- tar x -C FOLDER")
+    } else if usage.contains("<REMOTE> [TEMPLATE]") {
+        several("REMOTE", "fetches", "hopvine run -w HOST -- tar c FILE... | tar x -C FOLDER")
+    } else {
+        error.render().to_string()
     }
 }
 

@@ -244,7 +244,7 @@ fn at_work(kind: &Kind) -> Option<Told> {
 
 /// By the words of the system, which are all that comes from afar. Once they are read the path may say anything.
 fn of_files(what: &str) -> Option<&'static str> {
-    let (_, words) = what.rsplit_once(": ")?;
+    let (path, words) = what.rsplit_once(": ")?;
     Some(match words {
         "No space left on device" => {
             "free some of that disk, or of its inodes (`df -h`, `df -i`), or name another place"
@@ -262,7 +262,8 @@ fn of_files(what: &str) -> Option<&'static str> {
         "the copy does not run there" => {
             "is that another architecture, or a file system that runs no programs (noexec)? name another place, or take a build for that machine"
         }
-        "Permission denied" | "Operation not permitted" => {
+        // What is here is this account's own affair.
+        "Permission denied" | "Operation not permitted" if !path.ends_with(" here") => {
             "name a place that this account may use, or become one that may: --become sudo:"
         }
         _ => return None,
@@ -305,6 +306,8 @@ mod tests {
         };
         assert!(advice("/a: b: Disk quota exceeded").is_some_and(|said| said.contains("quota -s")));
         assert!(advice("/a here: No space left on device").is_some_and(|said| said.contains("df -i")));
+        assert!(advice("/a: Permission denied").is_some_and(|said| said.contains("--become")));
+        assert_eq!(advice("/a here: Permission denied"), None);
         assert_eq!(advice("/Permission denied is a folder"), None);
         assert_eq!(advice(""), None);
     }

@@ -5,6 +5,7 @@ use super::{MAX_NAME_BYTES, OperationError};
 use crate::hosts::inventory::ResolveError;
 use crate::hosts::nodeset::{self, LookupError, NodesetError};
 use crate::hosts::target::TargetError;
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -168,6 +169,16 @@ pub enum UsageError {
     RemoteName,
     /// The same of what this program is to be called.
     InstallName,
+    /// `~user`, which is known to shells.
+    OtherHome {
+        typed: OsString,
+    },
+    /// What stands in braces in a template, and for nothing.
+    Placeholder {
+        typed: OsString,
+    },
+    /// Standard input is to go into a folder.
+    InputName,
     /// A password for hosts that are not known yet.
     SecretUnsaid,
     /// A password cannot be had.
@@ -318,6 +329,17 @@ impl fmt::Display for UsageError {
             Self::Origin => f.write_str("--from takes one target; what is put comes from one place"),
             Self::RemoteName => f.write_str("a remote path cannot be empty, nor hold a NUL character"),
             Self::InstallName => f.write_str("a program's path cannot hold a line break, nor a NUL character"),
+            Self::OtherHome { typed } => write!(
+                f,
+                "{}: of homes only your own is known (~/ ...); ./{0} is a name that begins so",
+                typed.display()
+            ),
+            Self::Placeholder { typed } => {
+                write!(f, "{}: a template knows {{host}} only, the target's name", typed.display())
+            }
+            Self::InputName => {
+                f.write_str("standard input has no name: REMOTE must name the file, not only its folder")
+            }
             Self::CommandNul => write!(f, "a command cannot hold a NUL character"),
         }
     }

@@ -11,7 +11,7 @@ use std::{env, io};
 /// As many symbolic links as the system follows in one path.
 const MAX_LINKS: usize = 40;
 
-/// The absolute path for a name: `~/` is the home, any other begins in the current folder.
+/// The absolute path for a name: `~` and `~/` are the home, any other begins in the current folder.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ const MAX_LINKS: usize = 40;
 pub fn named(name: &[u8]) -> Result<PathBuf, LocalError> {
     let typed = Path::new(OsStr::from_bytes(name));
     let path = match (typed.strip_prefix("~"), env::home_dir()) {
-        (Ok(below), Some(home)) if name.starts_with(b"~/") => home.join(below),
+        (Ok(below), Some(home)) => home.join(below),
         _ => typed.to_owned(),
     };
     let path = if path.is_absolute() {
@@ -172,6 +172,7 @@ mod tests {
             (b"a/b", here.join("a/b")),
             (b"./~/a", here.join("~/a")),
             (b"~a", here.join("~a")),
+            (b"~", home.clone()),
             (b"~/a", home.join("a")),
             (b"~//etc", home.join("etc")),
             (b"/\xff", PathBuf::from(OsStr::from_bytes(b"/\xff"))),

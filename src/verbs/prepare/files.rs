@@ -9,13 +9,14 @@ use crate::error::UsageError;
 use crate::files::{self, Source};
 use crate::hosts::target::{Hop, Target};
 use crate::report::{Folder, ResultKind};
+use crate::sys::fd;
 use crate::sys::stdio::{self, Input, Stream};
 use crate::transfers::Plan;
 use crate::verbs::names::Names;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Stands for the name of a target in the template of a fetch.
 const HOST: &[u8] = b"{host}";
@@ -31,6 +32,9 @@ pub(in crate::verbs) fn put(typed: &cli::Put) -> Result<Prepared, UsageError> {
         return put_from(typed, from, path, transfer);
     }
     let piped = typed.local.as_os_str() == INPUT;
+    if piped && typed.remote.as_ref().is_some_and(|remote| remote.as_bytes().ends_with(b"/")) {
+        return Err(UsageError::InputName);
+    }
     if piped && names_are_input(&typed.fleet) {
         return Err(UsageError::InputTwice);
     }
@@ -95,7 +99,20 @@ pub(super) fn destination_there(local: &Path, remote: Option<&OsStr>) -> Result<
 
 pub(super) fn path_there(typed: &OsStr) -> Result<Vec<u8>, UsageError> {
     let path = typed.as_bytes();
-    if path.is_empty() || path.contains(&0) { Err(UsageError::RemoteName) } else { Ok(path.to_vec()) }
+    if path.is_empty() || path.contains(&0) {
+        return Err(UsageError::RemoteName);
+    }
+    check_tilde(typed)?;
+    Ok(path.to_vec())
+}
+
+/// Only shells know the homes of others.
+fn check_tilde(typed: &OsStr) -> Result<(), UsageError> {
+    match typed.as_bytes() {
+        [b'~'] | [b'~', b'/', ..] => Ok(()),
+        [b'~', ..] => Err(UsageError::OtherHome { typed: typed.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
@@ -107,6 +124,9 @@ fn local(path: &Path, tree: bool) -> Result<Source, UsageError> {
     if !info.is_dir() && !info.is_file() {
         return Err(wrong("a device, a socket or a pipe, and no file; `-` sends standard input".to_owned()));
     }
+    let readable =
+        if info.is_dir() { std::fs::read_dir(path).map(drop) } else { fd::open_file(path).map(drop) };
+    readable.map_err(|error| wrong(files::words(&error)))?;
     Ok(Source::Local { path: path.to_owned(), tree })
 }
 
@@ -137,22 +157,62 @@ pub(super) fn destinations<'a>(
     tree: bool,
     targets: impl Iterator<Item = &'a Target>,
 ) -> Result<Vec<Option<PathBuf>>, UsageError> {
+    let template = template.map(expanded).transpose()?;
     let mut seen: HashMap<PathBuf, &str> = HashMap::new();
     let mut paths = Vec::new();
     for target in targets {
-        let path = match template {
+        let path = match &template {
             Some(template) => destination(template, remote, tree, &target.name),
             None => fresh().map_err(|error| UsageError::Local {
                 path: std::env::temp_dir(),
                 wrong: files::words(&error),
             })?,
         };
-        if let Some(other) = seen.insert(path.clone(), &target.name) {
+        if let Some(other) = seen.insert(place(&path, tree), &target.name) {
             return Err(UsageError::NotUnique { path, hosts: (other.to_owned(), target.name.clone()) });
         }
         paths.push(Some(path));
     }
     Ok(paths)
+}
+
+/// A template without `~`, and with no placeholder that is none.
+fn expanded(template: &Path) -> Result<PathBuf, UsageError> {
+    let bytes = template.as_os_str().as_bytes();
+    for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'{') {
+        let inner = bytes[at + 1..].split(|byte| b"{}/".contains(byte)).next().unwrap_or_default();
+        let end = at + 1 + inner.len();
+        if bytes.get(end) == Some(&b'}') && &bytes[at..=end] != HOST {
+            let typed = OsStr::from_bytes(&bytes[at..=end]).to_owned();
+            return Err(UsageError::Placeholder { typed });
+        }
+    }
+    check_tilde(template.as_os_str())?;
+    Ok(match (template.strip_prefix("~"), std::env::home_dir()) {
+        // What ends in a slash still does.
+        (Ok(_), Some(home)) => OsStr::from_bytes(&[home.as_os_str().as_bytes(), &bytes[1..]].concat()).into(),
+        _ => template.to_owned(),
+    })
+}
+
+/// What two paths have in common that lead to one file: links on the way are followed, and folders that are not there
+/// yet will be plain ones. The last name of a single file is what is replaced.
+fn place(path: &Path, tree: bool) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (way, last) = match (path.parent(), path.file_name()) {
+        (Some(above), Some(last)) if !tree => (above, Some(last)),
+        _ => (path.as_path(), None),
+    };
+    let known = way.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+    let (above, mut place) = known.unwrap_or((Path::new(""), PathBuf::new()));
+    for part in way.strip_prefix(above).unwrap_or(way).components() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            other => place.push(other),
+        }
+    }
+    place.extend(last);
+    place
 }
 
 fn destination(template: &Path, remote: &OsStr, tree: bool, target: &str) -> PathBuf {
