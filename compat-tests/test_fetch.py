@@ -192,6 +192,42 @@ def test_paths_that_are_not_unique_are_a_mistake_and_nothing_is_started(hop, her
     assert contents(here) == {b'file': (0o644, b'old')}
 
 
+@pytest.mark.parametrize('template', ['{host}/../x', 'new/{host}/../x', '{host}', 'link/{host}'])
+def test_paths_that_lead_to_one_file_are_not_unique(hop, here, there, template):
+    """By two dots, there or not, and by links."""
+    (here / 'real').mkdir()
+    for name in ('local:c', 'local:d'):
+        (here / name).symlink_to('real')
+    (here / 'link').symlink_to('.')
+    hosts = 'local:a,local:b' if 'x' in template else 'local:c,local:d'
+    result = hop('fetch', '-w', hosts, there('new'), f'{here}/{template}')
+    assert mistaken(result, 'would hold the files of') and contents(here / 'real') == {}, result
+
+
+@pytest.mark.parametrize('template', ['{target}', '{host:x}', '{HOST}/file', '{}'])
+def test_a_placeholder_that_is_none_is_a_mistake(hop, here, there, template):
+    result = hop('fetch', '-w', 'local:', there('new'), f'{here}/{template}')
+    assert mistaken(result, 'a template knows {host} only') and contents(here) == {}, result
+
+
+@pytest.mark.parametrize('template', ['~/', '~/file', '~'])
+def test_a_tilde_in_a_template_is_the_home_here(hop, there, template):
+    result = hop('fetch', '-w', 'local:', there('contents'), template)
+    home = hop.cwd.parent / 'home'
+    path = home / ('file' if template.endswith('file') else 'there')
+    assert result.text.startswith(f'{path} ') and path.read_text() == 'contents', result
+    path.unlink()
+
+
+def test_a_home_of_somebody_else_is_a_mistake(hop, here, there):
+    assert mistaken(hop('fetch', '-w', 'local:', '~root/x', here / 'x'), '~root/x: of homes only your own')
+    assert mistaken(hop('fetch', '-w', 'local:', there('x'), '~root/x'), '~root/x: of homes only your own')
+
+
+def test_several_files_are_a_mistake_that_tells_what_to_do(hop, there):
+    assert mistaken(hop('fetch', '-w', 'local:', there('x'), 'b', 'c/'), 'tar c FILE...')
+
+
 def test_without_a_template_each_is_a_fresh_temporary_file(hop, there):
     result = hop('fetch', '-w', 'local:a,local:b', '--json', there('contents'))
     paths = [each['value']['local_path'] for each in result.json.values()]

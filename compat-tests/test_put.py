@@ -10,6 +10,7 @@ import pytest
 
 from harness import filter as delivery
 from harness.files import SIZES, WAYS, each_agent, each_way, half_done, mode, noise, sha1, used_bytes
+from harness.places import install
 from harness.pythons import discover, oldest_and_newest
 
 pytest_generate_tests = each_agent
@@ -162,6 +163,17 @@ def test_a_tilde_is_the_home(hop, put):
     home = hop.cwd.parent / 'home'
     assert result.text.startswith(f'{home}/file 8 '), result
     (home / 'file').unlink()
+
+
+@pytest.mark.parametrize('remote, said', [('~', '/home is a folder'), ('~/../home/file', None)])
+def test_a_lone_tilde_is_the_home_too(hop, put, remote, said):
+    result = put('contents', remote)
+    assert not (hop.cwd / '~').exists()
+    if said:
+        assert failed(result, said)
+    else:
+        assert result.text.startswith(f'{hop.cwd.parent}/home/file 8 '), result
+        (hop.cwd.parent / 'home/file').unlink()
 
 
 # Standard input.
@@ -374,6 +386,26 @@ def test_a_local_folder_needs_r(hop):
 def test_a_mistake_is_2(hop, words):
     hop.write('local', 'contents')
     assert mistaken(hop('put', '-w', 'local:', *words), '')
+
+
+@pytest.mark.parametrize('words, said', [
+    (['local', '~root/x'], '~root/x: of homes only your own'), (['-', 'folder/'], 'standard input has no name'),
+    (['local', 'second', 'third'], 'tar c FILE...')], ids=' '.join)
+def test_a_mistake_is_told_with_what_to_do(hop, words, said):
+    hop.write('local', 'contents')
+    assert mistaken(hop('put', '-w', 'local:', *words), said)
+
+
+@pytest.mark.parametrize('words', [[], ['-r']], ids=['file', 'tree'])
+def test_a_local_file_that_may_not_be_read_is_a_mistake_of_nobody_else(hop, site, need, words):
+    need('dash')
+    install(site, hop)
+    path = hop.scratch / 'secret'
+    path.mkdir() if words else path.write_text('secret')
+    path.chmod(0)
+    prefix = ['setpriv', '--reuid=30001', '--regid=30001', '--clear-groups']
+    result = hop.start('put', '-w', 'local:a,local:b', *words, path, '/nowhere', prefix=prefix).finish()
+    assert mistaken(result, f'{path}: Permission denied') and '--become' not in result.said, result
 
 
 def test_a_fifo_is_no_local_file_and_nobody_waits_for_its_writer(hop, fifo, there):

@@ -19,7 +19,7 @@ EXCLUDED = [word for name in ('thread', '_thread', 'unicode', 'long') for word i
 # to what has it. logging.StreamHandler is older than vermin has it.
 NEWER = {'resources.py': ['io', 'io.BytesIO', 'io.TextIOWrapper'],
          'bulk.py': ['bytearray', 'memoryview', 'os.readv', 'os.writev'], 'files.py': ['hashlib', 'hashlib.sha1'],
-         'put.py': ['os.O_TMPFILE', 'os.fchmod', 'os.link(src_dir_fd)', 'os.posix_fadvise', 'os.POSIX_FADV_DONTNEED'],
+         'put.py': ['os.O_TMPFILE', 'os.fchmod', 'os.posix_fadvise', 'os.POSIX_FADV_DONTNEED'],
          'fetch.py': ['os.SEEK_DATA', 'os.SEEK_HOLE'],
          'apply.py': ['io', 'io.BytesIO'], 'functions.py': ['io', 'io.BytesIO'],
          'source.py': ['dis', 'dis.get_instructions', 'hashlib', 'hashlib.sha1', 'io', 'io.BytesIO', 'io.TextIOWrapper'],

@@ -7,10 +7,10 @@ DOT, NUL = utf8('.'), pack('B', 0)
 UP = DOT + DOT
 NOFOLLOW = getattr(os, 'O_NOFOLLOW', 0)
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW
-# As older Pythons have no name for O_PATH and O_CLOEXEC. The first holds folders that may not be listed too.
-HELD = getattr(os, 'O_DIRECTORY', 0) | NOFOLLOW | (sys.platform[:5] == 'linux' and 1 << 21 | 1 << 19)
+# O_PATH holds folders that may not be listed too; older Pythons have no name for it.
+HELD = getattr(os, 'O_DIRECTORY', 0) | NOFOLLOW | getattr(os, 'O_PATH', sys.platform[:5] == 'linux' and 1 << 21)
 # What is in a folder is reached by its descriptor, or by way of that.
-AT = os.rename in getattr(os, 'supports_dir_fd', ()) and os.open in os.supports_dir_fd
+AT = os.rename in getattr(os, 'supports_dir_fd', ())
 WAY = os.path.exists('/proc/self/fd') and '/proc/self/fd/%d'
 # What all windows together may have grown by: 16 MiB.
 room = [256 * WINDOW]
@@ -181,7 +181,8 @@ def place(path):
 def stamp(path, mtime, **how):
     """Sets the times of path, or of an open file, to so many nanoseconds since 1970."""
     if hasattr(os, 'supports_fd'):
-        os.utime(path, **dict(how, ns=(mtime, mtime)))
+        how['ns'] = mtime, mtime
+        os.utime(path, **how)
     else:
         seconds = mtime * 1e-9
         if mtime < 0:

@@ -117,8 +117,8 @@ list. --json prints what it returned as the `value` of each host's object.";
 
 const PUT_HELP: &str = "\
 One line for each host: REMOTE, its size and its SHA-1 sum; --json has them as the `value` of the host's object.
-Without REMOTE it is a fresh temporary file. A REMOTE that ends in `/` is the folder it goes into. With -r,
-REMOTE becomes as LOCAL is, and what else is in it stays.";
+Without REMOTE it is a fresh temporary file. A REMOTE that ends in `/` is the folder it goes into; `~` is the home
+there. With -r, REMOTE becomes as LOCAL is, and what else is in it stays.";
 
 const FETCH_HELP: &str = "\
 One line for each host: the local path, the remote one, the size and the SHA-1 sum. `{host}` in TEMPLATE is the
