@@ -183,12 +183,8 @@ impl Folder {
     /// One that may not be entered has no "."; without /proc there is no other way.
     fn itself(&self, call: impl Fn(BorrowedFd<'_>, &Path) -> nix::Result<()>) -> io::Result<()> {
         let way = way_to(self.0.as_fd());
-        if way.exists() {
-            call(AT_FDCWD, &way)?
-        } else {
-            call(self.0.as_fd(), Path::new("."))?
-        }
-        Ok(())
+        let done = if way.exists() { call(AT_FDCWD, &way) } else { call(self.0.as_fd(), Path::new(".")) };
+        done.map_err(io::Error::from)
     }
 }
 
