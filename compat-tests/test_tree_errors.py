@@ -278,7 +278,7 @@ def test_a_path_with_a_hop_that_is_none_is_wrong_usage_and_starts_nothing(tree, 
 
 
 @pytest.mark.parametrize('option', ['--via', '--become'])
-@pytest.mark.parametrize('value', ['', 'local:a/', 'nothing:b', 'local:a,local:b', 'local:a[1-2]'])
+@pytest.mark.parametrize('value', ['local:a/', 'nothing:b', 'local:a,local:b', 'local:a[1-2]'])
 def test_a_way_that_is_none_is_wrong_usage_and_names_its_option(tree, option, value):
     result = tree('run', 'local:x', option, value, '--', 'true')
     assert result.rc == 2 and f'hopvine: {option} ' in result.said, result

@@ -16,7 +16,7 @@ OUTPUT, ERRORS, LOG, ERROR = 17, 18, 24, 66
 PATIENCE_SECONDS = 2.5
 # No keepalive is longer; a call in a process of its own has none.
 NO_LINK_SECONDS = 4000000
-PARTS = {RUN: ('input', 'run'), PUT: ('bulk', 'files', 'put'), FETCH: ('bulk', 'files', 'fetch'), CHANNEL: ('offer', 'channel')}
+PARTS = {RUN: ('input', 'run'), PUT: ('bulk', 'files', 'folders', 'put'), FETCH: ('bulk', 'files', 'fetch'), CHANNEL: ('offer', 'channel')}
 
 
 class Courier(object):

@@ -90,24 +90,15 @@ def children(pid):
 
 def opened(pid, folder):
     """One more than the size of the file that it has open and that is, or was, in that folder."""
-    return next((size + 1 for size in held(pid, folder)), 0)
-
-
-def held(pid, folder):
-    """The sizes of all such files; none of a process that goes meanwhile."""
     with contextlib.suppress(OSError):
         for name in os.listdir(f'/proc/{pid}/fd'):
             with contextlib.suppress(OSError):
                 fd = f'/proc/{pid}/fd/{name}'
                 if os.readlink(fd).startswith(f'{folder}/'):
-                    yield os.stat(fd).st_size
+                    return os.stat(fd).st_size + 1
+    return 0
 
 
 def begun(folder):
     """Whether anybody writes a file in that folder, by whatever name or none."""
     return half_done(folder) or any(opened(pid, folder) for pid in all_pids())
-
-
-def written_bytes(folder):
-    """The size of all files in that folder that somebody has open."""
-    return sum(size for pid in all_pids() for size in held(pid, folder))

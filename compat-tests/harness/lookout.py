@@ -18,8 +18,10 @@ class Lookout:
 
     def look(self):
         for pid in all_pids():
+            # Before its environment is read: it may have gone by then.
+            excused = self._is_the_user_s(pid)
             for name in ('cmdline', 'environ'):
-                if CANARY in read(f'/proc/{pid}/{name}') and not (name == 'environ' and self._is_the_user_s(pid)):
+                if CANARY in read(f'/proc/{pid}/{name}') and not (name == 'environ' and excused):
                     self.found.append(f'{name} of {command_line(pid)}')
         self.rounds += 1
 

@@ -289,7 +289,7 @@ impl Request {
             Self::Dial(_) => &["input", "dial"],
             Self::Script(_) => &["adopt", "input", "importer", "script"],
             Self::Channel(_) => &["channel"],
-            Self::Put(_) => &["bulk", "files", "put"],
+            Self::Put(_) => &["bulk", "files", "folders", "put"],
             Self::Fetch(_) => &["bulk", "files", "fetch"],
         }
     }

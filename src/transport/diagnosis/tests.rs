@@ -30,6 +30,10 @@ fn ssh_s_own_words_are_told_apart() {
             Diagnosis::TurnedAway,
         ),
         ("ssh_exchange_identification: Connection closed by remote host", Diagnosis::TurnedAway),
+        (
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535",
+            Diagnosis::Unreachable,
+        ),
         ("Connection closed by 192.0.2.1 port 22", Diagnosis::Unreachable),
         ("kex_exchange_identification: read: Connection timed out", Diagnosis::Unreachable),
         ("bash: /root/.profile: Permission denied", Diagnosis::Ended),

@@ -18,6 +18,8 @@ pub(super) const SSH: Table = &[
     // profile that says "permission denied" does not look like it.
     (AuthenticationFailed, &["Permission denied (*).$", "Too many authentication failures"]),
     (Refused, &["Connection refused"]),
+    // What has ended is a program that leads there (ProxyCommand), and perhaps no server.
+    (Unreachable, &["UNKNOWN port 65535"]),
     // What the server says instead ("Exceeded MaxStartups", "Not allowed at this time") ssh keeps to itself.
     (
         TurnedAway,
@@ -38,7 +40,6 @@ pub(super) const SSH: Table = &[
             "Connection reset by",
             "kex_exchange_identification",
             "banner exchange",
-            "UNKNOWN port 65535",
         ],
     ),
 ];
