@@ -302,7 +302,7 @@ class Carrier(object):
         there = PARTS[FETCH]
         if self.transfer.puts:
             there = PARTS[PUT]
-        core.ask(core.NEED, core.utf8('own:bulk,files,put,fetch'))
+        core.ask(core.NEED, core.utf8('own:' + ','.join(PARTS[PUT] + PARTS[FETCH][-1:])))
         connection.child.supply(there)
         carry = core.part('carry')
         self.carried = carry(connection.child, order, self.transfer.puts, lambda *what: post.post(self.told, *what))
