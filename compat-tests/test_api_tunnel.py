@@ -341,13 +341,17 @@ def test_what_a_large_call_brings_is_there_for_those_that_overtake_it(scripts, p
             print(len(str(results)) > 0, a.call(function, ''))
         class Own(object):
             pass
-        def ignores(channel):
+        def ignores(channel, gate):
+            open(gate).read()
             return channel.open()
         def is_own(thing):
             return isinstance(thing, Own)
         channel = Channel()
-        result = a.call_async(ignores, channel)
+        os.mkfifo('gate')
+        result = a.call_async(ignores, channel, os.path.abspath('gate'))
         channel.send(Own())
+        open('gate', 'w').close()
+        os.remove('gate')
         print(result.get(), a.call(is_own, Own()))
     ''') == ['True [0, 1, 2, 300000, 3000000]', 'True ([0, 0, 1, 1, 2, 2, 300000, 300000, 3000000, 3000000], 200000)', 'True True']
 
