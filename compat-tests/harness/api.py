@@ -3,7 +3,7 @@
 import subprocess
 import textwrap
 
-from .pythons import need_scripts
+import pytest
 
 HEAD = '''\
 # coding: utf-8
@@ -60,6 +60,12 @@ def peak():
         if line.startswith('VmHWM'):
             return int(line.split()[1]) << 10
 '''
+
+
+def need_scripts(python):
+    """Skips where it is too old for scripts (docs/PYTHON.md)."""
+    if not python.runs_scripts:
+        pytest.skip(f'scripts need Python 2.7, or 3.6 or newer: this is {python}')
 
 
 class Scripts:

@@ -11,9 +11,9 @@ import tempfile
 
 import pytest
 
+from .api import need_scripts
 from .binary import REPO
 from .process import Process
-from .pythons import need_scripts
 from .typist import Typist
 
 BOOTSTRAP = REPO / 'bootstrap'

@@ -7,8 +7,6 @@ import pathlib
 import re
 import subprocess
 
-import pytest
-
 from .binary import REPO
 
 SAY_VERSION = 'import sys; sys.stdout.write("%d.%d.%d" % sys.version_info[:3])'
@@ -55,12 +53,6 @@ def oldest_and_newest():
         by_major.setdefault(python.number[0], []).append(python)
     ends = [end for group in by_major.values() for end in (group[0], group[-1])]
     return list(dict.fromkeys(ends))
-
-
-def need_scripts(python):
-    """Skips where it is too old for scripts (docs/PYTHON.md)."""
-    if not python.runs_scripts:
-        pytest.skip(f'scripts need Python 2.7, or 3.6 or newer: this is {python}')
 
 
 def starts_itself_again(python):
