@@ -225,7 +225,7 @@ class Put(Transfer):
         """Who sends may be another machine than the one whose user has named the root."""
         if self.fd is not None:
             raise Refused('%s has not come whole' % show(self.path))
-        odd = [below for below in name.split(ROOT) if below in (EMPTY, DOT, DOT + DOT)]
+        odd = [below for below in name.split(ROOT) if below in (EMPTY, DOT, UP)]
         if name and (odd or not self.tree or NUL in name or os.path.dirname(name) not in self.devices):
             raise Refused('refused: the name %s leads elsewhere' % show(name))
         if not name and (self.files or kind == LINK or kind == FOLDER and not self.tree) or kind > FILE:
