@@ -24,6 +24,7 @@ TITLE = 'hopvine:native'
 IN_MEMORY = '/memfd:hopvine (deleted)'
 OLD = [python for python in discover() if python.number < (3, 8)]
 EVERY_BYTE = bytes(range(256)) * 4096
+FALLS_BACK_SECONDS = 10  # a third of what connecting may take: nothing has been waited for
 IN_PLACE, FOUND = "hopvine runs in the agent's place", 'hopvine runs\n'
 
 
@@ -171,7 +172,7 @@ CANNOT = {
 def the_agent_relays(hop, way, reason):
     target = f'{way}/local:b'
     assert hop('run', '-w', target, '--relay', 'python', '--', 'echo well').out == b'well\n'
-    said = told(hop, target, timeout=1.5)
+    said = told(hop, target, timeout=FALLS_BACK_SECONDS)
     assert 'the agent relays: ' in said and reason in said, said
 
 
@@ -273,4 +274,4 @@ def test_a_program_of_that_name_that_is_not_ours_is_not_used(hop, kind, relay, h
 
 def test_a_program_of_that_name_that_reads_its_input_takes_nothing(hop):
     put_first(hop, b'#!/bin/sh\ncat\nexit 2\n')
-    assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=1.5)
+    assert 'local:a: agent runs on' in told(hop, 'local:a/local:b', 'auto', timeout=FALLS_BACK_SECONDS)

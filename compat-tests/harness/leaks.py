@@ -35,6 +35,7 @@ class Leaks:
         for pid in left:
             yield f'process {pid}: {command_line(pid)}'
             kill(pid)
+            exits(pid, time.monotonic() + PATIENCE_SECONDS)
 
     def _processes(self):
         mark = self.site.run_id.encode()
@@ -56,6 +57,7 @@ class Leaks:
         for pid in all_pids():
             if read_stat(pid) == ('Z', os.getpid()):
                 yield f'zombie {pid}'
+                os.waitpid(pid, 0)  # what one test has left is not held against the next
 
     def _litter(self):
         """Nothing but the test itself may write to the user's folders."""

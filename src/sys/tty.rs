@@ -6,9 +6,11 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::pty::openpty;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::sys::time::TimeSpec;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 /// What a terminal takes as one line.
 const MAX_LINE_BYTES: usize = 4096;
@@ -107,16 +109,20 @@ pub fn ask(question: &str, echo: Echo) -> io::Result<Vec<u8>> {
     let mut signals = SigSet::empty();
     [Signal::SIGINT, Signal::SIGTERM].into_iter().for_each(|signal| signals.add(signal));
     let mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &echo.applied_to(&before))?;
-    // In the words of a stranger, perhaps.
-    let read = read_line(&terminal, &format!("{} ", on_one_line(question)), mask);
-    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
-    mask.thread_set_mask()?;
-    // SAFETY: what was there before.
+    let read = tcsetattr(&terminal, SetArg::TCSAFLUSH, &echo.applied_to(&before))
+        .map_err(io::Error::from)
+        .and_then(|()| {
+            // In the words of a stranger, perhaps.
+            read_line(&terminal, &format!("{} ", on_one_line(question)), mask)
+        });
+    let restored = tcsetattr(&terminal, SetArg::TCSAFLUSH, &before);
+    // SAFETY: what was there before; it has what comes from now on.
     unsafe {
         sigaction(Signal::SIGINT, &interrupt)?;
         sigaction(Signal::SIGTERM, &terminate)?;
     }
+    mask.thread_set_mask()?;
+    restored?;
     // Else what ended the line has been seen.
     if echo == Echo::Hidden || read.is_err() {
         (&terminal).write_all(b"\n")?;
@@ -213,6 +219,8 @@ fn read_line(mut terminal: &File, question: &str, mask: SigSet) -> io::Result<Ve
     let mut byte = [0];
     while line.len() < MAX_LINE_BYTES {
         ppoll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)], None, Some(mask))?;
+        // What can be read hides a signal that came before it.
+        ppoll(&mut [], Some(TimeSpec::from_duration(Duration::ZERO)), Some(mask))?;
         match nix::unistd::read(terminal, &mut byte)? {
             0 if line.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
             0 => break,
