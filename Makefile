@@ -10,7 +10,9 @@ endif
 CARGO ?= cargo
 PREFIX ?= /usr/local
 PYTEST := target/venv/bin/python -m pytest -q -p no:cacheprovider -c compat-tests/pytest.ini
-BUILD := $(CARGO) build --release --locked --target $(TARGET)
+# What a build is for; more than one are built side by side.
+TARGETS ?= $(TARGET)
+BUILD := $(CARGO) build --release --locked $(TARGETS:%=--target %)
 BUILT := target/$(TARGET)/release/hopvine
 
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER ?= rust-lld
@@ -22,7 +24,7 @@ endif
 
 # The static binary, at target/hopvine; for another machine: make build TARGET=aarch64-unknown-linux-musl
 build:
-	@case $(TARGET) in *-musl) rustup target add $(TARGET) >/dev/null 2>&1 || true;; esac
+	@for target in $(TARGETS); do case $$target in *-musl) rustup target add $$target >/dev/null 2>&1 || true;; esac; done
 	$(BUILD)
 	@if [ "$(TARGET)" = "$(MUSL)" ] || [ "$(TARGET)" = "$(ARCH)-unknown-linux-gnu" ]; then \
 		cp $(BUILT) target/hopvine.new && mv target/hopvine.new target/hopvine; fi
@@ -52,11 +54,13 @@ wheel-of:
 demo: build
 	compat-tests/demo.sh target/hopvine
 
+# Another architecture, for what qemu runs of it.
+OTHER := aarch64-unknown-linux-musl
+
 # Installs what is missing, then everything; the last line counts.
 test:
 	compat-tests/provision.sh & provision=$$!; \
-	$(MAKE) --no-print-directory build; built=$$?; \
-	$(MAKE) --no-print-directory build TARGET=aarch64-unknown-linux-musl; \
+	$(MAKE) --no-print-directory build TARGETS="$(filter-out $(OTHER),$(TARGET)) $$(rustup target add $(OTHER) >/dev/null 2>&1 && echo $(OTHER))"; built=$$?; \
 	wait $$provision && exit $$built
 	python3 compat-tests/all.py
 

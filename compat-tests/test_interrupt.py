@@ -11,6 +11,7 @@ import pytest
 
 from harness.process import Process
 from harness.pythons import oldest_and_newest
+from harness.tree import RELAYS
 
 BOTH = pytest.mark.parametrize('target', ['local:', 'h1'])
 ENDS = pytest.mark.parametrize('python', oldest_and_newest(), ids=repr)
@@ -49,6 +50,23 @@ def test_an_interrupt_stops_a_command_within_a_second(hop, ssh, target, whole_gr
     live.until(b'up')
     result, seconds = ended_by(live, signal.SIGINT, whole_group)
     assert result.rc == 130 and seconds < 1, (seconds, result)
+
+
+FORKS = 'echo up; sleep 1000; echo never'  # the shell has said that it runs, and is about to fork
+
+
+def test_what_a_command_starts_while_it_is_interrupted_goes_with_it(hop):
+    live = hop.start('run', '-w', 'local:c[1-24]', '--', FORKS)
+    live.until(b'up')
+    assert ended_by(live, signal.SIGINT)[0].rc == 130
+
+
+@pytest.mark.parametrize('relay', RELAYS)
+def test_what_a_command_starts_while_its_controller_is_killed_goes_with_it(hop, relay):
+    lives = [hop.start('run', '-w', 'local:a/local:b', '--relay', relay, '--', FORKS) for _ in range(16)]
+    for live in lives:
+        live.until(b'up')
+        assert ended_by(live, signal.SIGKILL)[0].rc == -signal.SIGKILL
 
 
 @BOTH

@@ -18,6 +18,8 @@ from harness.process import peak_bytes
 from harness.pythons import discover, oldest_and_newest
 from test_importer import EACH, PYTHON_3, call, ended  # noqa: F401
 
+WITH_PKGUTIL_DATA = pytest.mark.parametrize('python', [python for python in discover() if python.number >= (2, 6)],
+                                            ids=repr)
 WITH_RESOURCES = pytest.mark.parametrize('python', [python for python in discover() if python.number >= (3, 7)],
                                          ids=repr)
 
@@ -26,7 +28,7 @@ MISSING_FILE = ('IOError', 'FileNotFoundError')
 
 # Data
 
-@EACH
+@WITH_PKGUTIL_DATA
 def test_data_beside_a_module_is_read_by_pkgutil(hop, call, python):
     hop.write_all('lib', {'app/__init__.py': '', 'app/words.txt': 'h\u00e9\n', 'app/deep/table.bin': b'\x00\xff\r\n',
                           'app/part.py': 'import pkgutil\n\ndef f(package, name):\n'
@@ -191,8 +193,8 @@ def zipped(hop, name, files):
 
 ZIPPED = {
     'tool/__init__.py': 'from .part import V\n',
-    'tool/part.py': 'import pkgutil\nV = 5\n\ndef f():\n    import beside, space.leaf\n'
-                    '    return [V, beside.V, space.leaf.V, pkgutil.get_data("tool", "data/x.txt").decode()]\n'
+    'tool/part.py': 'import os\nV = 5\n\ndef f():\n    import beside, space.leaf\n    data = os.path.join(os.path.dirname(__file__), "data/x.txt")\n'
+                    '    return [V, beside.V, space.leaf.V, __loader__.get_data(data).decode()]\n'
                     '\n\ndef g():\n    raise ValueError("from a zip file")\n',
     'tool/data/x.txt': 'words', 'beside.py': 'V = 6\n', 'space/leaf.py': 'V = 7\n',
     'tool-1.0.dist-info/METADATA': 'Name: tool\n'}
@@ -204,7 +206,7 @@ def test_a_zip_file_is_a_root_as_a_folder_is(hop, call, python, name):
     zipped(hop, name, ZIPPED)
     assert call(python, 'tool.part:f', path=(name,)).value == [5, 6, 7, 'words']
     error = ended(call(python, 'tool.part:g', '--json', path=(name,)))
-    assert f'{name}/tool/part.py", line 10, in g' in error['traceback'], error
+    assert f'{name}/tool/part.py", line 11, in g' in error['traceback'], error
     assert 'raise ValueError("from a zip file")' in error['traceback'], error
 
 
@@ -232,13 +234,14 @@ def test_a_link_out_of_the_root_is_refused_and_the_user_told(hop, call, python):
     for name in ('module.py', 'pack/__init__.py', 'data.txt'):
         (secret / name).write_text('V = "secret"\n')
     hop.write_all('lib', {'app/__init__.py': '', 'real.py': 'V = "mine"\n', 'main.py': '''
-import pkgutil
+import os
 
 def f(name):
     return __import__(name, {}, {}, ['V']).V
 
 def data(name):
-    return pkgutil.get_data('app', name)
+    import app
+    return app.__loader__.get_data(os.path.join(os.path.dirname(app.__file__), name))
 '''})
     for name, target in (('module.py', 'module.py'), ('pack', 'pack'), ('app/part.py', 'module.py'),
                          ('app/data.txt', 'data.txt'), ('app/folder', '.')):

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from harness.leaks import all_pids
+from harness.leaks import all_pids, read_stat
 from harness.twins import environment, is_ours, told
 
 ALL_BYTES = bytes(range(256))
@@ -162,8 +162,8 @@ def session_of(process, hop):
 
 
 def parent(pid):
-    with open(f'/proc/{pid}/stat') as file:
-        return int(file.read().rpartition(')')[2].split()[1])
+    stat = read_stat(pid)
+    return stat and stat[1]  # it may have ended
 
 
 # Holding a connection

@@ -180,7 +180,7 @@ SLOWLY = 'import os,select\nleft=%d\nwhile left:\n    left-=len(os.read(0,min(le
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize('slow', ['here', 'there'])
 def test_memory_does_not_grow_with_what_passes(way, slow):
-    bytes_ = 500 << 20
+    bytes_ = 8 * MOST_MEMORY
     reader = SLOWLY % bytes_
     python = next(each.path for each in discover() if each.version.startswith('3'))
     if slow == 'here':

@@ -4,6 +4,7 @@ adopts, adopted = map(private, os.pipe())
 
 # Where that is not possible, a process that has left the tree is nobody's. What forks and ends is elsewhere at each
 # look at all of /proc, but always ours, or a child of ours that ends: our own children are looked at first, and quickly.
+# A command may fork until it is killed: with it goes its group, and what that leaves is looked for once more.
 tell('%s', '''def purge(roots, since, session=0, known=(), purge=purge):
  calm = 0
  try:
@@ -25,6 +26,14 @@ tell('%s', '''def purge(roots, since, session=0, known=(), purge=purge):
  except Exception:
   pass
  return purge(roots, since, session, known)
+def over(pid, since):
+ begun.append(since)
+ spared.pop(pid, 0)
+ purge([pid], since, pid)
+ kill(-pid)
+ kill(pid)
+ purge([pid], since, pid)
+ begun.pop()
 try:
  import _ctypes
  _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), 'prctl'), (36, 1, 0, 0, 0))

@@ -12,6 +12,8 @@ except ImportError:
 
 interrupts = interrupting = 0
 spared = {}
+# When what is just being killed has begun: a signal may come in the middle of that.
+begun = [9e9]
 orders, order, starts, start = map(private, os.pipe() + os.pipe())
 
 
@@ -113,12 +115,11 @@ def end(status, session=0):
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         # Not stopped: should somebody kill this process now, the agent sees the end of the link by itself.
         spared.clear()
-        since = 9e9
         try:
-            since, = unpack('d', os.read(starts, 8))
+            begun.append(unpack('d', os.read(starts, 8))[0])
         except OSError:
             pass
-        known = purge([agent], since, session)
+        known = purge([agent], min(begun), session)
         if not known:
             # Without /proc at least its own group.
             kill(-agent)

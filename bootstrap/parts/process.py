@@ -193,7 +193,7 @@ class Child:
     def kill(self):
         """Its call has been cancelled, which its end tells above; the lock is held."""
         self.killed = 1
-        tell('spared.pop(%d, 0); purge([%d], %r, %d); kill(%d)', self.pid, self.pid, self.stream.begun, self.pid, self.pid)
+        tell('over(%d, %r)', self.pid, self.stream.begun)
 
     def end(self):
         status = os.waitpid(self.pid, 0)[1]

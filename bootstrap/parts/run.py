@@ -107,7 +107,7 @@ def run(stream, order, input):
     if feed:
         input.open(private(feed))
     tell('spared[%d] = 1', pid)
-    stream.cancel = lambda: tell('spared.pop(%d, 0); purge([%d], %r, %d); kill(%d)', pid, pid, stream.begun, pid, pid)
+    stream.cancel = lambda: tell('over(%d, %r)', pid, stream.begun)
     lock.acquire()
     ours = list(zip((OUTPUT, ERRORS), ours))
     for tag, fd in ours:

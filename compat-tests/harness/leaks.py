@@ -16,7 +16,7 @@ class Leaks:
 
     def __init__(self, site, hop):
         self.site, self.hop = site, hop
-        self.processes_before = set(self._processes())
+        self.pids_before = set(all_pids())
         self.fds_before = descriptors()
         self.sockets_before = self._sockets()
 
@@ -29,7 +29,7 @@ class Leaks:
 
     def _lasting_processes(self):
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while left := set(self._processes()) - self.processes_before:
+        while left := list(self._processes()):
             if not all([exits(pid, deadline) for pid in left]):
                 break
         for pid in left:
@@ -38,26 +38,23 @@ class Leaks:
             exits(pid, time.monotonic() + PATIENCE_SECONDS)
 
     def _processes(self):
+        """Only those that are new are looked at: it takes a while to ask each of a machine's."""
         mark = self.site.run_id.encode()
-        stats = {pid: stat for pid in all_pids() if (stat := read_stat(pid))}
-        for pid, (state, _) in stats.items():
-            if state == 'Z' or pid == os.getpid() or pid in self.site.server_pids:
-                continue
-            if mark in read(f'/proc/{pid}/environ') or self._is_session(pid, stats):
+        for pid in set(all_pids()) - self.pids_before - {os.getpid(), *self.site.server_pids}:
+            if is_alive(pid) and (mark in read(f'/proc/{pid}/environ') or self._is_session(pid)):
                 yield pid
 
-    def _is_session(self, pid, stats):
-        while pid in stats:
-            pid = stats[pid][1]
+    def _is_session(self, pid):
+        while stat := read_stat(pid):
+            pid = stat[1]
             if pid in self.site.server_pids:
                 return True
         return False
 
     def _zombies(self):
-        for pid in all_pids():
-            if read_stat(pid) == ('Z', os.getpid()):
-                yield f'zombie {pid}'
-                os.waitpid(pid, 0)  # what one test has left is not held against the next
+        while zombie := waiting_child():
+            yield f'zombie {zombie.si_pid}'
+            os.waitpid(zombie.si_pid, 0)  # what one test has left is not held against the next
 
     def _litter(self):
         """Nothing but the test itself may write to the user's folders."""
@@ -102,6 +99,19 @@ def read_stat(pid):
     """(state, parent), or None when it has gone."""
     fields = read(f'/proc/{pid}/stat').decode(errors='replace').rpartition(')')[2].split(None, 2)
     return (fields[0], int(fields[1])) if fields else None
+
+
+def is_alive(pid):
+    stat = read_stat(pid)
+    return stat is not None and stat[0] != 'Z'
+
+
+def waiting_child():
+    """A child of this process that has ended and that nobody has waited for."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
 
 
 def command_line(pid):

@@ -42,8 +42,11 @@ impl Program {
 }
 
 impl Controller {
-    /// From now on, what is meant for a context, and for all that will be below it, waits.
+    /// From now on, what is meant for a context, and for all that will be below it, waits. Its watchdog stays when the
+    /// program takes its place, and learns before that what this needs of it.
     pub(super) fn wait_for_native(&mut self, id: ContextId) {
+        self.send_part(id, "adopt");
+        self.send_part(id, "hops");
         self.collect_frames();
         self.waiting.entry(id).or_default();
     }
@@ -79,8 +82,6 @@ impl Controller {
         let Some(waiting) = self.waiting.remove(&id) else { return };
         let program = if python == 0 { None } else { self.program() };
         let Some(&Program { size, sum, .. }) = program else { return self.go_on(waiting) };
-        self.send_part(id, "adopt");
-        self.send_part(id, "hops");
         self.send_part(id, "native");
         let bytes = |text: &str| Node::Bytes(text.as_bytes().to_vec());
         let order = Builder::default().dict([

@@ -279,7 +279,7 @@ impl Request {
                 ours.and_then(payload::part).map_or(&[], |part| std::slice::from_ref(&part.name))
             }
             Self::Call { own: Own::Thread, .. } => &["threaded"],
-            Self::Call { own: Own::Process, .. } => &["process"],
+            Self::Call { own: Own::Process, .. } => &["adopt", "process"],
             Self::Watch { .. } => &["offer", "produce", WATCH],
             Self::Builtin(name) => std::slice::from_ref(name),
             Self::Run(Run { terminal: Some(_), .. }) => &["adopt", "input", "screen", "run"],
