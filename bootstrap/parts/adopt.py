@@ -27,13 +27,13 @@ tell('%s', '''def purge(roots, since, session=0, known=(), purge=purge):
   pass
  return purge(roots, since, session, known)
 def over(pid, since):
- begun.append(since)
+ ending.append(since)
  spared.pop(pid, 0)
  purge([pid], since, pid)
  kill(-pid)
  kill(pid)
  purge([pid], since, pid)
- begun.pop()
+ ending.pop()
 try:
  import _ctypes
  _ctypes.call_function(_ctypes.dlsym(_ctypes.dlopen(None, 0), 'prctl'), (36, 1, 0, 0, 0))

@@ -13,7 +13,7 @@ except ImportError:
 interrupts = interrupting = 0
 spared = {}
 # When what is just being killed has begun: a signal may come in the middle of that.
-begun = [9e9]
+ending = [9e9]
 orders, order, starts, start = map(private, os.pipe() + os.pipe())
 
 
@@ -116,10 +116,10 @@ def end(status, session=0):
         # Not stopped: should somebody kill this process now, the agent sees the end of the link by itself.
         spared.clear()
         try:
-            begun.append(unpack('d', os.read(starts, 8))[0])
+            ending.append(unpack('d', os.read(starts, 8))[0])
         except OSError:
             pass
-        known = purge([agent], min(begun), session)
+        known = purge([agent], min(ending), session)
         if not known:
             # Without /proc at least its own group.
             kill(-agent)

@@ -41,12 +41,12 @@ impl Program {
     }
 }
 
+/// What the watchdog of an agent learns before this program takes the agent's place: it stays.
+const WATCHDOG_PARTS: [&str; 2] = ["adopt", "hops"];
+
 impl Controller {
-    /// From now on, what is meant for a context, and for all that will be below it, waits. Its watchdog stays when the
-    /// program takes its place, and learns before that what this needs of it.
+    /// From now on, what is meant for a context, and for all that will be below it, waits.
     pub(super) fn wait_for_native(&mut self, id: ContextId) {
-        self.send_part(id, "adopt");
-        self.send_part(id, "hops");
         self.collect_frames();
         self.waiting.entry(id).or_default();
     }
@@ -76,10 +76,18 @@ impl Controller {
         self.waiting.get_mut(&holder)
     }
 
+    /// Whether a part would wait with what is meant for the program, which has no use for it.
+    pub(super) fn would_wait(&self, id: ContextId, part: &str) -> bool {
+        WATCHDOG_PARTS.contains(&part) && self.waiting.contains_key(&id)
+    }
+
     /// A context that children wait for runs. Where it is an agent, it is asked whether it can become this program.
     pub(super) fn make_native(&mut self, id: ContextId, python: u32) {
         // What makes it native does not wait for that.
         let Some(waiting) = self.waiting.remove(&id) else { return };
+        if python != 0 {
+            WATCHDOG_PARTS.into_iter().for_each(|part| self.send_part(id, part));
+        }
         let program = if python == 0 { None } else { self.program() };
         let Some(&Program { size, sum, .. }) = program else { return self.go_on(waiting) };
         self.send_part(id, "native");

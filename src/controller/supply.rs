@@ -317,6 +317,9 @@ impl Controller {
     }
 
     pub(super) fn send_part(&mut self, context: ContextId, name: &'static str) {
+        if self.would_wait(context, name) {
+            return;
+        }
         // This program has none, and takes those that an agent in its place would wait for.
         let wants = |context: &mut Context| {
             (context.runtime != Runtime::Native || name == "guard") && context.parts.insert(name)
